@@ -1,0 +1,181 @@
+"""The command line: ``twophase VERB [argument] key=value …``.
+
+Exit code 0, 2 for the user's fault (one line on stderr), 130 for Ctrl-C. Every verb imports what it needs
+itself, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from twophase import __version__
+from twophase.errors import UserError
+
+EXAMPLES = """examples:
+  twophase params                          compose conf/ into params.yaml (what `make params` does)
+  twophase params profile=smoke            the same with overrides, which params.yaml remembers
+  twophase params proxy=logme --stdout     look at a configuration without writing it
+  twophase models list                     the zoo and how each model is made
+  twophase doctor                          is everything here, and is params.yaml in step with conf/?
+
+TWOPHASE_CACHE names the folder of the cell store, TWOPHASE_WORKERS the number of processes.
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def parser() -> Parser:
+    """The whole grammar."""
+    top = Parser(
+        prog="twophase",
+        description="Find the pre-trained model worth fine-tuning: coarse recall, then fine-selection.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"twophase {__version__}")
+    verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=Parser)
+
+    def verb(name: str, function, text: str, overrides: bool = True) -> argparse.ArgumentParser:
+        added = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        added.set_defaults(function=function)
+        if name in ("models", "proxies", "tasks"):
+            added.add_argument("action", choices=["list"])
+        if overrides:
+            added.add_argument(
+                "overrides", nargs="*", metavar="key=value", help="override of the configuration"
+            )
+        return added
+
+    params_verb = verb("params", params, "write params.yaml from conf/")
+    params_verb.add_argument("--stdout", action="store_true", help="print it instead; works anywhere")
+    verb("models", models, "list the models of the zoo")
+    verb("proxies", proxies, "list the proxy scores", overrides=False)
+    verb("tasks", tasks, "list the datasets and their roles")
+    verb(
+        "doctor",
+        doctor,
+        "report versions, machine, cache, data and whether params.yaml is in step",
+        overrides=False,
+    )
+    clean_verb = verb("clean", clean, "remove every kept result from the cell store", overrides=False)
+    clean_verb.add_argument("--yes", action="store_true", help="do not ask")
+    return top
+
+
+def params(given: argparse.Namespace) -> None:
+    from twophase import config
+
+    if given.stdout:
+        config.load(given.overrides)
+        print(config.compose(given.overrides), end="")
+        return
+    project = config.find_project()
+    if project is None:
+        raise UserError(
+            f"{Path.cwd()} lies in no project (dvc.yaml beside conf/): go to one, or give --stdout"
+        )
+    config.write(project / config.PARAMS, given.overrides)
+    print(f"wrote {project / config.PARAMS}")
+
+
+def models(given: argparse.Namespace) -> None:
+    from twophase import config
+
+    rows = []
+    for domain, part in config.load(given.overrides).domain.items():
+        for name, recipe in part.zoo.recipes.items():
+            start = recipe.parent or f"{recipe.architecture} {recipe.width} x {recipe.depth}"
+            learned = f"{recipe.upstream} ({recipe.objective})" if recipe.upstream else "nothing"
+            rows.append((domain, name, start, learned, "yes" if recipe.head else "no"))
+    _table(("domain", "model", "starts from", "learned", "source head"), rows)
+
+
+def proxies(given: argparse.Namespace) -> None:
+    from twophase.proxies import PROXIES, PROXY_INPUTS
+
+    rows = [
+        (name, PROXY_INPUTS[name], (run.__doc__ or "").strip().splitlines()[0])
+        for name, run in PROXIES.items()
+    ]
+    _table(("proxy", "reads", "what it is"), rows)
+
+
+def tasks(given: argparse.Namespace) -> None:
+    from twophase import config
+
+    rows = []
+    for domain, part in config.load(given.overrides).domain.items():
+        chosen = part.tasks
+        for role in ("benchmark", "target", "upstream"):
+            sizes = chosen.upstream_sizes if role == "upstream" else chosen.sizes
+            rows += [
+                (domain, name, role, sizes.train, sizes.validation, sizes.test)
+                for name in getattr(chosen, role)
+            ]
+    _table(("domain", "dataset", "role", "train", "validation", "test"), rows)
+
+
+def doctor(given: argparse.Namespace) -> int:
+    from twophase.doctor import report
+
+    return report()
+
+
+def clean(given: argparse.Namespace) -> None:
+    from twophase.store import Store
+
+    store = Store()
+    files, size = store.size()
+    if not files:
+        print(f"{store.root} is empty")
+        return
+    if not given.yes:
+        if not sys.stdin.isatty():
+            raise UserError(
+                f"{store.root} holds {files} files ({size / 1e6:.1f} MB); to remove them give --yes"
+            )
+        if (
+            input(f"remove {files} files ({size / 1e6:.1f} MB) from {store.root}? [y/N] ").strip().lower()
+            != "y"
+        ):
+            print("nothing removed")
+            return
+    store.clear()
+    print(f"removed {files} files ({size / 1e6:.1f} MB) from {store.root}")
+
+
+def _table(head: tuple, rows: list[tuple]) -> None:
+    lines = [tuple(map(str, row)) for row in [head, *rows]]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    try:
+        given = parser().parse_args(arguments)
+        return given.function(given) or 0
+    except UserError as error:
+        print(f"twophase: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("twophase: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # the reader (head, less) has seen enough; keep Python from complaining again when it closes the pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

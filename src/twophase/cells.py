@@ -1,0 +1,274 @@
+"""The work of the stages, cell by cell: what is in the store is read, what is missing is computed.
+
+A key holds everything that determines a cell: configuration, digests of data and weights, a version of the
+code that computes it, the seed, and the libraries whose arithmetic it is. A failed cell is reported, never
+kept, and never ends the run.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from twophase.compute import Failure, parallel_map
+from twophase.errors import UserError
+from twophase.settings import Params
+from twophase.store import Store, file_digest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LIBRARIES = ("torch", "transformers", "numpy")
+FAILURE_COLUMNS = ["model", "dataset", "seed", "reason"]
+UNBUILT = "unbuilt.csv"  # in the zoo's folder: models that could not be built, with the reason
+
+
+def through_store(
+    store: Store,
+    kind: str,
+    keys: list[dict],
+    function: Callable[[Any], Any],
+    items: list[Any],
+    description: str,
+) -> list[Any]:
+    """The value of each key: read from the store, or ``function(item)`` kept as soon as it is there.
+
+    Returns:
+        A value or a :class:`~twophase.compute.Failure` for each key, in order.
+    """
+    values = [store.get(kind, key) for key in keys]
+    if all(value is not None for value in values):
+        return values
+    with store.lock(description):
+        values = [store.get(kind, key) for key in keys]
+        missing = [index for index, value in enumerate(values) if value is None]
+
+        def keep(number: int, value: Any) -> None:
+            values[missing[number]] = value
+            if not isinstance(value, Failure):
+                store.put(kind, keys[missing[number]], value)
+
+        parallel_map(function, [items[i] for i in missing], description=description, on_result=keep)
+    return values
+
+
+def build_tasks(params: Params, domain: str, folder: Path) -> None:
+    """Build the datasets into ``folder/<task>``. One that cannot be built ends the stage."""
+    chosen = params.domain[domain].tasks
+    sizes = dict.fromkeys(chosen.roles, chosen.sizes) | dict.fromkeys(chosen.upstream, chosen.upstream_sizes)
+    items = [(domain, name, asdict(size), params.seed, folder / name) for name, size in sizes.items()]
+    results = parallel_map(build_task, items, description=f"{domain} tasks")
+    failed = [f"{item[1]} ({result.reason})" for item, result in zip(items, results, strict=True) if result]
+    if failed:
+        raise UserError(f"{domain} datasets that cannot be built: {'; '.join(failed)}")
+
+
+def build_task(item: tuple[str, str, dict, int, Path]) -> None:
+    from twophase import tasks
+
+    domain, name, sizes, seed, folder = item
+    tasks.save(tasks.build(domain, name, sizes, seed), folder)
+
+
+def build_zoo(params: Params, domain: str, data: Path, folder: Path) -> None:
+    """Pre-train the models, a generation at a time (parents first), and copy them to ``folder/<model>``."""
+    import pandas as pd
+
+    store, recipes = Store(), params.domain[domain].zoo.recipes
+    keys = {name: zoo_key(recipe, recipes, data) for name, recipe in recipes.items()}
+    built: dict[str, Path] = {}
+    reasons: dict[str, str] = {}
+    with store.lock(f"{domain} zoo"):
+        left = list(recipes)
+        while left:
+            ready = [n for n in left if not recipes[n].parent or recipes[n].parent in built | reasons]
+            left = [name for name in left if name not in ready]
+            built |= {name: kept for name in ready if (kept := store.get_folder("models", keys[name]))}
+            reasons |= {
+                n: f"its parent {recipes[n].parent} failed" for n in ready if recipes[n].parent in reasons
+            }
+            missing = [name for name in ready if name not in built | reasons]
+            items = [(store.root, keys[n], recipes[n], data, built.get(recipes[n].parent)) for n in missing]
+            made = parallel_map(build_model, items, description=f"{domain} zoo")
+            for name, result in zip(missing, made, strict=True):
+                if isinstance(result, Failure):
+                    reasons[name] = result.reason
+                else:
+                    built[name] = result
+    if not built:
+        raise UserError(
+            f"no model of the {domain} zoo could be built; the first reason: {next(iter(reasons.values()))}"
+        )
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name, kept in built.items():
+        store.export(kept, folder / name)
+    unbuilt = pd.DataFrame(sorted(reasons.items()), columns=["model", "reason"])
+    unbuilt.to_csv(folder / UNBUILT, index=False, lineterminator="\n")
+
+
+def zoo_key(recipe: Any, recipes: dict[str, Any], data: Path) -> dict:
+    """Key of a model: its recipe and its parents', the data they learned from, the code's versions."""
+    from twophase import tasks, training, zoo
+
+    line, current = [recipe], recipe
+    while current.parent:
+        current = recipes[current.parent]
+        line.append(current)
+    upstreams = {one.upstream: tasks.digest(data / one.upstream) for one in line if one.upstream}
+    return {
+        "recipe": zoo.fingerprint(recipe, recipes),
+        "upstreams": upstreams,
+        "zoo": zoo.ZOO_VERSION,
+        "training": training.TRAINING_VERSION,
+        **_libraries(),
+    }
+
+
+def build_model(item: tuple[Path, dict, Any, Path, Path | None]) -> Path:
+    from twophase import zoo
+
+    root, key, recipe, data, parent = item
+    return Store(root).put_folder(
+        "models", key, lambda folder: zoo.build(recipe, folder, data, parent=parent)
+    )
+
+
+def train_cells(params: Params, domain: str, data: Path, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Fine-tune each (model, dataset, seed).
+
+    Returns:
+        Records (a row an epoch: model, dataset, role, seed, epoch, val, test, seconds) and failures.
+
+    Raises:
+        UserError: not one cell could be trained.
+    """
+    import pandas as pd
+
+    from twophase import training
+
+    part = params.domain[domain]
+    settings = training.TrainingConfig(**asdict(part.training))
+    models, failures = _models(part.zoo.recipes, folder)
+    cells = [
+        (model, dataset, seed)
+        for dataset, role in part.tasks.roles.items()
+        for model in models
+        for seed in seeds(params.seed, part.seeds, model, role)
+    ]
+    data_digests, model_digests, broken = _digests(data, part.tasks.roles, folder, models)
+    cells = [cell for cell in cells if cell[0] not in broken]
+    keys = [
+        {
+            "model": model_digests[model],
+            "data": data_digests[dataset],
+            "config": asdict(settings),
+            "seed": seed,
+            "training": training.TRAINING_VERSION,
+            **_libraries(),
+        }
+        for model, dataset, seed in cells
+    ]
+    items = [(folder / model, data / dataset, settings, seed) for model, dataset, seed in cells]
+    values = through_store(Store(), "cells", keys, train_one, items, f"{domain} records")
+    rows = []
+    failures += [(model, "", "", reason) for model, reason in broken.items()]
+    for (model, dataset, seed), value in zip(cells, values, strict=True):
+        if isinstance(value, Failure):
+            failures.append((model, dataset, seed, value.reason))
+            continue
+        head = {"model": model, "dataset": dataset, "role": part.tasks.roles[dataset], "seed": seed}
+        rows += [head | row for row in value]
+    if not rows:
+        raise UserError(f"not one {domain} cell could be trained; the first reason: {failures[0][-1]}")
+    return pd.DataFrame(rows), pd.DataFrame(failures, columns=FAILURE_COLUMNS)
+
+
+def seeds(seed: int, repeated: Any, model: str, role: str) -> list[int]:
+    """The seeds of a model's cells on datasets of ``role``: only benchmark cells are repeated."""
+    extra = repeated.extra if model in repeated.models and role == "benchmark" else 0
+    return [seed + number for number in range(extra + 1)]
+
+
+def train_one(item: tuple[Path, Path, Any, int]) -> list[dict]:
+    from twophase import training
+
+    return training.train_cell(*item)
+
+
+def score_cells(params: Params, domain: str, data: Path, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Score each (model, dataset) by every proxy of the domain.
+
+    Returns:
+        Scores (model, dataset, proxy, score, seconds) and failures.
+
+    Raises:
+        UserError: not one model could be scored.
+    """
+    import pandas as pd
+
+    from twophase import inference, proxies
+
+    part = params.domain[domain]
+    models, failures = _models(part.zoo.recipes, folder)
+    data_digests, model_digests, broken = _digests(data, part.tasks.roles, folder, models)
+    pairs = [(model, dataset) for dataset in part.tasks.roles for model in models if model not in broken]
+    wanted = list(part.proxies)
+    # seconds to compute again, so their code needs no version: any change of it counts
+    code = file_digest(Path(inference.__file__), *sorted(Path(proxies.__file__).parent.glob("*.py")))
+    keys = [
+        {"model": model_digests[m], "data": data_digests[d], "proxies": wanted, "code": code, **_libraries()}
+        for m, d in pairs
+    ]
+    items = [(folder / model, data / dataset, wanted) for model, dataset in pairs]
+    values = through_store(Store(), "proxies", keys, score_one, items, f"{domain} proxies")
+    rows = []
+    failures += [(model, "", "", reason) for model, reason in broken.items()]
+    for (model, dataset), value in zip(pairs, values, strict=True):
+        if isinstance(value, Failure):
+            failures.append((model, dataset, "", value.reason))
+        else:
+            rows += [{"model": model, "dataset": dataset} | row for row in value]
+    if not rows:
+        raise UserError(f"not one {domain} model could be scored; the first reason: {failures[0][-1]}")
+    columns = ["model", "dataset", "proxy", "score", "seconds"]
+    return pd.DataFrame(rows, columns=columns), pd.DataFrame(failures, columns=FAILURE_COLUMNS)
+
+
+def score_one(item: tuple[Path, Path, list[str]]) -> list[dict]:
+    from twophase import inference
+
+    return inference.score_cell(*item)
+
+
+def _models(recipes: dict[str, Any], folder: Path) -> tuple[list[str], list[tuple]]:
+    """The models that were built, and a failure for each that was not."""
+    import pandas as pd
+
+    listed = folder / UNBUILT
+    reasons = dict(pd.read_csv(listed).itertuples(index=False)) if listed.is_file() else {}
+    return [m for m in recipes if m not in reasons], [(m, "", "", reason) for m, reason in reasons.items()]
+
+
+def _digests(
+    data: Path, datasets: Any, folder: Path, models: list[str]
+) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """Digest of each dataset and each model, and the reason for each model whose files cannot be read."""
+    from twophase import tasks, zoo
+
+    of_data = {dataset: tasks.digest(data / dataset) for dataset in datasets}
+    of_models, broken = {}, {}
+    for model in models:
+        try:
+            of_models[model] = zoo.digest(folder / model)
+        except OSError as error:
+            broken[model] = f"its files cannot be read: {error}"
+    return of_data, of_models, broken
+
+
+def _libraries() -> dict[str, str]:
+    return {name: version(name) for name in LIBRARIES}

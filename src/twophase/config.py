@@ -1,0 +1,166 @@
+"""The configuration: composed by Hydra from ``conf/``, written to ``params.yaml``, validated once.
+
+Stages and notebooks never see Hydra: they read ``params.yaml`` through :func:`read`, which gives frozen
+dataclasses (see :mod:`twophase.settings`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from typing import Any
+
+from twophase.errors import UserError
+from twophase.settings import Params
+from twophase.validation import unknown, validate
+
+PARAMS = "params.yaml"
+
+
+def find_project(start: Path | None = None) -> Path | None:
+    """The nearest folder upwards from ``start`` (default: here) that holds ``dvc.yaml`` and ``conf/``."""
+    start = (start or Path.cwd()).resolve()
+    for folder in (start, *start.parents):
+        if (folder / "dvc.yaml").is_file() and (folder / "conf" / "config.yaml").is_file():
+            return folder
+    return None
+
+
+def find_conf() -> Path:
+    """The folder of the configuration: of the project around the current folder, else of the package.
+
+    The project comes first because DVC composes that same folder; an installed package carries its own copy.
+
+    Raises:
+        UserError: neither is there.
+    """
+    project = find_project()
+    package = Path(__file__).resolve().parent
+    candidates = [package / "conf", package.parents[1] / "conf"]
+    if project is not None:
+        candidates.insert(0, project / "conf")
+    for folder in candidates:
+        if (folder / "config.yaml").is_file():
+            return folder
+    raise UserError(f"no config.yaml in {', '.join(map(str, candidates))}: reinstall the package")
+
+
+def groups() -> dict[str, list[str]]:
+    """Configuration group -> its options, as the folders of ``conf/`` have them."""
+    conf = find_conf()
+    folders = sorted(folder for folder in conf.iterdir() if folder.is_dir())
+    return {folder.name: sorted(file.stem for file in folder.glob("*.yaml")) for folder in folders}
+
+
+def compose(overrides: list[str] | tuple[str, ...] = ()) -> str:
+    """The text of ``params.yaml`` for ``overrides`` (``key=value``, Hydra's grammar), byte for byte.
+
+    It is what ``dvc exp run`` itself would write, with ``overrides`` recorded under that key.
+
+    Raises:
+        UserError: an override that is not ``key=value``, or an unknown group, option or key.
+    """
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    overrides = list(overrides)
+    for override in overrides:
+        if "=" not in override and not override.startswith("~"):
+            raise UserError(
+                f"got {override!r}; an override is written key=value, for example selection.threshold=0.05"
+            )
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(find_conf()), version_base=None):
+            composed = hydra_compose("config", overrides=overrides)
+        OmegaConf.resolve(composed)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(_explain(error, overrides)) from None
+    composed.overrides = overrides
+    return OmegaConf.to_yaml(composed)
+
+
+def parse(text: str, source: str = PARAMS) -> dict[str, Any]:
+    """The content of a composed file as plain dicts and lists.
+
+    Raises:
+        UserError: not YAML, or not a mapping.
+    """
+    from omegaconf import OmegaConf
+    from yaml import YAMLError
+
+    try:
+        values = OmegaConf.to_container(OmegaConf.create(text), resolve=True)
+    except (YAMLError, ValueError) as error:
+        first_line = str(error).splitlines()[0]
+        raise UserError(f"{source} cannot be read ({first_line}): write it anew with `make params`") from None
+    if not isinstance(values, dict) or not values:
+        raise UserError(f"{source} holds no configuration: write it anew with `make params`")
+    return values
+
+
+def load(overrides: list[str] | tuple[str, ...] = ()) -> Params:
+    """Compose and validate, without a file."""
+    return validate(parse(compose(overrides), "the composed configuration"))
+
+
+def write(path: Path, overrides: list[str] | tuple[str, ...] = ()) -> Params:
+    """Compose, validate, and only then write ``path``."""
+    text = compose(overrides)
+    params = validate(parse(text, "the composed configuration"))
+    path.write_text(text, encoding="utf-8")
+    return params
+
+
+def read(path: Path | str = PARAMS) -> Params:
+    """Read and validate a composed file: what stages and notebooks call.
+
+    Raises:
+        UserError: no such file, or any fault in its content.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"no {path} in {Path.cwd()}: write it with `make params`")
+    return validate(parse(path.read_text(encoding="utf-8"), str(path)))
+
+
+def difference(path: Path | str = PARAMS) -> str | None:
+    """What to tell the user if ``path`` is not what ``conf/`` composes to (byte by byte), else None."""
+    path = Path(path)
+    if not path.is_file():
+        return f"no {path}: write it with `make params`"
+    text = path.read_text(encoding="utf-8")
+    overrides = [str(override) for override in parse(text, str(path)).get("overrides") or []]
+    if text == compose(overrides):
+        return None
+    remedy = "make params" if not overrides else f"twophase params {' '.join(overrides)}"
+    return f"{path} is not what conf/ composes to: run `{remedy}` and repeat"
+
+
+def _explain(error: Exception, overrides: list[str]) -> str:
+    """Hydra's complaint on one line: what was got, what is allowed."""
+    message = re.sub(r"\s+", " ", str(error)).strip()
+    if found := re.search(r"Could not find '(\w+)/([^']*)'", message):
+        group, option = found.groups()
+        return str(unknown(f"{group} {option!r}", option, groups().get(group, [])))
+    if found := re.search(r"Could not override '([^']+)'", message):
+        keys = _keys(parse(compose(), "the composed configuration"))
+        near = difflib.get_close_matches(found[1], keys, n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        return f"unknown key {found[1]!r}{hint}; allowed are the keys of params.yaml"
+    message = re.sub(r" ?(full_key|object_type|To use|See https)\b.*| [1-3]\. .*", "", message)
+    given = " ".join(overrides) or "conf/"
+    return f"got {given}: {message}; allowed is key=value in Hydra's grammar (lists as [a,b])"
+
+
+def _keys(values: dict[str, Any], prefix: str = "") -> list[str]:
+    """Every dotted key of a configuration."""
+    dotted = []
+    for key, value in values.items():
+        dotted += [prefix + key, *(_keys(value, f"{prefix}{key}.") if isinstance(value, dict) else [])]
+    return dotted

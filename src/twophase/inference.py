@@ -1,0 +1,87 @@
+"""What a pre-trained model already knows of a task: source-label probabilities and features, in one pass."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .encoding import Encoded, encode
+from .loading import has_source_head, load_classifier, load_with_new_head
+from .proxies import PROXIES, PROXY_INPUTS
+from .training import EVALUATION_BATCH, encoded
+
+if TYPE_CHECKING:
+    import numpy as np
+    from datasets import DatasetDict
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What `extract` returns.
+
+    Attributes:
+        features: (N, D) float64, the input of the classification head.
+        probabilities: (N, Z) over the model's own source labels; None without a source head.
+        labels: (N,) of the task.
+        seconds: wall-clock, loading included.
+    """
+
+    features: np.ndarray
+    probabilities: np.ndarray | None
+    labels: np.ndarray
+    seconds: float
+
+
+def extract(model_folder: str | Path, task: DatasetDict | Encoded, split: str = "train") -> Extraction:
+    """One pass of a pre-trained model, untouched, over a split of a task.
+
+    Raises:
+        UserError: the model or its processor cannot be loaded.
+    """
+    import torch
+
+    start = time.perf_counter()
+    task = task if isinstance(task, Encoded) else encode(task, model_folder)
+    headed = has_source_head(model_folder)
+    model = load_classifier(model_folder) if headed else load_with_new_head(model_folder, task.classes, seed=0)
+    head = [m for m in model.classifier.modules() if isinstance(m, torch.nn.Linear)][-1]
+    seen: list[torch.Tensor] = []
+    hook = head.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
+    model.eval()
+    with torch.inference_mode():
+        n = len(task.labels[split])
+        parts = [
+            model(**{k: v[i : i + EVALUATION_BATCH] for k, v in task.inputs[split].items()}).logits
+            for i in range(0, n, EVALUATION_BATCH)
+        ]
+    hook.remove()
+    return Extraction(
+        features=torch.cat(seen).flatten(1).double().numpy(),
+        probabilities=torch.cat(parts).double().softmax(1).numpy() if headed else None,
+        labels=task.labels[split].numpy(),
+        seconds=time.perf_counter() - start,
+    )
+
+
+def score_cell(model_folder: str | Path, task_folder: str | Path, proxies: list[str]) -> list[dict]:
+    """Proxy scores of one model on one task's training split.
+
+    Returns:
+        A dict a proxy: proxy, score, seconds (the model's pass included, as each would cost alone).
+        A proxy that needs source labels is absent for a model without a source head.
+
+    Raises:
+        UserError: the model or the task cannot be loaded.
+    """
+    seen = extract(model_folder, encoded(task_folder, model_folder))
+    rows = []
+    for name in proxies:
+        given = getattr(seen, PROXY_INPUTS[name])
+        if given is None:
+            continue
+        start = time.perf_counter()
+        score = float(PROXIES[name](given, seen.labels))
+        rows.append({"proxy": name, "score": score, "seconds": seen.seconds + time.perf_counter() - start})
+    return rows

@@ -1,0 +1,53 @@
+"""kNN: do the nearest neighbours of an example share its class?
+
+Renggli, Pinto, Rimanic, Puigcerver, Riquelme, Zhang, Lucic: Which model to transfer? Finding the
+needle in the growing haystack. CVPR 2022. https://arxiv.org/abs/2010.06402
+"""
+
+import numpy as np
+
+from twophase.errors import UserError
+from twophase.proxies._checks import check_choice, check_features, check_whole
+from twophase.proxies._threads import single_threaded
+
+
+@single_threaded
+def knn(features, labels, *, k=5, metric="cosine"):
+    r"""Leave-one-out accuracy of the k-nearest-neighbour classifier.
+
+    .. math::
+        T = \frac{1}{N} \sum_i [y_i = \mathrm{vote}(y_j : j \in \mathrm{kNN}(i), j \ne i)]
+
+    Where classes tie, that of the nearest neighbour wins if it is among them, else the lowest number.
+
+    Args:
+        features: a model's features of each example.
+        labels: target label of each example, integers from 0.
+        k: number of neighbours, fewer than there are examples.
+        metric: "cosine" or "euclidean".
+
+    Returns:
+        float in [0, 1].
+
+    Raises:
+        UserError: a wrong shape, NaN, wrong labels, one class only, k >= N, an unknown metric.
+
+    Shape:
+        - features: (N, D), labels: (N,), for N examples of D features
+    """
+    features, labels = check_features(features, labels)
+    check_whole("k", k, 1)
+    check_choice("metric", metric, ("cosine", "euclidean"))
+    if k >= len(labels):
+        raise UserError(f"k: got {k} for {len(labels)} examples; needs fewer neighbours than examples")
+
+    from sklearn.neighbors import NearestNeighbors
+
+    # Scaling changes neither distance's order, and keeps squares within range.
+    scaled = features / (np.abs(features).max() or 1.0)
+    search = NearestNeighbors(n_neighbors=k, metric=metric, algorithm="brute").fit(scaled)
+    # Asked without examples, the search leaves each one out of its own neighbours.
+    neighbours = labels[search.kneighbors(return_distance=False)]  # (N, k), nearest first
+    votes = np.eye(labels.max() + 1)[neighbours].sum(axis=1)  # (N, C)
+    votes[np.arange(len(labels)), neighbours[:, 0]] += 0.5
+    return float((votes.argmax(axis=1) == labels).mean())

@@ -1,0 +1,46 @@
+"""LEEP: log expected empirical prediction.
+
+Nguyen, Hassner, Seeger, Archambeau: LEEP: a new measure to evaluate transferability of learned
+representations. ICML 2020. https://arxiv.org/abs/2002.12462
+"""
+
+import numpy as np
+
+from twophase.proxies._checks import check_probabilities
+
+
+def leep(probabilities, labels):
+    r"""Average log-likelihood of the target labels, predicted through the source labels alone.
+
+    .. math::
+        \hat P(y, z) = \frac{1}{N} \sum_{i: y_i = y} \theta(x_i)_z, \qquad
+        T = \frac{1}{N} \sum_i \log \sum_z \hat P(y_i | z) \, \theta(x_i)_z
+
+    Args:
+        probabilities: source-label probabilities theta of each example (softmax of the source head).
+        labels: target label of each example, integers from 0; numbers that do not occur are ignored.
+
+    Returns:
+        float <= 0 in nats; 0 when each source label betrays the target label, and at least minus the
+        entropy of the target labels, which is reached where the source labels say nothing.
+
+    Raises:
+        UserError: a wrong shape, NaN, rows that are no probabilities, wrong labels, one class only.
+
+    Shape:
+        - probabilities: (N, Z), labels: (N,), for N examples and Z source labels
+    """
+    theta, labels = check_probabilities(probabilities, labels)
+    return expected_log_prediction(theta, labels)
+
+
+def expected_log_prediction(theta, labels):
+    """LEEP of checked input: theta (N, Z) with rows summing to one, labels (N,) integers 0..C-1."""
+    onehot = np.eye(labels.max() + 1)[labels]  # (N, C)
+    joint = onehot.T @ theta / len(labels)  # (C, Z): P(y, z)
+    marginal = joint.sum(axis=0)  # (Z,): P(z)
+    # A source label that is never predicted has no conditional, and no weight in the sum below either.
+    conditional = np.divide(joint, marginal, out=np.zeros_like(joint), where=marginal > 0)  # (C, Z): P(y | z)
+    predicted = (conditional[labels] * theta).sum(axis=1)  # (N,)
+    # min: rounding can carry a certain prediction above one.
+    return float(np.log(np.minimum(predicted, 1.0)).mean())

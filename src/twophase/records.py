@@ -1,0 +1,232 @@
+"""Training records: a row per (model, dataset, seed, epoch), of which the performance matrix is a view."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .errors import UserError
+
+KEY = ["model", "dataset", "seed", "epoch"]
+COLUMNS = ["model", "dataset", "role", "seed", "epoch", "val", "test", "seconds"]
+ROLES = ("benchmark", "target")
+BOUNDED = ("accuracy", "f1", "macro_f1", "balanced_accuracy")  # metrics that live in [0, 1]
+
+
+class TrainingRecords:
+    """Validated records of fine-tuning runs.
+
+    A cell is one (model, dataset, seed); its epochs run from 1 to E without a gap. `val` and `seconds` may be
+    empty for a whole cell (a published matrix has no curves); `test` may be empty before a cell's last epoch.
+
+    Attributes:
+        frame: columns model, dataset, role, seed, epoch, val, test, seconds, and metric if it was given.
+    """
+
+    def __init__(self, frame: pd.DataFrame):
+        self.frame = _validated(frame)
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame) -> TrainingRecords:
+        """Records from a table. Raises UserError naming what is missing, doubled, empty or out of range."""
+        return cls(frame)
+
+    @classmethod
+    def from_matrix(cls, matrix: pd.DataFrame, role: str = "benchmark") -> TrainingRecords:
+        """Records without curves from final scores, datasets (rows) x models (columns); empty cells are left out."""
+        long = matrix.rename_axis(index="dataset", columns="model").stack().rename("test").reset_index()
+        return cls(long.assign(role=role, seed=0, epoch=1, val=np.nan, seconds=np.nan))
+
+    @classmethod
+    def read(cls, path: str | Path) -> TrainingRecords:
+        """Records from a csv or parquet file.
+
+        Raises:
+            UserError: the file is missing, empty, or neither csv nor parquet; or see `from_frame`.
+        """
+        path = Path(path)
+        readers = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+        if path.suffix not in readers:
+            raise UserError(f"{path}: records are .csv or .parquet, not {path.suffix or 'a file without a suffix'}.")
+        try:
+            frame = readers[path.suffix](path)
+        except FileNotFoundError as error:
+            raise UserError(f"{path} does not exist; give the path of a records file.") from error
+        except (ValueError, OSError) as error:  # pandas' and pyarrow's parsing errors derive from these
+            raise UserError(f"{path} cannot be read as {path.suffix[1:]} ({error}); give a table of records.") from error
+        return cls(frame)
+
+    def write(self, path: str | Path) -> Path:
+        """Write csv or parquet by the path's suffix, the same bytes for the same records; returns the path."""
+        path = Path(path)
+        if path.suffix == ".parquet":
+            self.frame.to_parquet(path, index=False)
+        else:
+            self.frame.to_csv(path, index=False, lineterminator="\n")
+        return path
+
+    @property
+    def models(self) -> list[str]:
+        """Models in order of first appearance."""
+        return list(self.frame["model"].unique())
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of the longest cell."""
+        return int(self.frame["epoch"].max())
+
+    def datasets(self, role: str | None = None) -> list[str]:
+        """Datasets in order of first appearance, of one role or of all."""
+        frame = self.frame if role is None else self.frame[self.frame["role"] == role]
+        return list(frame["dataset"].unique())
+
+    def only(self, role: str) -> TrainingRecords:
+        """The records of one role."""
+        return TrainingRecords(self.frame[self.frame["role"] == role])
+
+    def without(self, datasets: Iterable[str] = (), models: Iterable[str] = ()) -> TrainingRecords:
+        """The records but for some datasets and models."""
+        out = self.frame["dataset"].isin(list(datasets)) | self.frame["model"].isin(list(models))
+        return TrainingRecords(self.frame[~out])
+
+    def matrix(self, role: str | None = "benchmark", exclude: Iterable[str] = (), missing: str = "raise") -> pd.DataFrame:
+        """The performance matrix: final test score, seeds averaged, datasets (rows) x models (columns).
+
+        Args:
+            role: "benchmark", "target", or None for both.
+            exclude: datasets to leave out.
+            missing: what to do about empty cells: "raise", "drop" the models that have any, or "keep" them as NaN.
+
+        Raises:
+            UserError: empty cells with missing="raise" (named), no records of that role, an unknown option.
+        """
+        if missing not in ("raise", "drop", "keep"):
+            raise UserError(f"missing={missing!r}; allowed: 'raise', 'drop', 'keep'.")
+        last = _last_epochs(self.frame)
+        last = last[(last["role"] == role) | (role is None)]
+        last = last[~last["dataset"].isin(list(exclude))]
+        if last.empty:
+            raise UserError(f"no records of role {role!r} are left; roles present: {sorted(self.frame['role'].unique())}.")
+        table = last.groupby(["dataset", "model"], sort=False)["test"].mean().unstack("model")
+        table = table.reindex(index=last["dataset"].unique(), columns=[m for m in self.models if m in table.columns])
+        holes = [(dataset, model) for dataset, model in zip(*np.where(table.isna()), strict=True)]
+        if holes and missing == "raise":
+            named = ", ".join(f"{table.columns[m]} on {table.index[d]}" for d, m in holes[:5])
+            more = f" and {len(holes) - 5} more" if len(holes) > 5 else ""
+            raise UserError(
+                f"{len(holes)} cells of the matrix are missing: {named}{more}; "
+                "train them, or pass missing='drop' (leave such models out) or 'keep' (NaN)."
+            )
+        return table.dropna(axis="columns") if missing == "drop" else table
+
+    def final(self, dataset: str) -> pd.Series:
+        """Final test score of every model that was trained on a dataset, seeds averaged."""
+        self._known(dataset)
+        last = _last_epochs(self.frame[self.frame["dataset"] == dataset])
+        return last.groupby("model", sort=False)["test"].mean()
+
+    def curve(self, model: str, dataset: str, seed: int | None = None) -> pd.Series:
+        """Validation score per epoch (index, from 1) of one cell; seeds averaged where none is named.
+
+        Raises:
+            UserError: no such cell, or records without curves.
+        """
+        self._known(dataset)
+        rows = self.frame[(self.frame["model"] == model) & (self.frame["dataset"] == dataset)]
+        if seed is not None:
+            rows = rows[rows["seed"] == seed]
+        if rows.empty:
+            raise UserError(f"no records of model {model!r} on {dataset!r}" + ("" if seed is None else f" with seed {seed}") + ".")
+        if rows["val"].isna().any():
+            raise UserError(
+                f"the records of {model!r} on {dataset!r} have no validation curve (final scores only); "
+                "what needs curves, such as halving or convergence trends, cannot use them."
+            )
+        return rows.groupby("epoch")["val"].mean()
+
+    def _known(self, dataset: str) -> None:
+        if dataset not in set(self.frame["dataset"]):
+            raise UserError(f"no records of dataset {dataset!r}; datasets: {', '.join(self.datasets())}.")
+
+
+def _last_epochs(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame[frame["epoch"] == frame.groupby(["model", "dataset", "seed"])["epoch"].transform("max")]
+
+
+def _validated(frame: pd.DataFrame) -> pd.DataFrame:
+    if missing := [column for column in ("model", "dataset", "role", "test") if column not in frame]:
+        raise UserError(f"records lack the columns {missing}; needed are {COLUMNS} (val and seconds may be empty).")
+    frame = frame.copy()
+    for column, default in {"seed": 0, "epoch": 1, "val": np.nan, "seconds": np.nan}.items():
+        if column not in frame:
+            frame[column] = default
+    frame = frame[[*COLUMNS, *[c for c in ("metric",) if c in frame]]].reset_index(drop=True)
+    if frame.empty:
+        raise UserError("the records are empty; at least one row is needed.")
+    if unnamed := int(frame[["model", "dataset"]].isna().any(axis=1).sum()):
+        raise UserError(f"{unnamed} rows name no model or no dataset; every row needs both.")
+    if unknown := sorted(set(frame["role"].astype(str)) - set(ROLES)):
+        raise UserError(f"unknown roles {unknown}; allowed: {', '.join(ROLES)}.")
+    if mixed := list(frame.groupby("dataset")["role"].nunique().loc[lambda n: n > 1].index):
+        raise UserError(f"datasets {mixed} are benchmark in some rows and target in others; each has one role.")
+    for column in ("seed", "epoch", "val", "test", "seconds"):
+        try:
+            frame[column] = pd.to_numeric(frame[column])
+        except (ValueError, TypeError) as error:
+            raise UserError(f"column {column!r} must hold numbers: {error}.") from error
+    for column in ("seed", "epoch"):
+        if frame[column].isna().any() or (frame[column] % 1 != 0).any():
+            raise UserError(f"column {column!r} must hold whole numbers, without empty rows.")
+        frame[column] = frame[column].astype(int)
+    doubled = frame[frame.duplicated(KEY)]
+    if len(doubled):
+        row = doubled.iloc[0]
+        raise UserError(
+            f"{len(doubled)} duplicate rows, the first: model {row['model']!r}, dataset {row['dataset']!r}, "
+            f"seed {row['seed']}, epoch {row['epoch']}; a (model, dataset, seed, epoch) may stand once."
+        )
+    _check_cells(frame)
+    _check_ranges(frame)
+    return frame
+
+
+def _check_cells(frame: pd.DataFrame) -> None:
+    cells = frame.groupby(["model", "dataset", "seed"], sort=False)
+    epochs = cells["epoch"].agg(["min", "max", "size"])
+    gaps = epochs[(epochs["min"] != 1) | (epochs["max"] != epochs["size"])]
+    if len(gaps):
+        raise UserError(f"the epochs of {_cell(gaps.index[0])} do not run from 1 to {gaps['max'].iloc[0]} without a gap.")
+    empty = cells["val"].agg(lambda values: values.isna().mean())
+    partly = empty[(empty > 0) & (empty < 1)]
+    if len(partly):
+        raise UserError(f"val is NaN in some epochs of {_cell(partly.index[0])}; it is given for all epochs or for none.")
+    last = _last_epochs(frame)
+    if (hole := last["test"].isna()).any():
+        row = last[hole].iloc[0]
+        raise UserError(
+            f"the final test score of {_cell((row['model'], row['dataset'], row['seed']))} is NaN; "
+            "leave a failed cell out, or train it again."
+        )
+
+
+def _check_ranges(frame: pd.DataFrame) -> None:
+    bounded = frame["metric"].isin(BOUNDED) if "metric" in frame else pd.Series(True, index=frame.index)
+    for column in ("val", "test"):
+        values = frame[column]
+        wrong = frame[(bounded & ((values < 0) | (values > 1))) | np.isinf(values)]
+        if len(wrong):
+            row = wrong.iloc[0]
+            raise UserError(
+                f"{column} of {_cell((row['model'], row['dataset'], row['seed']))} is {row[column]:g}; scores lie in [0, 1]"
+                " (percentages are divided by 100; another metric is named in a column metric)."
+            )
+    if (frame["seconds"] < 0).any():
+        raise UserError("column 'seconds' holds negative values.")
+
+
+def _cell(key: tuple) -> str:
+    model, dataset, seed = key
+    return f"model {model!r} on dataset {dataset!r} (seed {seed})"

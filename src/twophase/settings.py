@@ -1,0 +1,127 @@
+"""What ``params.yaml`` may say, as frozen dataclasses; :mod:`twophase.validation` makes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """Which proxy scores a model; ``headless`` scores those without a source head."""
+
+    name: str
+    normalization: str
+    headless: str
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """How models are grouped; ``n_clusters`` None: by the domain's ``cut``."""
+
+    method: str
+    k: int
+    n_clusters: int | None
+
+
+@dataclass(frozen=True)
+class Recall:
+    """How many models coarse recall hands on, and what a proxy costs in epochs."""
+
+    top: int
+    epochs_per_proxy: float
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Fine-selection (Algorithm 1)."""
+
+    threshold: float
+    threshold_kind: str
+    n_trends: int
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Examples of a task's splits."""
+
+    train: int
+    validation: int
+    test: int
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """Names of the datasets by role; what models are pre-trained on (``upstream``) has sizes of its own."""
+
+    benchmark: tuple[str, ...]
+    target: tuple[str, ...]
+    sizes: Sizes
+    upstream: tuple[str, ...]
+    upstream_sizes: Sizes
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """Dataset -> benchmark or target, in the order of the records."""
+        return dict.fromkeys(self.benchmark, "benchmark") | dict.fromkeys(self.target, "target")
+
+
+@dataclass(frozen=True)
+class Training:
+    """Fine-tuning of one cell; ``warmup`` is a share of all steps."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    warmup: float
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """Models whose benchmark cells are repeated with ``extra`` further seeds."""
+
+    models: tuple[str, ...]
+    extra: int
+
+
+@dataclass(frozen=True)
+class Zoo:
+    """Recipes by model name; ``include`` None: all of them, else these and their parents."""
+
+    include: tuple[str, ...] | None
+    models: dict[str, Any]
+
+    @property
+    def recipes(self) -> dict[str, Any]:
+        """Model -> `zoo.Recipe`, parents first: the models of this run."""
+        from twophase.zoo import recipes
+
+        return recipes(self.models, None if self.include is None else list(self.include))
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Everything that belongs to one domain (``cv``)."""
+
+    cut: float
+    tasks: Tasks
+    training: Training
+    seeds: Seeds
+    proxies: tuple[str, ...]
+    zoo: Zoo
+
+
+@dataclass(frozen=True)
+class Params:
+    """The whole of ``params.yaml``; ``domain`` maps each of ``domains`` to its part."""
+
+    seed: int
+    domains: tuple[str, ...]
+    overrides: tuple[str, ...]
+    profile: str
+    proxy: Proxy
+    clustering: Clustering
+    recall: Recall
+    selection: Selection
+    domain: dict[str, Domain]

@@ -1,0 +1,79 @@
+"""How alike two models are: models x models in [0, 1]."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from .errors import UserError
+
+BLOCK_BYTES = 64 * 2**20  # of the differences held at once
+
+
+def top_k_similarity(matrix: pd.DataFrame, k: int = 5, positive_only: bool = False) -> pd.DataFrame:
+    """Eq. 1: one minus the mean of the k largest absolute differences between two models' scores.
+
+    Args:
+        matrix: performance matrix, m datasets (rows) x n models (columns), scores in [0, 1].
+        k: number of datasets on which two models differ most, 1 <= k <= m.
+        positive_only: as the released code, skip the datasets where either score is not positive.
+
+    Returns:
+        (n, n) frame, symmetric, with ones on the diagonal.
+
+    Raises:
+        UserError: k out of range, empty cells, scores outside [0, 1], a model named twice.
+    """
+    values = check_matrix(matrix).to_numpy(dtype=np.float64).T  # (n, m)
+    n, m = values.shape
+    if not 1 <= k <= m:
+        raise UserError(f"k is {k}; Eq. 1 needs 1 <= k <= {m}, the number of datasets of the matrix.")
+    similarity = np.empty((n, n))
+    rows = max(1, BLOCK_BYTES // (8 * n * m))
+    for start in range(0, n, rows):
+        block = values[start : start + rows, None, :]  # (rows, 1, m)
+        differences = np.abs(block - values[None])  # (rows, n, m)
+        if positive_only:
+            differences[(block <= 0) | (values[None] <= 0)] = 0
+        largest = np.partition(differences, m - k, axis=-1)[..., m - k :]
+        similarity[start : start + rows] = 1 - largest.mean(-1)
+    similarity = (similarity + similarity.T) / 2  # rounding differs with the order of a sum
+    return pd.DataFrame(np.clip(similarity, 0, 1), index=matrix.columns, columns=matrix.columns)
+
+
+def cosine_similarity(vectors: pd.DataFrame) -> pd.DataFrame:
+    """Cosine of vectors, clipped to [0, 1].
+
+    Args:
+        vectors: (n models, d) frame, for instance embeddings of model cards or accuracy vectors.
+
+    Raises:
+        UserError: a vector of zeros or with empty values.
+    """
+    values = vectors.to_numpy(dtype=np.float64)
+    lengths = np.linalg.norm(values, axis=1, keepdims=True)
+    bad = ~(np.isfinite(lengths[:, 0]) & (lengths[:, 0] > 0))
+    if bad.any():
+        raise UserError(f"vectors of {list(vectors.index[bad][:5])} are zero or not finite; a cosine needs a direction.")
+    similarity = np.clip((values / lengths) @ (values / lengths).T, 0, 1)
+    np.fill_diagonal(similarity, 1)
+    return pd.DataFrame(similarity, index=vectors.index, columns=vectors.index)
+
+
+def check_matrix(matrix: pd.DataFrame) -> pd.DataFrame:
+    """The matrix itself, if it is one. Raises UserError on empty cells, scores outside [0, 1], doubled names."""
+    if matrix.empty:
+        raise UserError("the performance matrix is empty; it needs datasets as rows and models as columns.")
+    for names, axis in ((matrix.columns, "models"), (matrix.index, "datasets")):
+        if not names.is_unique:
+            raise UserError(f"{axis} {list(names[names.duplicated()])} stand twice in the matrix; names are unique.")
+    values = matrix.to_numpy(dtype=np.float64)
+    if (hole := ~np.isfinite(values)).any():
+        d, m = np.argwhere(hole)[0]
+        raise UserError(
+            f"{hole.sum()} cells of the matrix are missing or not finite, the first: {matrix.columns[m]} on "
+            f"{matrix.index[d]}; fill them or drop the models."
+        )
+    if values.min() < 0 or values.max() > 1:
+        raise UserError(f"scores run from {values.min():g} to {values.max():g}; a performance matrix lies in [0, 1].")
+    return matrix

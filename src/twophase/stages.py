@@ -1,0 +1,114 @@
+"""What ``dvc.yaml`` calls: ``python -m twophase.stages VERB [DOMAIN] [NAME]`` beside ``params.yaml``.
+
+Each verb reads ``params.yaml`` and what earlier stages wrote, nothing else of the configuration. Work is
+kept cell by cell in the store (:mod:`twophase.cells`), so a stage that was killed goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from twophase import config
+from twophase.errors import UserError
+
+# models load by the hundred: their libraries' bars and reports would bury the stage's own
+QUIET = {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_OFFLINE": "1"}
+DATA, ZOO, RESULTS = Path("data"), Path("zoo"), Path("results")
+
+
+def check() -> None:
+    """Stop if ``params.yaml`` is not what ``conf/`` composes to. Its output is constant."""
+    if not os.environ.get("DVC_EXP_NAME") and (fault := config.difference()):
+        raise UserError(fault)
+    config.read()
+    mark = Path("build/check")
+    mark.parent.mkdir(exist_ok=True)
+    mark.write_text("params.yaml is what conf/ composes to\n")
+
+
+def tasks(name: str) -> None:
+    """Build every dataset of the domain, upstreams too, into ``data/<domain>/<task>/``."""
+    from twophase import cells
+
+    cells.build_tasks(config.read(), name, DATA / name)
+
+
+def zoo(name: str) -> None:
+    """Pre-train the models of the domain, parents first, into ``zoo/<domain>/<model>/``."""
+    from twophase import cells
+
+    cells.build_zoo(config.read(), name, DATA / name, ZOO / name)
+
+
+def records(name: str) -> None:
+    """Fine-tune every model on every dataset: ``records.csv``, and what failed and why: ``failures.csv``."""
+    from twophase import cells
+    from twophase.records import TrainingRecords
+
+    rows, failures = cells.train_cells(config.read(), name, DATA / name, ZOO / name)
+    folder = RESULTS / name
+    folder.mkdir(parents=True, exist_ok=True)
+    TrainingRecords.from_frame(rows).write(folder / "records.csv")
+    failures.to_csv(folder / "failures.csv", index=False, lineterminator="\n")
+
+
+def proxies(name: str) -> None:
+    """Score every model on every dataset: ``proxies.csv``, and what failed: ``proxy_failures.csv``."""
+    from twophase import cells
+
+    rows, failures = cells.score_cells(config.read(), name, DATA / name, ZOO / name)
+    folder = RESULTS / name
+    folder.mkdir(parents=True, exist_ok=True)
+    rows.to_csv(folder / "proxies.csv", index=False, lineterminator="\n")
+    failures.to_csv(folder / "proxy_failures.csv", index=False, lineterminator="\n")
+
+
+def notebook(domain: str, name: str) -> None:
+    """Execute ``notebooks/<name>.ipynb`` for the domain into ``results/notebooks/``."""
+    from twophase import notebooks
+
+    source = Path("notebooks") / f"{name}.ipynb"
+    notebooks.execute(source, RESULTS / "notebooks" / f"{name}_{domain}.ipynb", {"domain": domain})
+
+
+def manifest() -> None:
+    """Write ``results/manifest.json``: what the figures were made with."""
+    from twophase import provenance
+
+    RESULTS.mkdir(exist_ok=True)
+    provenance.write(RESULTS / "manifest.json", config.read(), DATA, ZOO)
+
+
+VERBS = {
+    "check": check, "tasks": tasks, "zoo": zoo, "records": records, "proxies": proxies, "notebook": notebook,
+    "manifest": manifest,
+}  # fmt: skip
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one stage. Returns 0, 2 on a :class:`UserError` (one line on stderr), 130 on Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="python -m twophase.stages", description="one stage of dvc.yaml")
+    parser.add_argument("verb", choices=VERBS)
+    parser.add_argument("arguments", nargs="*", metavar="DOMAIN [NOTEBOOK]")
+    given = parser.parse_args(arguments)
+    os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
+    if os.environ.get("DVC_STAGE"):
+        from twophase.compute import die_with_launcher
+
+        die_with_launcher()
+    try:
+        VERBS[given.verb](*given.arguments)
+    except UserError as error:
+        print(f"twophase: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("twophase: interrupted; what was finished is kept", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

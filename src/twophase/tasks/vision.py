@@ -1,0 +1,87 @@
+"""The vision tasks: pictures that come with the installed packages, cut and rendered to 16 x 16 RGB.
+
+Two regimes on purpose: glyphs (strokes on a plain ground) and photographs (texture, tone). Upstreams,
+benchmarks and targets share no characters in the same fonts and no photographs.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from .glyphs import COMPUTER_MODERN, DEJAVU, DEJAVU_SANS, STIX, Glyphs
+from .handwriting import Digits
+from .photographs import Degradation, Focus, Orientation, Surfaces, Tissue, Whereabouts
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
+
+
+class VisionTask(Protocol):
+    """What a vision task must offer."""
+
+    classes: tuple[str, ...]
+
+    def sample(self, split: str, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """n pictures (n, 16, 16, 3) uint8 and their labels (n,); splits never share source material."""
+
+
+def _span(first: int, last: int) -> str:
+    return "".join(map(chr, range(first, last + 1)))
+
+
+UPPER, LOWER, DIGITS = _span(65, 90), _span(97, 122), _span(48, 57)
+GREEK = "ΓΔΘΛΞΠΣΦΨΩαβγδεζηθκλμξπρστφχψω"
+CYRILLIC = "БГДЖЗИЛПФЦЧШЩЪЫЭЮЯбвгджзлмнтфцчшэюя"
+MATHEMATICS = "∀∂∃∅∇∈∋∏∑√∞∠∧∨∩∪∫≈≠≡≤≥⊂⊃⊕⊗⊥"
+
+UPSTREAM_PHOTOS = (
+    "astronaut.png", "coffee.png", "chelsea.png", "camera.png",
+    "rocket.jpg", "motorcycle_left.png", "grace_hopper.jpg",
+)  # fmt: skip
+BENCHMARK_PHOTOS = ("china.jpg", "flower.jpg", "coins.png", "page.png", "brick.png", "moon.png")
+MEDICAL_PHOTOS = ("ihc.png", "retina.jpg", "cell.png")
+
+TASKS: dict[str, VisionTask] = {
+    # upstream: what the zoo's models are pre-trained on
+    "latin": Glyphs(UPPER + LOWER + DIGITS, DEJAVU),
+    "greek": Glyphs(GREEK, DEJAVU),
+    "syllabics": Glyphs(_span(0x1401, 0x1407) + _span(0x140A, 0x141B) + _span(0x141D, 0x1428), DEJAVU_SANS),
+    "photographs": Surfaces(UPSTREAM_PHOTOS, colour=True),
+    "photo_orientation": Orientation(UPSTREAM_PHOTOS),
+    "photo_degradation": Degradation(UPSTREAM_PHOTOS),
+    # benchmark: the performance matrix
+    "digits": Digits(),
+    "capitals": Glyphs(UPPER, COMPUTER_MODERN + STIX, noise=0.15, turn=20, shift=6),
+    "mathematics": Glyphs(MATHEMATICS, (*STIX[:2], *DEJAVU_SANS), noise=0.15, turn=20, shift=6),
+    "georgian": Glyphs(_span(0x10D0, 0x10F0), DEJAVU, noise=0.15, turn=20, shift=6),
+    "hebrew": Glyphs(_span(0x5D0, 0x5EA), DEJAVU_SANS, noise=0.15, turn=20, shift=6),
+    "zodiac": Glyphs("♈♉♊♋♌♍♎♏♐♑♒♓☉☿♀♁♂♃♄♅♆♇", DEJAVU_SANS, noise=0.25, turn=30, shift=6, inverted=True),
+    "surfaces": Surfaces(
+        ("brick.png", "grass.png", "gravel.png", "coins.png", "page.png", "hubble_deep_field.jpg", "moon.png",
+         "text.png")
+    ),  # fmt: skip
+    "whereabouts": Whereabouts(("china.jpg", "flower.jpg"), rows=2, columns=3),
+    "degradation": Degradation(BENCHMARK_PHOTOS),
+    "orientation": Orientation(BENCHMARK_PHOTOS),
+    # target: the final figure only
+    "cyrillic": Glyphs(CYRILLIC, DEJAVU, noise=0.15, turn=20, shift=6),
+    "arabic": Glyphs(_span(0x627, 0x63A) + _span(0x641, 0x64A), DEJAVU_SANS[:2], noise=0.15, turn=20, shift=6),
+    "tissue": Tissue(),
+    "focus": Focus(MEDICAL_PHOTOS),
+}
+
+
+def to_dataset(task: VisionTask, sizes: dict[str, int], seed: int) -> DatasetDict:
+    """Sample every split of a vision task into a `DatasetDict` with features image and label."""
+    from datasets import ClassLabel, Dataset, DatasetDict, Features, Image
+    from PIL import Image as Picture
+
+    features = Features(image=Image(), label=ClassLabel(names=list(task.classes)))
+    splits = {}
+    for number, split in enumerate(("train", "validation", "test")):
+        pictures, labels = task.sample(split, sizes[split], np.random.default_rng([seed, number]))
+        images = [Picture.fromarray(picture) for picture in pictures]
+        splits[split] = Dataset.from_dict({"image": images, "label": labels.tolist()}, features=features)
+    return DatasetDict(splits)

@@ -1,0 +1,203 @@
+"""Fine-tuning a pre-trained model on a task, one epoch at a time.
+
+A run that is cut after an epoch is a prefix of the full run: the learning-rate schedule spans the total
+epochs, and every epoch draws its order and dropout from (seed, epoch). So a run can stop, be stored and go
+on, bit for bit.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import tasks
+from .encoding import Encoded, encode
+from .errors import UserError
+from .loading import load_image_processor, load_with_new_head
+
+if TYPE_CHECKING:
+    import numpy as np
+    from datasets import DatasetDict
+    from torch import Tensor, nn
+
+TRAINING_VERSION = 1  # raise it when a change of this file changes any score: kept cells are trained again
+EVALUATION_BATCH = 256
+
+
+class Diverged(RuntimeError):
+    """The loss is no longer a finite number."""
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a model is fine-tuned.
+
+    Args:
+        epochs: the full run; the learning rate falls to zero over it even if the run is cut.
+        batch_size: examples a step.
+        learning_rate: AdamW's, at its highest.
+        weight_decay: AdamW's.
+        warmup: share of all steps in which the learning rate rises.
+
+    Raises:
+        UserError: a value outside its range.
+    """
+
+    epochs: int = 4
+    batch_size: int = 16
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    warmup: float = 0.1
+
+    def __post_init__(self) -> None:
+        ranges = {"epochs": (1, 10_000), "batch_size": (1, 100_000), "learning_rate": (1e-12, 1e6)}
+        for name, (low, high) in ranges.items() | {("weight_decay", (0, 1e3)), ("warmup", (0, 1))}:
+            if not low <= getattr(self, name) <= high:
+                raise UserError(f"training.{name} is {getattr(self, name)}; allowed: {low} to {high}.")
+
+
+class FineTuning:
+    """One model on one task.
+
+    Args:
+        model: folder of a `save_pretrained` model, or a model object whose weights are trained as they are.
+        task: a `DatasetDict` with train, validation and test, or what `encode` made of one.
+        config: how to train.
+        seed: of the new classification head, the order of the examples and dropout.
+
+    Attributes:
+        done: epochs trained.
+        seconds: wall-clock seconds of each epoch, its validation included.
+    """
+
+    def __init__(self, model: str | Path | nn.Module, task: DatasetDict | Encoded, config: TrainingConfig, seed: int = 0):
+        import torch
+
+        self.config, self.seed, self.done, self.seconds = config, seed, 0, []
+        self.task = task if isinstance(task, Encoded) else encode(task, model)
+        folder = isinstance(model, str | Path)
+        self.model = load_with_new_head(model, self.task.classes, seed) if folder else model
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+        )
+        batches = math.ceil(len(self.task.labels["train"]) / config.batch_size)
+        self._total, self._batches = batches * config.epochs, batches
+
+    def epoch(self) -> float:
+        """Train one more epoch; returns the validation accuracy.
+
+        Raises:
+            Diverged: the loss is not finite.
+            UserError: all epochs of the configuration are done.
+        """
+        if self.done >= self.config.epochs:
+            raise UserError(f"all {self.config.epochs} epochs are trained; a longer run needs training.epochs raised.")
+        start = time.perf_counter()
+        self._train()
+        score = self._accuracy("validation")
+        self.done += 1
+        self.seconds.append(time.perf_counter() - start)
+        return score
+
+    def _train(self) -> None:
+        import torch
+
+        labels, inputs = self.task.labels["train"], self.task.inputs["train"]
+        torch.manual_seed(self.seed * 100_003 + self.done)
+        order = torch.randperm(len(labels))
+        self.model.train()
+        for number, rows in enumerate(order.split(self.config.batch_size)):
+            for group in self.optimizer.param_groups:
+                group["lr"] = self._rate(self.done * self._batches + number)
+            loss = torch.nn.functional.cross_entropy(self._logits(inputs, rows), labels[rows])
+            if not torch.isfinite(loss):
+                raise Diverged(f"the loss became {loss.item()} in epoch {self.done + 1}")
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+            self.optimizer.step()
+
+    def _rate(self, step: int) -> float:
+        rising = max(1, round(self.config.warmup * self._total))
+        if step < rising:
+            return self.config.learning_rate * (step + 1) / rising
+        return self.config.learning_rate * (self._total - step) / max(1, self._total - rising)
+
+    def _logits(self, inputs: dict[str, Tensor], rows) -> Tensor:
+        return self.model(**{name: values[rows] for name, values in inputs.items()}).logits
+
+    def _accuracy(self, split: str) -> float:
+        return float((self.predict(split).argmax(1) == self.task.labels[split].numpy()).mean())
+
+    def predict(self, split: str) -> np.ndarray:
+        """Class probabilities (N, C) of a split."""
+        import torch
+
+        self.model.eval()
+        inputs, n = self.task.inputs[split], len(self.task.labels[split])
+        with torch.inference_mode():
+            parts = [
+                self._logits(inputs, slice(start, start + EVALUATION_BATCH))
+                for start in range(0, n, EVALUATION_BATCH)
+            ]
+        return torch.cat(parts).softmax(1).numpy()
+
+    def test(self) -> float:
+        """Accuracy on the test split, of the model as it stands."""
+        return self._accuracy("test")
+
+    def state(self) -> dict:
+        """Everything that `restore` needs to go on: tensors, numbers and lists (loads with weights_only)."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "done": self.done,
+            "seconds": list(self.seconds),
+        }
+
+    def restore(self, state: dict) -> FineTuning:
+        """Go on from a `state` of the same model, task, configuration and seed."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.done, self.seconds = state["done"], list(state["seconds"])
+        return self
+
+    def save(self, folder: str | Path) -> Path:
+        """Save the fine-tuned model with its class names (`save_pretrained`); returns the folder."""
+        self.model.config.id2label = dict(enumerate(self.task.classes))
+        self.model.config.label2id = {name: i for i, name in enumerate(self.task.classes)}
+        self.model.save_pretrained(folder)
+        return Path(folder)
+
+
+def encoded(task_folder: str | Path, model_folder: str | Path) -> Encoded:
+    """A saved task as a model sees it; kept in memory for the next model with the same processor."""
+    key = (str(task_folder), str(load_image_processor(model_folder).to_dict()))
+    if key not in _ENCODED:
+        while len(_ENCODED) >= KEPT_TASKS:
+            _ENCODED.pop(next(iter(_ENCODED)))
+        _ENCODED[key] = encode(tasks.load(task_folder), model_folder)
+    return _ENCODED[key]
+
+
+KEPT_TASKS = 16
+_ENCODED: dict[tuple[str, bytes], Encoded] = {}
+
+
+def train_cell(model_folder: str | Path, task_folder: str | Path, config: TrainingConfig, seed: int = 0) -> list[dict]:
+    """Fine-tune one model on one task to the end: a cell of the performance matrix.
+
+    Returns:
+        A dict an epoch: epoch (from 1), val, test (None before the last epoch) and seconds.
+
+    Raises:
+        Diverged: the loss is not finite.
+        UserError: the model or the task cannot be loaded.
+    """
+    run = FineTuning(model_folder, encoded(task_folder, model_folder), config, seed)
+    rows = [{"epoch": n, "val": run.epoch(), "test": None} for n in range(1, config.epochs + 1)]
+    rows[-1]["test"] = run.test()
+    return [row | {"seconds": seconds} for row, seconds in zip(rows, run.seconds, strict=True)]

@@ -1,0 +1,106 @@
+"""What all proxy scores have in common: the registry, the errors, determinism, order and label names."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+from twophase import proxies
+from twophase.errors import UserError
+from twophase.proxies import PROXIES, PROXY_INPUTS
+
+
+@pytest.fixture(params=sorted(PROXIES))
+def name(request):
+    return request.param
+
+
+def data(name, separation=1.0, n=60, dimensions=6, classes=3):
+    """Valid (first argument, labels) for a proxy; with separation either kind of input is informative."""
+    rng = np.random.default_rng(3)
+    labels = np.arange(n) % classes
+    values = rng.normal(size=(n, dimensions)) + separation * np.eye(classes, dimensions)[labels] * 3
+    if PROXY_INPUTS[name] == "probabilities":
+        values = np.exp(values)
+        values /= values.sum(axis=1, keepdims=True)
+    return values, labels
+
+
+def test_registry_names_every_function_once():
+    assert set(PROXIES) == set(PROXY_INPUTS) == {"leep", "nleep", "logme", "h_score", "knn", "linear_probe"}
+    assert set(PROXY_INPUTS.values()) == {"probabilities", "features"}
+    for name, function in PROXIES.items():
+        assert getattr(proxies, name) is function
+
+
+def test_options_are_keyword_only_and_have_defaults(name):
+    positional, options = [], []
+    for parameter in inspect.signature(PROXIES[name]).parameters.values():
+        (options if parameter.kind is parameter.KEYWORD_ONLY else positional).append(parameter)
+    assert [p.name for p in positional] == [PROXY_INPUTS[name], "labels"]
+    assert all(p.default is not p.empty for p in options)
+
+
+def test_informative_beats_noise(name):
+    informative, labels = data(name, separation=1.0)
+    noise, _ = data(name, separation=0.0)
+    assert PROXIES[name](informative, labels) > PROXIES[name](noise, labels)
+
+
+def test_a_plain_float_that_repeats(name):
+    values, labels = data(name)
+    score = PROXIES[name](values, labels)
+    assert type(score) is float
+    assert np.isfinite(score)
+    assert PROXIES[name](values, labels) == score
+
+
+def test_lists_and_single_precision_do(name):
+    values, labels = data(name)
+    single = values.astype(np.float32)
+    expected = PROXIES[name](single.astype(np.float64), labels)
+    assert PROXIES[name](single, labels.astype(np.int32)) == expected
+    assert PROXIES[name](single.tolist(), labels.tolist()) == expected
+
+
+def test_input_is_left_alone(name):
+    values, labels = data(name)
+    before = values.copy(), labels.copy()
+    PROXIES[name](values, labels)
+    np.testing.assert_array_equal(values, before[0])
+    np.testing.assert_array_equal(labels, before[1])
+
+
+def test_class_numbers_do_not_matter_only_which_examples_share_one(name):
+    values, labels = data(name)
+    # Order kept and a gap left: a subset of a dataset need not hold every class.
+    assert PROXIES[name](values, labels * 7 + 2) == PROXIES[name](values, labels)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda v, y: (v[0], y), r"shape \(6,\).*\(N, [DZ]\)"),
+        (lambda v, y: (v[None], y), r"shape \(1, 60, 6\)"),
+        (lambda v, y: (v[:0], y[:0]), r"non-empty"),
+        (lambda v, y: (v[:, :0], y), r"non-empty"),
+        (lambda v, y: (v.astype(str), y), r"real numbers"),
+        (lambda v, y: (v + 0j, y), r"complex128.*real numbers"),
+        (lambda v, y: ([[0.5, 0.5], [1.0]], y[:2]), r"different lengths"),
+        (lambda v, y: (np.where(np.arange(6) == 2, np.nan, v), y), r"NaN or infinity in 60 of 60 rows"),
+        (
+            lambda v, y: (np.where(np.arange(60)[:, None] == 7, np.inf, v), y),
+            r"in 1 of 60 rows \(first: row 7\)",
+        ),
+        (lambda v, y: (v, y[:-1]), r"got 59 for 60 rows"),
+        (lambda v, y: (v, y[:, None]), r"shape \(60, 1\)"),
+        (lambda v, y: (v, [[0, 1], [0]]), r"labels.*different lengths"),
+        (lambda v, y: (v, y.astype(float)), r"float64.*integers"),
+        (lambda v, y: (v, y.astype(str)), r"integers"),
+        (lambda v, y: (v, y - 1), r"got -1.*integers from 0"),
+        (lambda v, y: (v, y * 0 + 4), r"one class only \(4\).*at least 2"),
+    ],
+)
+def test_bad_input_is_named(name, spoil, words):
+    with pytest.raises(UserError, match=words):
+        PROXIES[name](*spoil(*data(name)))

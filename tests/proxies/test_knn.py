@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from twophase.errors import UserError
+from twophase.proxies import knn
+
+
+def test_worked_by_hand_in_euclidean_distance():
+    # 0 and 1 are each other's nearest (both 0), so are 10 and 11 (both 1); 12.5 (0) has 11 (1).
+    assert knn([[0.0], [1], [10], [11], [12.5]], [0, 0, 1, 1, 0], k=1, metric="euclidean") == pytest.approx(
+        4 / 5
+    )
+
+
+def test_worked_by_hand_in_cosine_distance():
+    # By direction the first two and the last two are neighbours; by distance the short ones are
+    # each other's nearest (wrong), and each long one's nearest is the short one of its direction.
+    features, labels = [[1.0, 0], [100, 1], [0, 1], [1, 100]], [0, 0, 1, 1]
+    assert knn(features, labels, k=1) == 1
+    assert knn(features, labels, k=1, metric="euclidean") == 0.5
+
+
+def test_an_example_is_not_its_own_neighbour():
+    # Each point's only close neighbour is of the other class.
+    assert knn([[0.0], [0.1], [5], [5.1]], [0, 1, 0, 1], k=1, metric="euclidean") == 0
+
+
+def test_ties_go_to_the_class_of_the_nearest():
+    # Point 0 (class 1): neighbours 1 (class 1) then -1.5 (class 0) tie, and the nearer one wins.
+    # Point 1 (class 1): neighbours 0 (1), -1.5 (0), right; -1.5 (class 0): neighbours 0 and 1 (1), wrong.
+    assert knn([[0.0], [1], [-1.5]], [1, 1, 0], k=2, metric="euclidean") == pytest.approx(2 / 3)
+
+
+def test_repeated_examples_leave_only_themselves_out():
+    assert knn(np.ones((6, 2)), [0, 0, 0, 0, 0, 1], k=5) == pytest.approx(5 / 6)
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 1000), st.integers(1, 7), st.sampled_from(["cosine", "euclidean"]))
+def test_equals_leaving_each_one_out_by_hand(seed, k, metric):
+    rng = np.random.default_rng(seed)
+    features, labels = rng.normal(size=(15, 3)), np.r_[0, 1, 2, rng.integers(0, 3, size=12)]
+    right = 0
+    for i in range(15):
+        if metric == "cosine":
+            norms = np.linalg.norm(features, axis=1)
+            distance = -(features @ features[i]) / norms / norms[i]
+        else:
+            distance = np.linalg.norm(features - features[i], axis=1)
+        distance[i] = np.inf
+        nearest = labels[np.argsort(distance)[:k]]
+        votes = np.bincount(nearest, minlength=3)
+        winners = np.flatnonzero(votes == votes.max())
+        right += (nearest[0] if nearest[0] in winners else winners[0]) == labels[i]
+    assert knn(features, labels, k=k, metric=metric) == pytest.approx(right / 15)
+
+
+def test_scale_changes_nothing(blobs):
+    features, labels = blobs(0.5)
+    for metric in ("cosine", "euclidean"):
+        score = knn(features, labels, metric=metric)
+        assert knn(features * 1e-170, labels, metric=metric) == score
+        assert knn(features * 1e170, labels, metric=metric) == score
+
+
+def test_score_rises_with_separation_from_chance(blobs):
+    scores = [knn(*blobs(separation, n=400)) for separation in (0.0, 0.5, 1.0)]
+    assert scores == sorted(scores)
+    assert scores[0] == pytest.approx(1 / 4, abs=0.08)
+    assert scores[-1] > 0.95
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ({"k": 200}, "got 200 for 200 examples"),
+        ({"k": 0}, "k: got 0; allowed"),
+        ({"k": True}, "k: got True; allowed"),
+        ({"metric": "manhattan"}, "got 'manhattan'; allowed: 'cosine', 'euclidean'"),
+    ],
+)
+def test_options_out_of_range_are_named(blobs, option, words):
+    with pytest.raises(UserError, match=words):
+        knn(*blobs(1.0), **option)

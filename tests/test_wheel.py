@@ -1,0 +1,59 @@
+"""The wheel carries its configuration: installed elsewhere it answers and composes."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder / "dist", ROOT]
+    built = subprocess.run(build, capture_output=True, text=True, timeout=300)
+    assert built.returncode == 0, built.stdout + built.stderr
+    (wheel,) = (folder / "dist").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder / "site")
+    return folder
+
+
+def run(installed, *arguments):
+    elsewhere = installed / "elsewhere"
+    elsewhere.mkdir(exist_ok=True)
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=elsewhere,
+        env=os.environ | {"PYTHONPATH": str(installed / "site")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_it_answers_from_its_own_code(installed):
+    done = run(installed, "-m", "twophase", "--help")
+    assert done.returncode == 0
+    assert "coarse recall" in done.stdout
+    where = run(installed, "-c", "import twophase; print(twophase.__file__)")
+    assert where.stdout.strip() == str(installed / "site" / "twophase" / "__init__.py")
+
+
+def test_it_composes_its_own_configuration(installed):
+    where = run(installed, "-c", "from twophase.config import find_conf; print(find_conf())")
+    assert where.stdout.strip() == str(installed / "site" / "twophase" / "conf")
+    done = run(installed, "-m", "twophase", "params", "profile=smoke", "--stdout")
+    assert done.returncode == 0, done.stderr
+    assert "profile: smoke" in done.stdout
+
+
+def test_it_holds_every_file_of_the_configuration(installed):
+    def files(folder):
+        return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.yaml"))
+
+    assert files(installed / "site" / "twophase" / "conf") == files(ROOT / "conf")

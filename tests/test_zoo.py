@@ -1,0 +1,93 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from twophase import tasks, zoo
+from twophase.errors import UserError
+from twophase.zoo.architectures import ARCHITECTURES, new_model
+
+RECIPE = zoo.Recipe("small", "resnet", width=16, depth=1, upstream="photographs", epochs=1)
+SIZES = {"train": 64, "validation": 32, "test": 64}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    for name in ("photographs", "photo_degradation"):
+        tasks.save(tasks.build("cv", name, SIZES), folder / name)
+    return folder
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_architecture_classifies_small_pictures(architecture):
+    import torch
+
+    model = new_model(architecture, 24 if architecture != "vit" else 48, 1, 7, seed=0).eval()
+    assert model(pixel_values=torch.zeros(2, 3, 16, 16)).logits.shape == (2, 7)
+    assert model.classifier is not None
+
+
+def test_a_built_model_is_a_published_one(data, tmp_path):
+    from transformers import AutoImageProcessor, AutoModelForImageClassification
+
+    zoo.build(RECIPE, tmp_path / "small", data)
+    model = AutoModelForImageClassification.from_pretrained(tmp_path / "small")
+    assert model.config.id2label[0] == "astronaut"
+    assert AutoImageProcessor.from_pretrained(tmp_path / "small", backend="pil").size["height"] == 16
+    card = (tmp_path / "small" / "README.md").read_text()
+    assert card.startswith("---\nlibrary_name: transformers") and "seven photographs" in card and "accuracy: 0." in card
+
+
+def test_same_recipe_same_weights(data, tmp_path):
+    digests = [zoo.digest(zoo.build(RECIPE, tmp_path / str(i), data)) for i in range(2)]
+    other = zoo.digest(zoo.build(replace(RECIPE, seed=1), tmp_path / "other", data))
+    assert digests[0] == digests[1] != other
+
+
+def test_child_starts_from_its_parent_and_headless_models_have_no_head(data, tmp_path):
+    parent = zoo.build(RECIPE, tmp_path / "parent", data)
+    child = replace(RECIPE, name="child", architecture="", parent="small", upstream="photo_degradation", head=False)
+    zoo.build(child, tmp_path / "child", data, parent=parent)
+    config = json.loads((tmp_path / "child" / "config.json").read_text())
+    assert config["architectures"] == ["ResNetModel"]
+    assert "base_model: small" in (tmp_path / "child" / "README.md").read_text()
+
+
+def test_masked_image_and_untrained_models(data, tmp_path):
+    masked = replace(RECIPE, architecture="vit", objective="masked-image", head=False)
+    card = zoo.build(masked, tmp_path / "masked", data) / "README.md"
+    assert "without labels" in card.read_text() and "reconstruction l1" in card.read_text()
+    untrained = replace(RECIPE, upstream="", objective="none", head=False)
+    assert "never trained" in (zoo.build(untrained, tmp_path / "untrained", data) / "README.md").read_text()
+
+
+def test_recipes_come_parents_first_and_include_brings_parents():
+    models = {"c": {"parent": "b", "upstream": "greek"}, "b": {"parent": "a", "upstream": "greek"},
+              "a": {"architecture": "vit", "upstream": "latin"}, "z": {"architecture": "vit", "upstream": "latin"}}  # fmt: skip
+    order = list(zoo.recipes(models))
+    assert order.index("a") < order.index("b") < order.index("c")
+    assert set(zoo.recipes(models, include=["c"])) == {"a", "b", "c"}
+    prints = zoo.fingerprint(zoo.recipes(models)["c"], zoo.recipes(models))
+    assert prints["parent"]["parent"]["architecture"] == "vit"
+
+
+@pytest.mark.parametrize(
+    ("models", "message"),
+    [
+        ({"m": {"architecture": "vit", "upstream": "latin", "layers": 3}}, r"model 'm': unknown key \['layers'\]; allowed: .*depth"),
+        ({"m": {"architecture": "van", "upstream": "latin"}}, "unknown architecture 'van'; known: vit, "),
+        ({"m": {"parent": "x", "upstream": "latin"}}, "unknown parent 'x'"),
+        ({"m": {"architecture": "vit"}}, "a trained model needs an upstream"),
+        ({"m": {"architecture": "vit", "upstream": "latin", "objective": "contrastive"}}, "unknown objective 'contrastive'"),
+        ({"a": {"parent": "b", "upstream": "x"}, "b": {"parent": "a", "upstream": "x"}}, "are each other's parents"),
+    ],
+)  # fmt: skip
+def test_bad_recipes_are_named(models, message):
+    with pytest.raises(UserError, match=message):
+        zoo.recipes(models)
+
+
+def test_unknown_include_is_named():
+    with pytest.raises(UserError, match=r"unknown models \['resnet'\]; known: \['m'\]"):
+        zoo.recipes({"m": {"architecture": "vit", "upstream": "latin"}}, include=["resnet"])
