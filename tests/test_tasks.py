@@ -61,10 +61,10 @@ def test_blocks_of_splits_share_no_pixel():
 def test_upstream_benchmark_and_target_sources_are_disjoint():
     """No character in the same font and no photograph serves two of the three roles."""
     roles = {
-        "upstream": ["latin", "greek", "syllabics", "photographs", "photo_orientation", "photo_degradation"],
+        "upstream": ["latin", "greek", "syllabics", "photographs", "photo_focus", "photo_degradation"],
         "benchmark": ["capitals", "mathematics", "georgian", "hebrew", "zodiac", "surfaces", "whereabouts",
-                      "degradation", "orientation"],
-        "target": ["cyrillic", "arabic", "tissue", "focus"],
+                      "degradation", "focus"],
+        "target": ["cyrillic", "arabic", "tissue", "microscope_focus"],
     }  # fmt: skip
     sources = {role: set() for role in roles}
     for role, names in roles.items():

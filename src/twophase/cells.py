@@ -216,15 +216,14 @@ def score_cells(params: Params, domain: str, data: Path, folder: Path) -> tuple[
     part = params.domain[domain]
     models, failures = _models(part.zoo.recipes, folder)
     data_digests, model_digests, broken = _digests(data, part.tasks.roles, folder, models)
-    pairs = [(model, dataset) for dataset in part.tasks.roles for model in models if model not in broken]
-    wanted = list(part.proxies)
-    # seconds to compute again, so their code needs no version: any change of it counts
-    code = file_digest(Path(inference.__file__), *sorted(Path(proxies.__file__).parent.glob("*.py")))
+    pairs = [(m, d) for d in part.tasks.roles for m in models if m not in broken]
+    sources = [Path(inference.__file__), *sorted(Path(proxies.__file__).parent.glob("*.py"))]
+    code = file_digest(*sources)
     keys = [
-        {"model": model_digests[m], "data": data_digests[d], "proxies": wanted, "code": code, **_libraries()}
+        {"model": model_digests[m], "data": data_digests[d], "proxies": list(part.proxies), "code": code, **_libraries()}
         for m, d in pairs
     ]
-    items = [(folder / model, data / dataset, wanted) for model, dataset in pairs]
+    items = [(folder / model, data / dataset, list(part.proxies)) for model, dataset in pairs]
     values = through_store(Store(), "proxies", keys, score_one, items, f"{domain} proxies")
     rows = []
     failures += [(model, "", "", reason) for model, reason in broken.items()]
@@ -270,5 +269,5 @@ def _digests(
     return of_data, of_models, broken
 
 
-def _libraries() -> dict[str, str]:
-    return {name: version(name) for name in LIBRARIES}
+def _libraries(*more: str) -> dict[str, str]:
+    return {name: version(name) for name in (*LIBRARIES, *more)}

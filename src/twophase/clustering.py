@@ -122,7 +122,7 @@ def silhouette(clusters: Clusters, variant: str = "standard", models: str = "all
         clusters: what `cluster_models` returned.
         variant: "standard" (Rousseeuw 1987: b is the mean distance to the nearest other cluster; singletons have 0)
             or "released" (b is the mean distance to all models outside the cluster; singletons are left out).
-        models: "all", or "clustered": the mean over members of non-singleton clusters only.
+        models: "all", or "clustered": as if there were no models but the members of non-singleton clusters.
 
     Returns:
         A number in [-1, 1]; NaN where it is not defined (one cluster, or singletons only).
@@ -143,8 +143,10 @@ def silhouette(clusters: Clusters, variant: str = "standard", models: str = "all
     if variant == "standard":
         from sklearn.metrics import silhouette_samples
 
-        scores = silhouette_samples(distances, labels, metric="precomputed")
-        return float(scores[clustered].mean() if models == "clustered" else scores.mean())
+        kept = clustered if models == "clustered" else np.ones_like(clustered)
+        if len(set(labels[kept])) < 2:
+            return float("nan")
+        return float(silhouette_samples(distances[np.ix_(kept, kept)], labels[kept], metric="precomputed").mean())
     scores = []
     for i in np.flatnonzero(clustered):
         own = labels == labels[i]

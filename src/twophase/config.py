@@ -139,7 +139,10 @@ def difference(path: Path | str = PARAMS) -> str | None:
     if text == compose(overrides):
         return None
     remedy = "make params" if not overrides else f"twophase params {' '.join(overrides)}"
-    return f"{path} is not what conf/ composes to: run `{remedy}` and repeat"
+    return (
+        f"{path} is not what conf/ composes to: run `{remedy}` and repeat "
+        "(to keep an experiment's values: `twophase params key=value …`)"
+    )
 
 
 def _explain(error: Exception, overrides: list[str]) -> str:

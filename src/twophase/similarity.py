@@ -61,7 +61,7 @@ def cosine_similarity(vectors: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_matrix(matrix: pd.DataFrame) -> pd.DataFrame:
-    """The matrix itself, if it is one. Raises UserError on empty cells, scores outside [0, 1], doubled names."""
+    """The matrix itself, if it is one. Raises UserError on empty cells, scores out of range, doubled names."""
     if matrix.empty:
         raise UserError("the performance matrix is empty; it needs datasets as rows and models as columns.")
     for names, axis in ((matrix.columns, "models"), (matrix.index, "datasets")):
@@ -74,6 +74,9 @@ def check_matrix(matrix: pd.DataFrame) -> pd.DataFrame:
             f"{hole.sum()} cells of the matrix are missing or not finite, the first: {matrix.columns[m]} on "
             f"{matrix.index[d]}; fill them or drop the models."
         )
-    if values.min() < 0 or values.max() > 1:
-        raise UserError(f"scores run from {values.min():g} to {values.max():g}; a performance matrix lies in [0, 1].")
+    if values.min() < -1 or values.max() > 1:  # a correlation, as of a regression task, may be negative
+        raise UserError(
+            f"scores run from {values.min():g} to {values.max():g}; a performance matrix lies in [0, 1] "
+            "(a correlation in [-1, 1]). Divide percentages by 100."
+        )
     return matrix

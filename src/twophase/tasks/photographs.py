@@ -36,20 +36,20 @@ def photograph(name: str) -> np.ndarray:
 
 
 @cache
-def blocks(name: str, split: str, side: int = BLOCK) -> tuple[tuple[int, int], ...]:
+def blocks(name: str, split: str) -> tuple[tuple[int, int], ...]:
     """Upper left corners of the blocks of a photograph that belong to a split."""
     height, width, _ = photograph(name).shape
-    corners = [(y, x) for y in range(0, height - side + 1, side) for x in range(0, width - side + 1, side)]
+    corners = [(y, x) for y in range(0, height - BLOCK + 1, BLOCK) for x in range(0, width - BLOCK + 1, BLOCK)]
     order = np.random.default_rng(len(corners)).permutation(len(corners))
     return tuple(corners[i] for rank, i in enumerate(order) if SPLIT_OF_BLOCK[rank % 5] == SPLITS.index(split))
 
 
-def crop(name: str, corner: tuple[int, int], rng: np.random.Generator, side: int = BLOCK, least: float = 0.6):
+def crop(name: str, corner: tuple[int, int], rng: np.random.Generator):
     """A random square inside one block, resized to (16, 16, 3)."""
     from PIL import Image
 
-    size = int(rng.integers(round(side * least), side + 1))
-    y, x = (start + int(rng.integers(side - size + 1)) for start in corner)
+    size = int(rng.integers(round(0.6 * BLOCK), BLOCK + 1))
+    y, x = (start + int(rng.integers(BLOCK - size + 1)) for start in corner)
     patch = Image.fromarray(np.uint8(photograph(name)[y : y + size, x : x + size] * 255))
     return np.asarray(patch.resize((SIDE, SIDE), Image.Resampling.BOX)) / 255
 
@@ -61,9 +61,9 @@ def grey(patch: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.clip(0.5 + (tone - tone.mean()) * spread + rng.normal(0, 0.05), 0, 1).repeat(3, -1)
 
 
-def _any_block(names: tuple[str, ...], split: str, rng: np.random.Generator, side: int = BLOCK):
+def _any_block(names: tuple[str, ...], split: str, rng: np.random.Generator):
     name = names[rng.integers(len(names))]
-    choices = blocks(name, split, side)
+    choices = blocks(name, split)
     return name, choices[rng.integers(len(choices))]
 
 
@@ -156,20 +156,6 @@ class Degradation:
                 patch = np.round(patch * 4) / 4
             pictures.append(patch)
         return finish(np.stack(pictures), 0.01, rng), labels
-
-
-@dataclass(frozen=True)
-class Orientation:
-    """Which side of the patch was up?"""
-
-    photographs: tuple[str, ...]
-    classes: tuple[str, ...] = ("upright", "left", "upside down", "right")
-
-    def sample(self, split: str, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        labels = balanced_labels(n, 4, rng)
-        patches = (crop(*_any_block(self.photographs, split, rng, 2 * BLOCK), rng, 2 * BLOCK) for _ in labels)
-        pictures = [np.rot90(patch, label) for patch, label in zip(patches, labels, strict=True)]
-        return finish(np.stack(pictures), 0.03, rng), labels
 
 
 @dataclass(frozen=True)

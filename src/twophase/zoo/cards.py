@@ -11,7 +11,7 @@ UPSTREAMS = {
     "greek": "Greek letters rendered in the DejaVu typefaces (30 classes)",
     "syllabics": "Canadian Aboriginal syllabics rendered in DejaVu Sans",
     "photographs": "colour patches of seven photographs, to tell which photograph a patch is from",
-    "photo_orientation": "patches of seven photographs in four rotations, to tell which side was up",
+    "photo_focus": "patches of seven photographs at five depths of blur",
     "photo_degradation": "patches of seven photographs, blurred, noisy, compressed, pixelated or posterised",
 }
 FAMILIES = {

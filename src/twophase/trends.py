@@ -1,0 +1,92 @@
+"""Convergence trends: what a model's validation at a stage meant for its final test on the benchmark datasets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from .errors import UserError
+from .records import TrainingRecords
+
+
+def mine(val: pd.Series | np.ndarray, test: pd.Series | np.ndarray, n_trends: int = 4, seed: int = 0) -> pd.DataFrame:
+    """Cluster benchmark datasets by one model's validation at one stage (Section IV-C; K-means as released).
+
+    Args:
+        val: (m,) validation scores of the model at the stage, one a dataset.
+        test: (m,) final test scores of the same runs.
+        n_trends: number of trends; fewer come back where fewer distinct validation scores exist.
+        seed: of k-means.
+
+    Returns:
+        A row a trend, sorted by val: the mean validation and mean final test score of its datasets.
+
+    Raises:
+        UserError: more trends than datasets, fewer than one, lengths that differ, values that are not finite.
+    """
+    val, test = np.asarray(val, dtype=np.float64), np.asarray(test, dtype=np.float64)
+    if val.shape != test.shape or val.ndim != 1:
+        raise UserError(f"val has shape {val.shape}, test {test.shape}; both are one score a dataset.")
+    if not (np.isfinite(val).all() and np.isfinite(test).all()):
+        raise UserError("validation and test scores must be finite to mine trends; leave failed runs out.")
+    if not 1 <= n_trends <= len(val):
+        raise UserError(f"n_trends is {n_trends}; allowed: 1 to {len(val)}, the number of datasets.")
+    groups = _groups(val, min(n_trends, len(np.unique(val))), seed)
+    table = pd.DataFrame({"val": val, "test": test}).groupby(groups).mean()
+    return table.sort_values("val", ignore_index=True).rename_axis("trend")
+
+
+def _groups(val: np.ndarray, n: int, seed: int) -> np.ndarray:
+    from sklearn.cluster import KMeans
+
+    if n == len(np.unique(val)):
+        return np.unique(val, return_inverse=True)[1]
+    return KMeans(n, n_init=10, random_state=seed).fit_predict(val[:, None])
+
+
+def match(trends: pd.DataFrame, value: float) -> int:
+    """Eq. 5: the trend whose mean validation is nearest to `value` (of two equally near, the lower)."""
+    return int((trends["val"] - value).abs().to_numpy().argmin())
+
+
+def predict(trends: pd.DataFrame, value: float) -> float:
+    """Eq. 6: the mean final test score of the matched trend."""
+    return float(trends["test"].iloc[match(trends, value)])
+
+
+class TrendPredictor:
+    """Predicts a model's final test from its validation at a stage, from the model's own benchmark runs.
+
+    Args:
+        records: benchmark records with curves; the target's rows must not be among them.
+        n_trends: trends a stage.
+        seed: of k-means.
+    """
+
+    def __init__(self, records: TrainingRecords, n_trends: int = 4, seed: int = 0):
+        frame = records.frame
+        if frame["val"].isna().any():
+            raise UserError(
+                "these records have no validation curves, so no convergence trends can be mined; use successive halving."
+            )
+        cells = frame.groupby(["model", "dataset", "epoch"], sort=False)[["val", "test"]].mean()
+        self._val = cells["val"].unstack("epoch")  # (model, dataset) x epoch
+        self._test = cells["test"].groupby(level=["model", "dataset"], sort=False).last()
+        self._n_trends, self._seed = n_trends, seed
+        self._mined: dict[tuple[str, int], pd.DataFrame] = {}
+
+    def trends(self, model: str, stage: int) -> pd.DataFrame:
+        """The trends of a model at a stage (from 1). Raises UserError for a model or stage without records."""
+        key = (model, stage)
+        if key not in self._mined:
+            if model not in self._val.index.get_level_values("model"):
+                raise UserError(f"no benchmark records of model {model!r}; convergence trends need its own runs.")
+            if stage not in self._val.columns:
+                raise UserError(f"the records end at epoch {self._val.columns.max()}; stage {stage} has no trends.")
+            val = self._val.loc[model, stage].dropna()
+            self._mined[key] = mine(val, self._test.loc[model].loc[val.index], self._n_trends, self._seed)
+        return self._mined[key]
+
+    def predict(self, model: str, stage: int, value: float) -> float:
+        """Eq. 5 and 6 at a stage (from 1)."""
+        return predict(self.trends(model, stage), value)

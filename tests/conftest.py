@@ -1,0 +1,34 @@
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from twophase.records import TrainingRecords
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def published() -> Path:
+    """Folder of published records: TWOPHASE_MIRROR, or `shared/records` beside the repository."""
+    folder = Path(os.environ.get("TWOPHASE_MIRROR", ROOT.parent / "shared" / "records"))
+    if not folder.is_dir():
+        pytest.skip(f"published records are not at {folder}; set TWOPHASE_MIRROR to a local mirror")
+    return folder
+
+
+@pytest.fixture
+def records() -> TrainingRecords:
+    """Three models, two benchmark datasets and one target, two epochs; every number chosen by hand."""
+    cells = {
+        ("a", "x"): ([0.50, 0.60], 0.62), ("a", "y"): ([0.70, 0.80], 0.78), ("a", "t"): ([0.40, 0.50], 0.52),
+        ("b", "x"): ([0.40, 0.50], 0.50), ("b", "y"): ([0.80, 0.90], 0.90), ("b", "t"): ([0.45, 0.60], 0.58),
+        ("c", "x"): ([0.10, 0.20], 0.22), ("c", "y"): ([0.30, 0.30], 0.30), ("c", "t"): ([0.20, 0.30], 0.28),
+    }  # fmt: skip
+    rows = [
+        {"model": m, "dataset": d, "role": "target" if d == "t" else "benchmark", "seed": 0, "epoch": e, "val": v,
+         "test": test if e == 2 else None, "seconds": 1.0}
+        for (m, d), (curve, test) in cells.items() for e, v in enumerate(curve, 1)
+    ]  # fmt: skip
+    return TrainingRecords.from_frame(pd.DataFrame(rows))

@@ -1,0 +1,99 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import silhouette_score
+
+from twophase.clustering import cluster_models, silhouette
+from twophase.errors import UserError
+from twophase.similarity import top_k_similarity
+
+# two tight pairs and one model apart from both
+MATRIX = pd.DataFrame(
+    {"a": [0.90, 0.50], "b": [0.88, 0.52], "c": [0.30, 0.80], "d": [0.34, 0.80], "e": [0.10, 0.10]}, index=["x", "y"]
+)
+
+
+def test_clusters_representatives_and_singletons_by_hand():
+    found = cluster_models(MATRIX, k=2, threshold=0.1)
+    assert found.labels.to_dict() == {"a": 0, "b": 0, "c": 1, "d": 1, "e": 2}
+    assert found.representatives.to_dict() == {0: "a", 1: "d", 2: "e"}  # averages: a = b = .70 (name), d > c
+    assert found.non_singletons == [0, 1] and found.members(1) == ["c", "d"]
+
+
+@pytest.mark.parametrize("method", ["hierarchical", "kmeans"])
+def test_the_order_of_the_columns_changes_nothing(method):
+    matrix = pd.DataFrame(np.random.default_rng(3).random((6, 12)), columns=list("abcdefghijkl"))
+    one = cluster_models(matrix, k=3, method=method, n_clusters=4)
+    other = cluster_models(matrix[list(reversed(matrix.columns))], k=3, method=method, n_clusters=4)
+    assert one.labels.to_dict() == other.labels.to_dict()
+    assert one.representatives.to_dict() == other.representatives.to_dict()
+
+
+def test_kmeans_takes_as_many_clusters_as_the_cut_gives():
+    assert cluster_models(MATRIX, k=2, threshold=0.1, method="kmeans").labels.nunique() == 3
+
+
+def test_given_similarity_replaces_eq_1():
+    alike = pd.DataFrame(np.eye(5), index=MATRIX.columns, columns=MATRIX.columns)
+    alike.loc["a", "e"] = alike.loc["e", "a"] = 0.99
+    found = cluster_models(MATRIX, similarity=alike, threshold=0.1)
+    assert found.non_singletons == [0] and found.members(0) == ["a", "e"]
+
+
+def test_standard_silhouette_is_rousseeuws():
+    found = cluster_models(MATRIX, k=2, threshold=0.1)
+    distance = 1 - found.similarity.to_numpy()
+    assert silhouette(found) == pytest.approx(silhouette_score(distance, found.labels, metric="precomputed"))
+
+
+def test_released_silhouette_by_hand():
+    alike = pd.DataFrame(
+        [[1.0, 0.9, 0.5, 0.1], [0.9, 1.0, 0.5, 0.3], [0.5, 0.5, 1.0, 0.2], [0.1, 0.3, 0.2, 1.0]],
+        index=list("abcd"), columns=list("abcd"),
+    )  # fmt: skip
+    found = cluster_models(pd.DataFrame(np.full((1, 4), 0.5), columns=list("abcd")), similarity=alike, threshold=0.2)
+    assert found.non_singletons == [0] and found.members(0) == ["a", "b"]
+    # a: within .1, beyond (.5 + .9) / 2 = .7 -> 6/7; b: within .1, beyond (.5 + .7) / 2 = .6 -> 5/6; c, d: no score
+    assert silhouette(found, variant="released") == pytest.approx((6 / 7 + 5 / 6) / 2)
+    # standard: c, d are singletons with 0; b is the nearest cluster: a: c at .5 -> .8; b: c at .5 -> .8
+    assert silhouette(found) == pytest.approx((0.8 + 0.8) / 4)
+
+
+def test_silhouette_of_one_cluster_is_not_a_number():
+    assert np.isnan(silhouette(cluster_models(MATRIX, k=1, n_clusters=1)))
+    assert np.isnan(silhouette(cluster_models(MATRIX, k=1, n_clusters=5)))
+
+
+@pytest.mark.parametrize(
+    ("name", "cut", "clusters", "non_singletons", "clustered", "standard", "of_clustered", "released"),
+    [("nlp", 0.09, 16, 8, 31, 0.168, 0.252, 0.535), ("cv", 0.03, 6, 5, 29, 0.486, 0.503, 0.778)],
+)
+def test_released_matrices(published, name, cut, clusters, non_singletons, clustered, standard, of_clustered, released):
+    """The authors' own matrices: their clusters, and their silhouettes beside the standard ones."""
+    matrix = pd.read_csv(published / "two-phase-selection" / f"{name}_matrix.tsv", sep="\t")
+    found = cluster_models(matrix, k=5, threshold=cut)
+    assert (found.labels.nunique(), len(found.non_singletons)) == (clusters, non_singletons)
+    assert found.labels.isin(found.non_singletons).sum() == clustered
+    assert silhouette(found) == pytest.approx(standard, abs=5e-4)
+    assert silhouette(found, models="clustered") == pytest.approx(of_clustered, abs=5e-4)
+    positive = cluster_models(matrix, similarity=top_k_similarity(matrix, 5, positive_only=True), threshold=cut)
+    assert silhouette(positive, variant="released") == pytest.approx(released, abs=6e-4)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "dbscan"}, "unknown clustering method 'dbscan'; allowed: hierarchical, kmeans"),
+        ({"n_clusters": 6, "k": 1}, "n_clusters is 6; allowed: 1 to 5, the number of models"),
+        ({"k": 3}, "k is 3; Eq. 1 needs 1 <= k <= 2"),
+        ({"similarity": pd.DataFrame([[1.0]], index=["z"], columns=["z"])}, "do not name the same models"),
+    ],
+)
+def test_impossible_clusterings_are_named(options, message):
+    with pytest.raises(UserError, match=message):
+        cluster_models(MATRIX, **options)
+
+
+def test_unknown_variants_are_named():
+    with pytest.raises(UserError, match="unknown silhouette variant 'paper'; allowed: standard, released"):
+        silhouette(cluster_models(MATRIX, k=2), variant="paper")

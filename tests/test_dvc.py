@@ -1,0 +1,258 @@
+"""The pipeline in a clone of the working tree: nothing stale, nothing done twice, whatever is killed."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+ROOT = Path(__file__).parents[1]
+PIPELINE = ["records@cv", "proxies@cv", "manifest"]  # everything below the notebooks
+
+
+class Project:
+    """A clone with a store of its own."""
+
+    def __init__(self, folder, store):
+        self.folder, self.store = folder, store
+
+    def environment(self, **more):
+        # git's own variables (of a hook, say) would lead the clone's git to the outer repository
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "DVC_"))}
+        own = {
+            "PYTHONPATH": str(self.folder / "src"),
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "TWOPHASE_CACHE": str(self.store),
+            "TWOPHASE_WORKERS": "2",
+            "DVC_NO_ANALYTICS": "1",
+        }
+        return kept | own | more
+
+    def run(self, *command, code=0, **more):
+        done = subprocess.run(
+            [*map(str, command)],
+            cwd=self.folder,
+            env=self.environment(**more),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=600,
+        )
+        assert done.returncode == code, done.stdout[-6000:]
+        return done.stdout
+
+    def dvc(self, *arguments, **options):
+        return self.run(sys.executable, "-m", "dvc", *arguments, **options)
+
+    def params(self, *overrides):
+        self.run(sys.executable, "-m", "twophase", "params", "profile=smoke", *overrides)
+
+    def git(self, *arguments):
+        return self.run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments)
+
+    def cells(self, kind="cells"):
+        """Entry -> when it was written."""
+        found = (self.store / kind).glob("*/*.json")
+        return {path.name: path.stat().st_mtime_ns for path in found if not path.name.startswith(".")}
+
+    def records(self):
+        return pd.read_csv(self.folder / "results/cv/records.csv").drop(columns="seconds")
+
+    def changed(self):
+        """Stages that `dvc repro` would run because of what they read."""
+        return set(json.loads(self.dvc("status", "--json"))) - {"check"}
+
+    def copy(self, folder):
+        shutil.copytree(self.folder, folder / "project", symlinks=True)
+        shutil.copytree(self.store, folder / "store")
+        return Project(folder / "project", folder / "store")
+
+
+def clone(folder):
+    """The working tree with its uncommitted changes, as a repository of its own."""
+    folder.mkdir()
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, check=True).stdout.decode().split("\0")
+    for name in filter(None, names):
+        if (ROOT / name).is_file() and name.split("/")[0] != "results":
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    (folder / "dvc.lock").unlink(missing_ok=True)
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory):
+    """A clone in which `dvc repro` of the smoke profile has run and is committed."""
+    folder = tmp_path_factory.mktemp("dvc")
+    clone(folder / "project")
+    project = Project(folder / "project", folder / "store")
+    project.git("init", "-q", "-b", "main")
+    project.params()
+    project.dvc("repro", *PIPELINE)
+    project.git("add", "-A")
+    project.git("commit", "-q", "-m", "ran")
+    return project
+
+
+@pytest.fixture
+def project(ran, tmp_path):
+    return ran.copy(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def whole(ran, tmp_path_factory):
+    """The same with the notebooks."""
+    project = ran.copy(tmp_path_factory.mktemp("whole"))
+    assert "Running stage '06_end_to_end@cv'" in project.dvc("repro")
+    project.git("add", "-A")
+    project.git("commit", "-q", "-m", "whole")
+    return project
+
+
+def test_a_second_run_does_nothing(whole):
+    assert "Running stage" not in whole.dvc("repro")
+
+
+def test_a_forced_run_leaves_git_clean(whole):
+    before = whole.cells()
+    assert "Running stage '06_end_to_end@cv'" in whole.dvc("repro", "--force")
+    assert whole.git("status", "--porcelain") == ""
+    assert whole.cells() == before
+
+
+def test_records_hold_every_cell(ran):
+    records = ran.records()
+    cells = records.groupby(["model", "dataset", "seed"]).size()
+    assert (
+        len(cells) == 6 * 6 + 4
+    )  # six models on four benchmarks and two targets, one model's benchmarks twice
+    assert set(cells) == {2}
+    assert len(ran.cells()) == len(cells)
+    assert pd.read_csv(ran.folder / "results/cv/failures.csv").empty
+
+
+def test_a_comment_in_conf_reruns_the_check_alone(project):
+    path = project.folder / "conf/profile/smoke.yaml"
+    path.write_text(path.read_text() + "# a remark\n")
+    output = project.dvc("repro", *PIPELINE)
+    assert output.count("Running stage") == 1
+    assert "Running stage 'check'" in output
+
+
+def test_an_edit_of_conf_without_params_stops_and_says_so(project):
+    path = project.folder / "conf/domain/cv.yaml"
+    path.write_text(path.read_text().replace("weight_decay: 0.01", "weight_decay: 0.02"))
+    output = project.dvc("repro", *PIPELINE, code=255)
+    assert "twophase params profile=smoke" in output
+    assert "Running stage 'records@cv'" not in output
+
+
+@pytest.mark.parametrize(
+    ("override", "stages"),
+    [
+        ("selection.threshold=0.1", {"05_fine_selection@cv", "06_end_to_end@cv"}),
+        ("recall.top=2", {"03_recall@cv", "05_fine_selection@cv", "06_end_to_end@cv"}),
+        ("proxy=logme", {"03_recall@cv", "05_fine_selection@cv", "06_end_to_end@cv"}),
+        ("cv.training.learning_rate=0.01", {"records@cv"}),
+        ("cv.proxies=[leep,nleep]", {"proxies@cv"}),
+        ("cv.zoo.include=[vit-latin,resnet-latin,vit-photographs]", {"zoo@cv"}),
+    ],
+)
+def test_a_parameter_reruns_only_the_stages_that_read_it(whole, override, stages):
+    whole.params(override)
+    assert whole.changed() == stages
+    whole.params()
+    assert whole.changed() == set()
+
+
+def test_a_new_model_costs_its_own_cells_only(project):
+    before = project.cells()
+    included = project.records()["model"].unique().tolist()
+    project.params(f"cv.zoo.include=[{','.join(included)},vit-untrained]")
+    project.dvc("repro", *PIPELINE)
+    after = project.cells()
+    assert {name: after[name] for name in before} == before
+    new = project.records().query("model == 'vit-untrained'")
+    assert len(after) - len(before) == new.groupby(["dataset", "seed"]).ngroups == 6
+
+
+def test_an_experiment_with_another_proxy_trains_nothing(project):
+    before = project.cells()
+    project.dvc("exp", "run", "-S", "proxy=logme", "-S", "profile=smoke", "--name", "other", *PIPELINE)
+    params = (project.folder / "params.yaml").read_text()
+    assert "name: logme" in params
+    assert "profile: smoke" in params
+    assert project.cells() == before
+
+
+def begin_records(project):
+    """Start `dvc repro` with no cell in the store; returns when some, but not all, are finished."""
+    shutil.rmtree(project.store / "cells")
+    for name in ("records.csv", "failures.csv"):
+        (project.folder / "results/cv" / name).unlink()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro", "records@cv"],
+        cwd=project.folder,
+        env=project.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while len(project.cells()) < 5:
+        assert time.monotonic() < deadline, "no cell was finished in two minutes"
+        assert process.poll() is None, "the run ended by itself"
+        time.sleep(0.05)
+    return process
+
+
+@pytest.mark.parametrize("whole_group", [False, True])
+def test_a_killed_run_goes_on_where_it_was(project, whole_group):
+    undisturbed = project.records()
+    process = begin_records(project)
+    if whole_group:
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+    process.wait()
+    time.sleep(2)  # a stage outlives its dvc by a heartbeat at most, and may finish a cell in it
+    finished = project.cells()
+    assert 5 <= len(finished) < 40
+    time.sleep(2)
+    assert project.cells() == finished, "someone goes on training"
+    project.dvc("repro", "records@cv")
+    after = project.cells()
+    assert {name: after[name] for name in finished} == finished
+    pd.testing.assert_frame_equal(project.records(), undisturbed)
+
+
+def test_one_worker_and_an_empty_store_give_the_same_bits(project):
+    first = project.records()
+    scores = pd.read_csv(project.folder / "results/cv/proxies.csv").drop(columns="seconds")
+    manifest = (project.folder / "results/manifest.json").read_text()
+    shutil.rmtree(project.store)
+    project.dvc("repro", "--force", *PIPELINE, TWOPHASE_WORKERS="1")
+    pd.testing.assert_frame_equal(project.records(), first)
+    again = pd.read_csv(project.folder / "results/cv/proxies.csv").drop(columns="seconds")
+    pd.testing.assert_frame_equal(again, scores)
+    assert (project.folder / "results/manifest.json").read_text() == manifest
+
+
+def test_a_broken_model_is_a_failure_with_its_reason_and_ends_nothing(project):
+    weights = project.folder / "zoo/cv/vit-latin/model.safetensors"
+    weights.unlink()  # a link or copy of DVC's: never write into it
+    weights.write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00{")
+    project.run(sys.executable, "-m", "twophase.stages", "records", "cv")
+    failures = pd.read_csv(project.folder / "results/cv/failures.csv")
+    assert set(failures["model"]) == {"vit-latin"}
+    assert failures["reason"].str.len().gt(10).all()
+    assert set(project.records()["model"]) == set(
+        pd.read_csv(project.folder / "results/cv/proxies.csv")["model"]
+    ) - {"vit-latin"}
