@@ -220,7 +220,8 @@ def score_cells(params: Params, domain: str, data: Path, folder: Path) -> tuple[
     sources = [Path(inference.__file__), *sorted(Path(proxies.__file__).parent.glob("*.py"))]
     code = file_digest(*sources)
     keys = [
-        {"model": model_digests[m], "data": data_digests[d], "proxies": list(part.proxies), "code": code, **_libraries()}
+        {"model": model_digests[m], "data": data_digests[d], "proxies": list(part.proxies), "code": code}
+        | _libraries("scikit-learn", "scipy")
         for m, d in pairs
     ]
     items = [(folder / model, data / dataset, list(part.proxies)) for model, dataset in pairs]

@@ -1,0 +1,50 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from twophase.errors import UserError
+from twophase.records import TrainingRecords
+from twophase.trends import TrendPredictor, match, mine, predict
+
+VAL = pd.Series({"p": 0.30, "q": 0.32, "r": 0.60, "s": 0.90, "t": 0.92})
+TEST = pd.Series({"p": 0.40, "q": 0.50, "r": 0.70, "s": 0.95, "t": 0.97})
+
+
+def test_eq_5_and_6_by_hand():
+    trends = mine(VAL, TEST, n_trends=3)
+    assert np.allclose(trends["val"], [0.31, 0.60, 0.91]) and np.allclose(trends["test"], [0.45, 0.70, 0.96])
+    assert match(trends, 0.40) == 0 and match(trends, 0.50) == 1 and match(trends, 1.0) == 2
+    assert predict(trends, 0.40) == pytest.approx(0.45) and predict(trends, 0.80) == pytest.approx(0.96)
+
+
+def test_fewer_distinct_validations_than_trends_give_fewer_trends():
+    assert len(mine([0.5, 0.5, 0.9], [0.4, 0.6, 0.9], n_trends=3)) == 2
+
+
+@pytest.mark.parametrize(
+    ("val", "test", "n", "message"),
+    [
+        ([0.1, 0.2], [0.1, 0.2], 3, "n_trends is 3; allowed: 1 to 2, the number of datasets"),
+        ([0.1, 0.2], [0.1], 1, r"val has shape \(2,\), test \(1,\)"),
+        ([0.1, np.nan], [0.1, 0.2], 1, "must be finite"),
+    ],
+)
+def test_impossible_trends_are_named(val, test, n, message):
+    with pytest.raises(UserError, match=message):
+        mine(val, test, n)
+
+
+def test_predictor_reads_the_model_and_stage(records):
+    known = records.only("benchmark")
+    predictor = TrendPredictor(known, n_trends=2)
+    assert predictor.predict("a", 1, 0.55) == pytest.approx(0.62)  # val of a at stage 1: x .5, y .7
+    assert predictor.predict("a", 2, 0.75) == pytest.approx(0.78)  # at stage 2: x .6, y .8
+    with pytest.raises(UserError, match="no benchmark records of model 'z'"):
+        predictor.predict("z", 1, 0.5)
+    with pytest.raises(UserError, match="the records end at epoch 2; stage 3"):
+        predictor.predict("a", 3, 0.5)
+
+
+def test_matrix_only_records_have_no_trends(records):
+    with pytest.raises(UserError, match="no convergence trends can be mined; use successive halving"):
+        TrendPredictor(TrainingRecords.from_matrix(records.matrix()))
