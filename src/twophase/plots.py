@@ -1,0 +1,57 @@
+"""One style of figure: colour-blind safe, legible at column width, the same bytes for the same data."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLUMN, PAGE = 3.5, 7.2  # inches: one column, and both
+BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#7F7F7F"  # Okabe and Ito
+METHODS = {"brute force": GREY, "successive halving": ORANGE, "fine-selection": BLUE, "two-phase": BLUE}
+STYLE = {
+    "font.size": 8, "axes.titlesize": 8, "axes.labelsize": 8, "xtick.labelsize": 7, "ytick.labelsize": 7,
+    "legend.fontsize": 7, "legend.frameon": False, "axes.spines.top": False, "axes.spines.right": False,
+    "figure.dpi": 110, "savefig.dpi": 200, "svg.hashsalt": "twophase", "svg.fonttype": "none",
+    "axes.grid": True, "grid.alpha": 0.3, "grid.linewidth": 0.5, "lines.linewidth": 1.2,
+}  # fmt: skip
+
+
+@contextmanager
+def style():
+    """The project's style, for the figures drawn inside."""
+    import matplotlib.pyplot as plt
+    import seaborn as sns
+
+    with plt.rc_context(), sns.plotting_context("paper"):
+        plt.rcParams.update(STYLE)
+        yield
+
+
+def panels(n: int, columns: int = 4, height: float = 1.9, width: float = PAGE, **options):
+    """A figure with n axes in rows; returns (figure, list of axes)."""
+    import matplotlib.pyplot as plt
+
+    columns = min(n, columns)
+    rows = -(-n // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(width, height * rows), squeeze=False, layout="constrained", **options
+    )
+    for axis in axes.flat[n:]:
+        axis.set_axis_off()
+    return figure, list(axes.flat[:n])
+
+
+def save(figure: Figure, name: str, domain: str, folder: str | Path = "results/figures") -> Figure:
+    """Write `<name>_<domain>.svg` and `.png` without dates; returns the figure, closed for pyplot."""
+    import matplotlib.pyplot as plt
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    figure.savefig(folder / f"{name}_{domain}.svg", metadata={"Date": None, "Creator": None})
+    figure.savefig(folder / f"{name}_{domain}.png", metadata={"Software": None})
+    plt.close(figure)
+    return figure

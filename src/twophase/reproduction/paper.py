@@ -1,0 +1,48 @@
+"""The paper's printed numbers, with their place (arXiv:2404.00069)."""
+
+TABLE_1 = {  # silhouette: similarity x clustering
+    "nlp": {("performance", "hierarchical"): 0.505, ("performance", "kmeans"): 0.466,
+            ("text", "hierarchical"): 0.476, ("text", "kmeans"): 0.453},
+    "cv": {("performance", "hierarchical"): 0.806, ("performance", "kmeans"): 0.702,
+           ("text", "hierarchical"): 0.696, ("text", "kmeans"): 0.732},
+}  # fmt: skip
+TABLE_2 = {  # sizes of the non-singleton clusters
+    "nlp": (7, 5, 5, 4, 3, 2, 2, 2),
+    "cv": (11, 6, 2, 2),  # as far as printed
+}
+TABLE_2_MODELS = {"nlp": 40, "cv": 30}
+TABLE_3 = {  # average accuracy, number of datasets on which the best model is of this kind
+    "nlp": {"non-singleton": (0.67, 22), "singleton": (0.61, 2)},
+    "cv": {"non-singleton": (0.84, 10), "singleton": (0.73, 0)},
+}
+TABLE_4 = {  # threshold -> (accuracy, epochs)
+    "nlp": {
+        "MNLI": {0.0: (0.85, 14), 0.01: (0.85, 14), 0.05: (0.85, 15), 0.1: (0.85, 16)},
+        "MultiRC": {0.0: (0.63, 16), 0.01: (0.63, 16), 0.05: (0.63, 19), 0.1: (0.63, 19)},
+    },
+    "cv": {
+        "Flowers": {0.0: (0.985, 15), 0.01: (0.985, 15), 0.05: (0.986, 18), 0.1: (0.986, 18)},
+        "X-Ray": {0.0: (0.966, 14), 0.01: (0.966, 15), 0.05: (0.969, 18), 0.1: (0.969, 18)},
+    },
+}
+TABLE_5 = {  # epochs: brute force, halving, fine-selection by target; among 10 models and among all
+    "nlp": {"10": (50, 19, {"Tweet": 14, "MNLI": 14, "MultiRC": 15, "Boolq": 16}),
+            "all": (200, 77, {"Tweet": 44, "MNLI": 44, "MultiRC": 46, "Boolq": 48})},
+    "cv": {"10": (40, 18, {"X-Ray": 13, "MedMNIST": 15, "Flowers": 15, "Beans": 17}),
+           "all": (120, 55, {"X-Ray": 38, "MedMNIST": 37, "Flowers": 36, "Beans": 41})},
+}  # fmt: skip
+TABLE_6 = {  # 2PH epochs, speed-up against BF and SH, accuracy of BF, SH, 2PH
+    "nlp": {"Tweet": (19, 10.53, 4.05, 0.650, 0.600, 0.650), "MNLI": (19, 10.53, 4.05, 0.850, 0.850, 0.850),
+            "MultiRC": (20, 10.00, 3.85, 0.640, 0.630, 0.630), "Boolq": (21, 9.52, 3.67, 0.720, 0.720, 0.720)},
+    "cv": {"X-Ray": (18, 6.67, 3.06, 0.969, 0.962, 0.962), "MedMNIST": (20, 6.00, 2.75, 0.779, 0.773, 0.773),
+           "Flowers": (20, 6.00, 2.75, 0.986, 0.986, 0.985), "Beans": (22, 5.45, 2.50, 0.968, 0.961, 0.961)},
+}  # fmt: skip
+TABLE_7 = {  # selected model, accuracy, rank in the recall (from 0), average accuracy of the recalled models
+    "nlp": {"MultiRC": ("albert-base-v2", 0.630, 5, 0.574), "Boolq": ("bert-base-uncased-mnli", 0.720, 0, 0.635)},
+    "cv": {"MedMNIST": ("vit-base-patch16-384", 0.773, 1, 0.768), "Flowers": ("vit-base-patch16-224", 0.985, 9, 0.891)},
+}
+TABLE_10 = {"nlp": {5: 0.543, 10: 0.503, 15: 0.535}, "cv": {3: 0.850, 4: 0.828, 5: 0.821}}  # technical report
+RECALL_CONTAINS_BEST = {  # Section V-B: K that contains the best model
+    "nlp": {"Tweet": 10, "MNLI": 5, "MultiRC": 5, "Boolq": 5},
+    "cv": {"Beans": 10, "MedMNIST": 15, "Flowers": 5, "X-Ray": 5},
+}
