@@ -9,43 +9,44 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: .venv/bin/python ## make .venv and install the package with the locked versions
-	python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[dev]"
+install: .venv/installed ## make .venv and install the package with the locked versions
 
-.venv/bin/python:
+.venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
+	python -m pip install --disable-pip-version-check --progress-bar off -q -c constraints.txt -e ".[dev]"
+	touch .venv/installed
 
-params: ## write params.yaml from conf/ (after every edit there)
+params: .venv/installed ## write params.yaml from conf/ (after every edit there)
 	python -m twophase params
 
-repro: ## run what is missing or stale
+repro: .venv/installed ## run what is missing or stale (installs first)
 	dvc repro
 
-from-scratch: ## run everything, with an empty cell store
+from-scratch: .venv/installed ## run everything, with an empty cell store
 	@folder=$$(mktemp -d) && trap "rm -rf $$folder" EXIT && TWOPHASE_CACHE=$$folder dvc repro --force
 
-smoke: ## the same stages on a handful of models, in a clone under build/smoke (about a minute)
+smoke: .venv/installed ## the same stages on a handful of models, in a clone under build/smoke (about a minute)
 	rm -rf build/smoke && git clone -q . build/smoke
 	git ls-files -z -co --exclude-standard | tar --null --ignore-failed-read -T - -cf - | tar -xf - -C build/smoke
 	cd build/smoke && export PYTHONPATH=$$PWD/src && python -m twophase params profile=smoke && dvc repro
 
-test: ## run all tests (the quick ones alone: make test ARGS="-m 'not slow'")
+test: .venv/installed ## run all tests (the quick ones alone: make test ARGS="-m 'not slow'")
 	python -m pytest -q $(ARGS)
 
-lint: ## check style
+lint: .venv/installed ## check style
 	ruff check . && ruff format --check .
 
-lab: ## open the notebooks
+lab: .venv/installed ## open the notebooks
 	jupyter lab notebooks
 
-clean: ## remove the cell store (asks first) and what builds left behind
+clean: .venv/installed ## remove the cell store (asks first) and what builds left behind
 	python -m twophase clean
 	rm -rf build dist .pytest_cache .ruff_cache .hypothesis
 
-lock: ## resolve pyproject.toml anew into constraints.txt
+lock: .venv/installed ## resolve pyproject.toml anew into constraints.txt
 	@report=$$(mktemp) && trap "rm -f $$report" EXIT && \
 	python -m pip install -q --disable-pip-version-check --dry-run --ignore-installed --report $$report ".[dev]" && \
-	{ grep '^#' constraints.txt; python -c "import json, sys; \
+	{ grep '^#' constraints.txt; python -c "import json, re, sys; \
 	rows = [item['metadata'] for item in json.load(open(sys.argv[1]))['install']]; \
-	print(*sorted(row['name'].lower() + '==' + row['version'].split('+')[0] for row in rows \
+	print(*sorted(re.sub('[-_.]+', '-', row['name'].lower()) + '==' + row['version'].split('+')[0] for row in rows \
 	if row['name'] != 'twophase'), sep='\n')" $$report; } > constraints.new && mv constraints.new constraints.txt
