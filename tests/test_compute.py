@@ -140,9 +140,7 @@ def test_workers_die_with_a_killed_parent(tmp_path):
 def test_ctrl_c_ends_the_map_at_once(tmp_path):
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
-    process = subprocess.Popen(
-        [sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     workers = workers_of(process, 2)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=15)

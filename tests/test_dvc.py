@@ -130,9 +130,7 @@ def test_a_forced_run_leaves_git_clean(whole):
 def test_records_hold_every_cell(ran):
     records = ran.records()
     cells = records.groupby(["model", "dataset", "seed"]).size()
-    assert (
-        len(cells) == 6 * 6 + 4
-    )  # six models on four benchmarks and two targets, one model's benchmarks twice
+    assert len(cells) == 6 * 6 + 4  # six models on four benchmarks and two targets, one model's benchmarks twice
     assert set(cells) == {2}
     assert len(ran.cells()) == len(cells)
     assert pd.read_csv(ran.folder / "results/cv/failures.csv").empty
@@ -253,6 +251,6 @@ def test_a_broken_model_is_a_failure_with_its_reason_and_ends_nothing(project):
     failures = pd.read_csv(project.folder / "results/cv/failures.csv")
     assert set(failures["model"]) == {"vit-latin"}
     assert failures["reason"].str.len().gt(10).all()
-    assert set(project.records()["model"]) == set(
-        pd.read_csv(project.folder / "results/cv/proxies.csv")["model"]
-    ) - {"vit-latin"}
+    assert set(project.records()["model"]) == set(pd.read_csv(project.folder / "results/cv/proxies.csv")["model"]) - {
+        "vit-latin"
+    }

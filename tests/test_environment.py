@@ -69,9 +69,7 @@ def test_hooks_have_the_versions_of_the_lock_and_leave_results_alone():
     revisions = {repository["repo"].rsplit("/", 1)[1]: repository["rev"] for repository in hooks["repos"]}
     assert revisions == {"ruff-pre-commit": f"v{PINS['ruff']}", "nbstripout": PINS["nbstripout"]}
     assert re.search(hooks["exclude"], "results/notebooks/01_models_cv.ipynb")
-    (strip,) = [
-        hook for repository in hooks["repos"] for hook in repository["hooks"] if hook["id"] == "nbstripout"
-    ]
+    (strip,) = [hook for repository in hooks["repos"] for hook in repository["hooks"] if hook["id"] == "nbstripout"]
     assert re.search(strip["files"], "notebooks/01_models.ipynb")
 
 

@@ -11,7 +11,10 @@ ALIKE = pd.DataFrame(np.eye(5), index=list("abcde"), columns=list("abcde"))
 ALIKE.loc["e", "a"] = ALIKE.loc["a", "e"] = 0.8
 ALIKE.loc["e", "c"] = ALIKE.loc["c", "e"] = 0.4
 CLUSTERS = Clusters(
-    pd.Series({"a": 0, "b": 0, "c": 1, "d": 1, "e": 2}), pd.Series({0: "a", 1: "c", 2: "e"}), ALIKE, "hierarchical"
+    pd.Series({"a": 0, "b": 0, "c": 1, "d": 1, "e": 2}),
+    pd.Series({0: "a", 1: "c", 2: "e"}),
+    ALIKE,
+    "hierarchical",
 )
 SCORES = pd.Series({"a": 0.5, "c": 1.0})
 
@@ -44,7 +47,7 @@ def test_normalisations():
     assert normalize(leep).to_dict() == {"a": pytest.approx(np.exp(-0.5)), "c": 1.0}
     assert normalize(pd.Series([2.0, 4.0, 3.0]), "minmax").tolist() == [0, 1, 0.5]
     assert normalize(pd.Series([2.0, 2.0]), "minmax").tolist() == [1, 1]
-    with pytest.raises(UserError, match="'exp' leaves scores from .*use 'minmax'"):
+    with pytest.raises(UserError, match=r"'exp' leaves scores from .*use 'minmax'"):
         normalize(pd.Series([0.5, 2.0]))
     with pytest.raises(UserError, match="unknown normalisation 'softmax'; allowed: exp, minmax, none"):
         normalize(leep, "softmax")

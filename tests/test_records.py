@@ -7,9 +7,17 @@ from twophase.records import TrainingRecords
 
 
 def test_matrix_is_datasets_by_models_and_holds_the_final_test(records):
-    assert records.matrix().to_dict() == {"a": {"x": 0.62, "y": 0.78}, "b": {"x": 0.5, "y": 0.9}, "c": {"x": 0.22, "y": 0.3}}
+    assert records.matrix().to_dict() == {
+        "a": {"x": 0.62, "y": 0.78},
+        "b": {"x": 0.5, "y": 0.9},
+        "c": {"x": 0.22, "y": 0.3},
+    }
     assert records.matrix(role="target").loc["t"].to_dict() == {"a": 0.52, "b": 0.58, "c": 0.28}
-    assert list(records.matrix(role=None).index) == ["x", "t", "y"] or set(records.matrix(role=None).index) == {"x", "y", "t"}
+    assert list(records.matrix(role=None).index) == ["x", "t", "y"] or set(records.matrix(role=None).index) == {
+        "x",
+        "y",
+        "t",
+    }
     assert list(records.matrix(exclude=["x"]).index) == ["y"]
     assert records.models == ["a", "b", "c"] and records.epochs == 2
 
@@ -48,7 +56,9 @@ def test_a_matrix_has_no_curves(records):
 
 
 def test_holes_are_named_dropped_or_kept(records):
-    hole = TrainingRecords.from_frame(records.frame[~((records.frame["model"] == "b") & (records.frame["dataset"] == "y"))])
+    hole = TrainingRecords.from_frame(
+        records.frame[~((records.frame["model"] == "b") & (records.frame["dataset"] == "y"))]
+    )
     with pytest.raises(UserError, match="1 cells of the matrix are missing: b on y"):
         hole.matrix()
     assert list(hole.matrix(missing="drop").columns) == ["a", "c"]
@@ -70,14 +80,20 @@ def spoiled(frame, **changes):
     [
         (lambda f: f.drop(columns="model"), r"lack the columns \['model'\]"),
         (lambda f: f.iloc[:0], "records are empty"),
-        (lambda f: pd.concat([f, f.iloc[:1]]), "1 duplicate rows, the first: model 'a', dataset 'x', seed 0, epoch 1"),
+        (
+            lambda f: pd.concat([f, f.iloc[:1]]),
+            "1 duplicate rows, the first: model 'a', dataset 'x', seed 0, epoch 1",
+        ),
         (lambda f: spoiled(f, val=(0, np.nan)), "val is NaN in some epochs of model 'a' on dataset 'x'"),
         (lambda f: spoiled(f, test=(1, np.nan)), "final test score of model 'a' on dataset 'x' .* is NaN"),
         (lambda f: spoiled(f, val=(0, 1.2)), r"val of model 'a' .* is 1.2; scores lie in \[0, 1\]"),
         (lambda f: spoiled(f, test=(1, 62.0)), "test of model 'a' .* is 62; .*percentages"),
         (lambda f: f[f["epoch"] == 2], "do not run from 1 to 2 without a gap"),
         (lambda f: spoiled(f, role=(0, "dev")), r"unknown roles \['dev'\]; allowed: benchmark, target"),
-        (lambda f: spoiled(f, role=(0, "target")), r"datasets \['x'\] are benchmark in some rows and target in others"),
+        (
+            lambda f: spoiled(f, role=(0, "target")),
+            r"datasets \['x'\] are benchmark in some rows and target in others",
+        ),
         (lambda f: spoiled(f, val=(0, "high")), "column 'val' must hold numbers"),
         (lambda f: spoiled(f, epoch=(0, 1.5)), "column 'epoch' must hold whole numbers"),
     ],

@@ -74,7 +74,11 @@ def test_equal_validation_never_filters():
     assert dominated(pd.Series({"a": 0.5, "b": 0.5}), pd.Series({"a": 0.1, "b": 0.9})) == {}
 
 
-@given(st.lists(st.tuples(UNIT, UNIT), min_size=1, max_size=12), st.floats(0, 0.5), st.sampled_from(["relative", "absolute"]))
+@given(
+    st.lists(st.tuples(UNIT, UNIT), min_size=1, max_size=12),
+    st.floats(0, 0.5),
+    st.sampled_from(["relative", "absolute"]),
+)
 def test_filter_never_removes_the_highest_prediction(pairs, threshold, kind):
     frame = pd.DataFrame(pairs, columns=["val", "pred"], index=[f"m{i}" for i in range(len(pairs))])
     gone = dominated(frame["val"], frame["pred"], threshold, kind)
@@ -105,21 +109,24 @@ def test_no_stage_keeps_more_than_half(n, epochs, seed):
 @settings(max_examples=25, deadline=None)
 @given(st.integers(2, 9), st.integers(0, 10_000))
 def test_the_best_wins_where_validation_order_is_final_order(n, seed):
+    """Whatever the trends predict: the best has the highest validation, so nothing filters or halves it."""
     rng = np.random.default_rng(seed)
-    finals = np.sort(rng.random(n))
+    finals = np.sort(rng.choice(np.arange(1, 100), n, replace=False)) / 100
     curves = {(f"m{i}", "t"): [finals[i] / 3, finals[i] / 2, finals[i]] for i in range(n)}
-    curves |= {(f"m{i}", d): list(rng.random(3)) for i in range(n) for d in ("x", "y")}
+    curves |= {(f"m{i}", d): list(rng.random(3)) for i in range(n) for d in ("x", "y", "z")}
     records = records_of(curves)
-    # every model's prediction is the same at every stage, so only validation decides
-    even = {(f"m{i}", d): 0.5 for i in range(n) for d in ("x", "y")}
-    records = records_of(curves, even)
-    chosen = fine_selection(RecordedRuns(records, "t"), records.models, records, n_trends=1)
-    assert chosen.test == pytest.approx(finals[-1])
+    chosen = fine_selection(RecordedRuns(records, "t"), records.models, records, n_trends=int(rng.integers(1, 4)))
+    assert chosen.winner == f"m{n - 1}" and chosen.test == finals[-1]
 
 
 def test_counter_example_perfect_predictions_do_not_save_the_best():
     """Four models; the best ends highest but starts low: the filter keeps it, halving cuts it."""
-    curves = {("best", "t"): [0.1, 0.9], ("fast", "t"): [0.6, 0.7], ("steady", "t"): [0.5, 0.8], ("poor", "t"): [0.2, 0.3]}
+    curves = {
+        ("best", "t"): [0.1, 0.9],
+        ("fast", "t"): [0.6, 0.7],
+        ("steady", "t"): [0.5, 0.8],
+        ("poor", "t"): [0.2, 0.3],
+    }
     finals = {"best": 0.9, "fast": 0.7, "steady": 0.8, "poor": 0.3}
     curves |= {(m, "x"): [curves[m, "t"][0], finals[m]] for m in finals}
     records = records_of(curves)
@@ -166,7 +173,7 @@ def test_bad_options_are_named():
     runs = RecordedRuns(records, "t")
     with pytest.raises(UserError, match="unknown threshold_kind 'ratio'; allowed: relative, absolute"):
         fine_selection(runs, records.models, records, threshold_kind="ratio")
-    with pytest.raises(UserError, match="threshold is -0.1; allowed: 0 or more"):
+    with pytest.raises(UserError, match=r"threshold is -0.1; allowed: 0 or more"):
         fine_selection(runs, records.models, records, threshold=-0.1)
     with pytest.raises(UserError, match=r"no benchmark records of \['z'\]"):
         fine_selection(runs, ["z"], records)
@@ -174,3 +181,78 @@ def test_bad_options_are_named():
         brute_force(runs, [])
     with pytest.raises(UserError, match="named twice"):
         brute_force(runs, ["m00", "m00"])
+
+
+def test_selections_that_share_runs_count_their_own_cost():
+    records = ladder(10, 5)
+    runs = RecordedRuns(records, "t")
+    assert brute_force(runs, records.models).epochs == 50
+    assert successive_halving(runs, records.models).epochs == 19
+    assert fine_selection(runs, records.models, records, n_trends=1).epochs == 19
+
+
+def test_history_of_halving_by_hand():
+    records = records_of({(m, "t"): [v, v] for m, v in {"a": 0.1, "b": 0.3, "c": 0.2}.items()})
+    history = successive_halving(RecordedRuns(records, "t"), ["c", "b", "a"]).history
+    assert list(history["model"]) == ["a", "b", "c", "b"] and list(history["stage"]) == [1, 1, 1, 2]
+    assert list(history["kept"]) == [False, True, False, True]
+    assert list(history["reason"]) == [
+        "halved: validation 0.100 is below the best 1 of 3",
+        "kept",
+        "halved: validation 0.200 is below the best 1 of 3",
+        "kept",
+    ]
+
+
+def test_a_single_model_is_trained_to_the_end():
+    records = ladder(1, 4)
+    for chosen in (
+        successive_halving(RecordedRuns(records, "t"), records.models),
+        fine_selection(RecordedRuns(records, "t"), records.models, records, n_trends=2),
+    ):
+        assert list(chosen.history["stage"]) == [1, 2, 3, 4] and chosen.epochs == 4
+
+
+def test_a_failed_model_is_removed_first_and_makes_no_room():
+    """m3 of four has no second epoch: it goes with its reason, and the models halved are those that are left."""
+    curves = {(f"m{i}", "t"): [0.1 * i] * (1 if i == 3 else 3) for i in range(4)}
+    records = records_of(curves)
+    whole = brute_force(RecordedRuns(records, "t"), records.models)
+    row = whole.history.set_index(["stage", "model"]).loc[(2, "m3")]
+    assert row["reason"] == "failed: its records end before epoch 2" and not row["kept"] and math.isnan(row["val"])
+    assert whole.winner == "m2" and whole.epochs == 10  # an epoch that failed is not an epoch
+    halved = successive_halving(RecordedRuns(records, "t"), records.models)
+    assert halved.winner == "m2" and halved.epochs == 4 + 1 + 1
+
+
+def test_all_failed_is_an_error():
+    class Failing(RecordedRuns):
+        def _train(self, model, epoch):
+            self.failures[model] = "its weights are truncated"
+            return math.nan, 0.0
+
+    records = ladder(3, 2)
+    with pytest.raises(UserError, match="every model failed.*its weights are truncated"):
+        successive_halving(Failing(records, "t"), records.models)
+
+
+def test_what_the_records_lack_is_said_before_training():
+    records = ladder(4, 3)
+    short = TrainingRecords.from_frame(records.frame[records.frame["epoch"] == 1].assign(test=0.5))
+    for known, options, message in (
+        (records, {"n_trends": 3}, "n_trends is 3, but model 'm00' has records of stage 1 on 2"),
+        (short, {"n_trends": 2}, "end at epoch 1, so stage 2 has no trends"),
+        (TrainingRecords.from_matrix(records.matrix()), {}, "no convergence trends can be mined"),
+    ):
+        runs = RecordedRuns(records, "t")
+        with pytest.raises(UserError, match=message):
+            fine_selection(runs, records.models, known, **options)
+        assert runs.ledger.empty
+
+
+def test_selections_that_share_runs_count_their_own_cost():
+    records = ladder(10, 5)
+    runs = RecordedRuns(records, "t")
+    assert brute_force(runs, records.models).epochs == 50
+    assert successive_halving(runs, records.models).epochs == 19
+    assert fine_selection(runs, records.models, records, n_trends=1).epochs == 19

@@ -47,7 +47,9 @@ def test_saved_task_reads_back(tmp_path):
 def test_every_font_has_every_character(name):
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     for font in vision.TASKS[name].fonts:
-        missing = [c for c in vision.TASKS[name].characters if ord(c) not in TTFont(folder / f"{font}.ttf").getBestCmap()]
+        missing = [
+            c for c in vision.TASKS[name].characters if ord(c) not in TTFont(folder / f"{font}.ttf").getBestCmap()
+        ]
         assert not missing, f"{font} lacks {missing}"
 
 
@@ -81,7 +83,7 @@ def test_upstream_benchmark_and_target_sources_are_disjoint():
 def test_unknown_names_and_small_splits_say_what_is_allowed(tmp_path):
     with pytest.raises(UserError, match="unknown domain 'audio'; known: cv"):
         tasks.names("audio")
-    with pytest.raises(UserError, match="unknown cv task 'capital'; known: .*capitals"):
+    with pytest.raises(UserError, match=r"unknown cv task 'capital'; known: .*capitals"):
         tasks.build("cv", "capital", SIZES)
     with pytest.raises(UserError, match="20 test examples for 26 classes"):
         tasks.build("cv", "capitals", SIZES | {"test": 20})

@@ -4,7 +4,7 @@ import pytest
 
 from twophase.errors import UserError
 from twophase.records import TrainingRecords
-from twophase.trends import TrendPredictor, match, mine, predict
+from twophase.trends import TrendPredictor, match, mine, predict, predict_final
 
 VAL = pd.Series({"p": 0.30, "q": 0.32, "r": 0.60, "s": 0.90, "t": 0.92})
 TEST = pd.Series({"p": 0.40, "q": 0.50, "r": 0.70, "s": 0.95, "t": 0.97})
@@ -15,6 +15,20 @@ def test_eq_5_and_6_by_hand():
     assert np.allclose(trends["val"], [0.31, 0.60, 0.91]) and np.allclose(trends["test"], [0.45, 0.70, 0.96])
     assert match(trends, 0.40) == 0 and match(trends, 0.50) == 1 and match(trends, 1.0) == 2
     assert predict(trends, 0.40) == pytest.approx(0.45) and predict(trends, 0.80) == pytest.approx(0.96)
+
+
+def test_of_two_trends_equally_near_the_lower_is_matched():
+    trends = pd.DataFrame({"val": [0.25, 0.75], "test": [0.3, 0.9]})
+    assert match(trends, 0.5) == 0 and predict(trends, 0.5) == 0.3
+
+
+def test_order_of_the_datasets_does_not_matter():
+    rng = np.random.default_rng(0)
+    val, test = rng.random(30), rng.random(30)
+    expected = mine(val, test, n_trends=4)
+    for _ in range(5):
+        order = rng.permutation(30)
+        assert mine(val[order], test[order], n_trends=4).equals(expected)
 
 
 def test_fewer_distinct_validations_than_trends_give_fewer_trends():
@@ -41,10 +55,37 @@ def test_predictor_reads_the_model_and_stage(records):
     assert predictor.predict("a", 2, 0.75) == pytest.approx(0.78)  # at stage 2: x .6, y .8
     with pytest.raises(UserError, match="no benchmark records of model 'z'"):
         predictor.predict("z", 1, 0.5)
-    with pytest.raises(UserError, match="the records end at epoch 2; stage 3"):
+    with pytest.raises(UserError, match="the benchmark records end at epoch 2, so stage 3"):
         predictor.predict("a", 3, 0.5)
 
 
 def test_matrix_only_records_have_no_trends(records):
     with pytest.raises(UserError, match="no convergence trends can be mined; use successive halving"):
         TrendPredictor(TrainingRecords.from_matrix(records.matrix()))
+
+
+def test_predict_final_is_the_predictor_of_one(records):
+    known = records.only("benchmark")
+    assert predict_final(known, "b", 1, 0.41, n_trends=2) == 0.50 and predict_final(known, "b", 1, 0.79, 2) == 0.90
+
+
+def test_final_test_is_the_last_epochs_whatever_the_order_of_the_rows(records):
+    frame = records.only("benchmark").frame.assign(test=lambda t: t["test"].fillna(0.01))
+    shuffled = TrainingRecords.from_frame(frame.iloc[::-1])
+    assert TrendPredictor(shuffled, n_trends=2).predict("a", 1, 0.5) == pytest.approx(0.62)
+
+
+def test_seeds_are_averaged(records):
+    frame = records.only("benchmark").frame
+    again = frame.assign(seed=1, val=frame["val"] + 0.1, test=frame["test"] + 0.1)
+    trends = TrendPredictor(TrainingRecords.from_frame(pd.concat([frame, again])), n_trends=2).trends("a", 1)
+    assert np.allclose(trends["val"], [0.55, 0.75]) and np.allclose(trends["test"], [0.67, 0.83])
+
+
+def test_check_asks_before_training(records):
+    known = records.only("benchmark")
+    TrendPredictor(known, n_trends=2).check(["a", "b"], 2)
+    with pytest.raises(UserError, match="n_trends is 4, but model 'a' has records of stage 1 on 2 benchmark datasets"):
+        TrendPredictor(known, n_trends=4).check(["a"], 1)
+    with pytest.raises(UserError, match="so stage 3 has no trends"):
+        TrendPredictor(known, n_trends=2).check(["a"], 3)

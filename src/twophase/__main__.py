@@ -50,9 +50,7 @@ def parser() -> Parser:
         if name in ("models", "proxies", "tasks"):
             added.add_argument("action", choices=["list"])
         if overrides:
-            added.add_argument(
-                "overrides", nargs="*", metavar="key=value", help="override of the configuration"
-            )
+            added.add_argument("overrides", nargs="*", metavar="key=value", help="override of the configuration")
         return added
 
     params_verb = verb("params", params, "write params.yaml from conf/")
@@ -80,9 +78,7 @@ def params(given: argparse.Namespace) -> None:
         return
     project = config.find_project()
     if project is None:
-        raise UserError(
-            f"{Path.cwd()} lies in no project (dvc.yaml beside conf/): go to one, or give --stdout"
-        )
+        raise UserError(f"{Path.cwd()} lies in no project (dvc.yaml beside conf/): go to one, or give --stdout")
     config.write(project / config.PARAMS, given.overrides)
     print(f"wrote {project / config.PARAMS}")
 
@@ -102,10 +98,7 @@ def models(given: argparse.Namespace) -> None:
 def proxies(given: argparse.Namespace) -> None:
     from twophase.proxies import PROXIES, PROXY_INPUTS
 
-    rows = [
-        (name, PROXY_INPUTS[name], (run.__doc__ or "").strip().splitlines()[0])
-        for name, run in PROXIES.items()
-    ]
+    rows = [(name, PROXY_INPUTS[name], (run.__doc__ or "").strip().splitlines()[0]) for name, run in PROXIES.items()]
     _table(("proxy", "reads", "what it is"), rows)
 
 
@@ -117,10 +110,7 @@ def tasks(given: argparse.Namespace) -> None:
         chosen = part.tasks
         for role in ("benchmark", "target", "upstream"):
             sizes = chosen.upstream_sizes if role == "upstream" else chosen.sizes
-            rows += [
-                (domain, name, role, sizes.train, sizes.validation, sizes.test)
-                for name in getattr(chosen, role)
-            ]
+            rows += [(domain, name, role, sizes.train, sizes.validation, sizes.test) for name in getattr(chosen, role)]
     _table(("domain", "dataset", "role", "train", "validation", "test"), rows)
 
 
@@ -140,13 +130,8 @@ def clean(given: argparse.Namespace) -> None:
         return
     if not given.yes:
         if not sys.stdin.isatty():
-            raise UserError(
-                f"{store.root} holds {files} files ({size / 1e6:.1f} MB); to remove them give --yes"
-            )
-        if (
-            input(f"remove {files} files ({size / 1e6:.1f} MB) from {store.root}? [y/N] ").strip().lower()
-            != "y"
-        ):
+            raise UserError(f"{store.root} holds {files} files ({size / 1e6:.1f} MB); to remove them give --yes")
+        if input(f"remove {files} files ({size / 1e6:.1f} MB) from {store.root}? [y/N] ").strip().lower() != "y":
             print("nothing removed")
             return
     store.clear()

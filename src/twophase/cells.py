@@ -88,9 +88,7 @@ def build_zoo(params: Params, domain: str, data: Path, folder: Path) -> None:
             ready = [n for n in left if not recipes[n].parent or recipes[n].parent in built | reasons]
             left = [name for name in left if name not in ready]
             built |= {name: kept for name in ready if (kept := store.get_folder("models", keys[name]))}
-            reasons |= {
-                n: f"its parent {recipes[n].parent} failed" for n in ready if recipes[n].parent in reasons
-            }
+            reasons |= {n: f"its parent {recipes[n].parent} failed" for n in ready if recipes[n].parent in reasons}
             missing = [name for name in ready if name not in built | reasons]
             items = [(store.root, keys[n], recipes[n], data, built.get(recipes[n].parent)) for n in missing]
             made = parallel_map(build_model, items, description=f"{domain} zoo")
@@ -133,9 +131,7 @@ def build_model(item: tuple[Path, dict, Any, Path, Path | None]) -> Path:
     from twophase import zoo
 
     root, key, recipe, data, parent = item
-    return Store(root).put_folder(
-        "models", key, lambda folder: zoo.build(recipe, folder, data, parent=parent)
-    )
+    return Store(root).put_folder("models", key, lambda folder: zoo.build(recipe, folder, data, parent=parent))
 
 
 def train_cells(params: Params, domain: str, data: Path, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -111,9 +111,7 @@ def _processes(function: Callable, items: list[Any], count: int) -> Iterator[tup
                         in_flight[pool.submit(_guarded, function, items[queue[-1]])] = queue[-1]
                         queue.pop()
                     done = wait(in_flight, return_when=FIRST_COMPLETED).done
-                    for future in sorted(
-                        done, key=lambda future: isinstance(future.exception(), BrokenProcessPool)
-                    ):
+                    for future in sorted(done, key=lambda future: isinstance(future.exception(), BrokenProcessPool)):
                         result = _result(future)
                         yield in_flight.pop(future), result
             except BrokenProcessPool:
@@ -229,6 +227,4 @@ def single_thread() -> Iterator[None]:
 def _progress(total: int, description: str | None) -> Any:
     from tqdm import tqdm
 
-    return tqdm(
-        total=total, desc=description, disable=description is None, mininterval=0.5, dynamic_ncols=True
-    )
+    return tqdm(total=total, desc=description, disable=description is None, mininterval=0.5, dynamic_ncols=True)

@@ -71,9 +71,7 @@ def compose(overrides: list[str] | tuple[str, ...] = ()) -> str:
     overrides = list(overrides)
     for override in overrides:
         if "=" not in override and not override.startswith("~"):
-            raise UserError(
-                f"got {override!r}; an override is written key=value, for example selection.threshold=0.05"
-            )
+            raise UserError(f"got {override!r}; an override is written key=value, for example selection.threshold=0.05")
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(find_conf()), version_base=None):

@@ -58,9 +58,7 @@ def _store(faults: list[str]) -> str:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        faults.append(
-            f"the store {store.root} cannot be used ({error}): name another folder in TWOPHASE_CACHE"
-        )
+        faults.append(f"the store {store.root} cannot be used ({error}): name another folder in TWOPHASE_CACHE")
         return f"{store.root}"
     return f"{store.root}, {files} files, {size / 1e6:.1f} MB"
 

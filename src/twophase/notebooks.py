@@ -83,7 +83,9 @@ class _kernel_of_this_python:
         spec = Path(self._folder.name) / "kernels" / "twophase"
         spec.mkdir(parents=True)
         command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-        (spec / "kernel.json").write_text(json.dumps({"argv": command, "display_name": "twophase", "language": "python"}))
+        (spec / "kernel.json").write_text(
+            json.dumps({"argv": command, "display_name": "twophase", "language": "python"})
+        )
         self._before = os.environ.get("JUPYTER_PATH")
         os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [self._folder.name, self._before]))
         return "twophase"

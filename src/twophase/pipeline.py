@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from .clustering import Clusters
+from .errors import UserError
 from .recall import coarse_recall
 from .records import TrainingRecords
 from .runs import Runs
@@ -39,6 +40,9 @@ def two_phase(
     epochs_per_proxy: float = 0.5,
     proxy_seconds: float = 0.0,
     seed: int = 0,
+    *,
+    proxy: str = "representative",
+    singleton_similarity: str = "eq1",
 ) -> TwoPhase:
     """Coarse recall (Eq. 2-4), then fine-selection (Algorithm 1) of the models recalled.
 
@@ -52,14 +56,21 @@ def two_phase(
         threshold, n_trends, threshold_kind, seed: see `fine_selection`.
         epochs_per_proxy: what a proxy score costs, in epochs (Section V-D books 0.5).
         proxy_seconds: measured seconds that the proxy scores took.
+        proxy, singleton_similarity: see `coarse_recall`; each model scored by its own proxy is paid for.
 
     Raises:
-        UserError: see `coarse_recall` and `fine_selection`.
+        UserError: the target is a row of `matrix`; or see `coarse_recall` and `fine_selection`.
     """
-    table = coarse_recall(matrix, clusters, proxy_scores, top)
+    if runs.dataset in matrix.index:
+        raise UserError(
+            f"the target {runs.dataset!r} is a row of the performance matrix, so prior and clusters have seen it; "
+            f"make both from records.matrix(exclude=[{runs.dataset!r}])."
+        )
+    table = coarse_recall(matrix, clusters, proxy_scores, top, proxy, singleton_similarity)
     recalled = list(table.index[table["recalled"]])
     chosen = fine_selection(runs, recalled, records, threshold, n_trends, threshold_kind, seed)
-    scored = len(clusters.non_singletons)
+    groups = clusters.non_singletons
+    scored = len(groups) if proxy == "representative" else int(clusters.labels.isin(groups).sum())
     return TwoPhase(
         winner=chosen.winner,
         test=chosen.test,

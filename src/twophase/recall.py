@@ -104,7 +104,9 @@ def coarse_recall(
 
 def _complete(scores: pd.Series, needed: list[str]) -> pd.Series:
     if missing := [name for name in needed if name not in scores.index or pd.isna(scores[name])]:
-        raise UserError(f"proxy scores of {missing[:5]} are missing; they are needed for {len(needed)} models: {needed[:5]}…")
+        raise UserError(
+            f"proxy scores of {missing[:5]} are missing; they are needed for {len(needed)} models: {needed[:5]}…"
+        )
     outside = scores.loc[needed][~scores.loc[needed].between(0, 1)]
     if len(outside):
         raise UserError(

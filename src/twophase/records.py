@@ -56,7 +56,9 @@ class TrainingRecords:
         except FileNotFoundError as error:
             raise UserError(f"{path} does not exist; give the path of a records file.") from error
         except (ValueError, OSError) as error:  # pandas' and pyarrow's parsing errors derive from these
-            raise UserError(f"{path} cannot be read as {path.suffix[1:]} ({error}); give a table of records.") from error
+            raise UserError(
+                f"{path} cannot be read as {path.suffix[1:]} ({error}); give a table of records."
+            ) from error
         return cls(frame)
 
     def write(self, path: str | Path) -> Path:
@@ -92,7 +94,9 @@ class TrainingRecords:
         out = self.frame["dataset"].isin(list(datasets)) | self.frame["model"].isin(list(models))
         return TrainingRecords(self.frame[~out])
 
-    def matrix(self, role: str | None = "benchmark", exclude: Iterable[str] = (), missing: str = "raise") -> pd.DataFrame:
+    def matrix(
+        self, role: str | None = "benchmark", exclude: Iterable[str] = (), missing: str = "raise"
+    ) -> pd.DataFrame:
         """The performance matrix: final test score, seeds averaged, datasets (rows) x models (columns).
 
         Args:
@@ -109,7 +113,9 @@ class TrainingRecords:
         last = last[(last["role"] == role) | (role is None)]
         last = last[~last["dataset"].isin(list(exclude))]
         if last.empty:
-            raise UserError(f"no records of role {role!r} are left; roles present: {sorted(self.frame['role'].unique())}.")
+            raise UserError(
+                f"no records of role {role!r} are left; roles present: {sorted(self.frame['role'].unique())}."
+            )
         table = last.groupby(["dataset", "model"], sort=False)["test"].mean().unstack("model")
         table = table.reindex(index=last["dataset"].unique(), columns=[m for m in self.models if m in table.columns])
         holes = [(dataset, model) for dataset, model in zip(*np.where(table.isna()), strict=True)]
@@ -139,7 +145,9 @@ class TrainingRecords:
         if seed is not None:
             rows = rows[rows["seed"] == seed]
         if rows.empty:
-            raise UserError(f"no records of model {model!r} on {dataset!r}" + ("" if seed is None else f" with seed {seed}") + ".")
+            raise UserError(
+                f"no records of model {model!r} on {dataset!r}" + ("" if seed is None else f" with seed {seed}") + "."
+            )
         if rows["val"].isna().any():
             raise UserError(
                 f"the records of {model!r} on {dataset!r} have no validation curve (final scores only); "
@@ -198,11 +206,15 @@ def _check_cells(frame: pd.DataFrame) -> None:
     epochs = cells["epoch"].agg(["min", "max", "size"])
     gaps = epochs[(epochs["min"] != 1) | (epochs["max"] != epochs["size"])]
     if len(gaps):
-        raise UserError(f"the epochs of {_cell(gaps.index[0])} do not run from 1 to {gaps['max'].iloc[0]} without a gap.")
+        raise UserError(
+            f"the epochs of {_cell(gaps.index[0])} do not run from 1 to {gaps['max'].iloc[0]} without a gap."
+        )
     empty = cells["val"].agg(lambda values: values.isna().mean())
     partly = empty[(empty > 0) & (empty < 1)]
     if len(partly):
-        raise UserError(f"val is NaN in some epochs of {_cell(partly.index[0])}; it is given for all epochs or for none.")
+        raise UserError(
+            f"val is NaN in some epochs of {_cell(partly.index[0])}; it is given for all epochs or for none."
+        )
     last = _last_epochs(frame)
     if (hole := last["test"].isna()).any():
         row = last[hole].iloc[0]

@@ -1,17 +1,24 @@
-"""The only thing a selection sees: models that can be trained one more epoch, live or replayed from records."""
+"""The only thing a selection sees: models that can be trained one more epoch, live or replayed."""
 
 from __future__ import annotations
 
 import math
+import shutil
+import tempfile
+import time
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from .checkpoints import Checkpoints, task_digest
 from .errors import UserError
 from .records import TrainingRecords
+from .store import file_digest
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -39,6 +46,10 @@ class Runs(ABC):
         self._done: dict[str, int] = {}
         self._ledger: list[tuple[int, str, int, float]] = []
 
+    def restart(self) -> None:
+        """Begin anew: no model is advanced and nothing is spent. What live runs have kept is not trained again."""
+        self.failures, self._done, self._ledger = {}, {}, []
+
     @abstractmethod
     def test(self, model: str) -> float:
         """Test score of a model trained to the end."""
@@ -54,22 +65,33 @@ class Runs(ABC):
         """Train each model one more epoch; returns validation scores by model, NaN for one that failed.
 
         Raises:
-            UserError: a model that is already trained to the end.
+            UserError: a model that is already trained to the end, or that these runs do not know.
         """
         models, scores = list(models), {}
         stage = 1 + max((self._done.get(model, 0) for model in models), default=0)
         for model in self._progress(models, stage):
             epoch = self._done.get(model, 0) + 1
             if epoch > self.epochs:
-                raise UserError(f"model {model!r} is trained to the end ({self.epochs} epochs); it cannot go on.")
+                raise UserError(f"model {model!r} is trained to the end ({self.epochs} epochs), no further.")
+            if model in self.failures:
+                scores[model] = math.nan
+                continue
             scores[model], seconds = self._train(model, epoch)
-            self._done[model] = epoch
-            self._ledger.append((epoch, model, 1, seconds))
+            failed = math.isnan(scores[model])
+            self._done[model] = epoch - failed
+            self._ledger.append((epoch, model, int(not failed), seconds))
         return pd.Series(scores, index=models, dtype=float, name="val")
+
+    def _finished(self, model: str) -> None:
+        if (done := self._done.get(model, 0)) < self.epochs:
+            raise UserError(
+                f"model {model!r} is trained for {done} of {self.epochs} epochs; "
+                "only a model trained to the end has a test score."
+            )
 
     @property
     def ledger(self) -> pd.DataFrame:
-        """What was trained, a row a model and stage: stage, model, epochs, seconds (measured)."""
+        """What was trained, a row a model and stage: stage, model, epochs (0 if it failed), seconds (measured)."""
         return pd.DataFrame(self._ledger, columns=LEDGER)
 
 
@@ -90,10 +112,11 @@ class RecordedRuns(Runs):
         rows = records.frame[records.frame["dataset"] == dataset]
         if rows.empty:
             raise UserError(f"no records of dataset {dataset!r}; datasets: {', '.join(records.datasets())}.")
+        seeds = sorted(rows["seed"].unique().tolist())
         wanted = rows.groupby("model")["seed"].transform("min") if seed is None else seed
         rows = rows[rows["seed"] == wanted]
         if rows.empty:
-            raise UserError(f"no records of dataset {dataset!r} with seed {seed}.")
+            raise UserError(f"no records of dataset {dataset!r} with seed {seed}; seeds: {seeds}.")
         if rows["val"].isna().any():
             model = rows.loc[rows["val"].isna(), "model"].iloc[0]
             raise UserError(
@@ -106,7 +129,9 @@ class RecordedRuns(Runs):
 
     def _train(self, model: str, epoch: int) -> tuple[float, float]:
         if model not in self._models:
-            raise UserError(f"no records of model {model!r} on {self.dataset!r}; models: {', '.join(sorted(self._models))}.")
+            raise UserError(
+                f"no records of model {model!r} on {self.dataset!r}; models: {', '.join(sorted(self._models))}."
+            )
         if (model, epoch) not in self._rows.index:
             self.failures[model] = f"its records end before epoch {epoch}"
             return math.nan, 0.0
@@ -115,25 +140,26 @@ class RecordedRuns(Runs):
 
     def test(self, model: str) -> float:
         """Recorded final test score. Raises UserError for a model that was not advanced to the end."""
-        _finished(self, model)
+        self._finished(model)
         return float(self._rows.loc[(model, self.epochs), "test"])
 
 
 class LiveRuns(Runs):
-    """Really trains, one checkpoint a model and stage, and goes on where it was stopped.
+    """Really trains, keeps a checkpoint of every model after every stage, and goes on where it was stopped.
+
+    One model is in memory at a time. One that cannot be loaded or diverges goes to `failures`, the others go on.
 
     Args:
         models: name -> folder of a `save_pretrained` model.
-        task: the target, or what `encoding.encode` made of it.
+        task: the target, or what `encoding.encode` made of it (then for all models alike).
         training: how to fine-tune; its epochs are the length of a full run.
         seed: of heads, order and dropout.
-        checkpoints: folder to keep states in; without one nothing survives the process. A folder that was begun with
-            another task, configuration or model is refused.
-        dataset: the target's name.
+        checkpoints: folder for states, for one process at a time; without one they end with this object.
         progress: whether to show a bar a stage.
+        dataset: the target's name.
 
     Raises:
-        UserError: no models, or `checkpoints` belongs to another run.
+        UserError: no models; `checkpoints` belongs to another task, configuration, seed or (on the way) model.
     """
 
     def __init__(
@@ -143,17 +169,25 @@ class LiveRuns(Runs):
         training: TrainingConfig,
         seed: int = 0,
         checkpoints: str | Path | None = None,
-        dataset: str | None = None,
         progress: bool = True,
+        dataset: str | None = None,
     ):
+        from .training import TRAINING_VERSION
+
         super().__init__()
         if not models:
             raise UserError("no models to train; give a mapping of names to folders.")
         self._folders = {name: Path(folder) for name, folder in models.items()}
         self._task, self._training, self._seed, self._bar = task, training, seed, progress
         self.epochs, self.dataset = training.epochs, dataset
-        self._live: dict[str, FineTuning] = {}
-        self._store = Checkpoints(checkpoints, task, training, seed) if checkpoints else None
+        self._current: tuple[str, FineTuning] | None = None  # the last model trained
+        self._encoded: tuple[str, Encoded] | None = None  # by the last model's processor
+        self._digests: dict[str, str] = {}
+        if checkpoints is None:
+            checkpoints = tempfile.mkdtemp(prefix="twophase-")
+            weakref.finalize(self, shutil.rmtree, checkpoints, ignore_errors=True)
+        code = {"training version": TRAINING_VERSION, "training": asdict(training), "seed": seed}
+        self._kept = Checkpoints(checkpoints, code | {"task": task_digest(task)})
 
     def _progress(self, models: list[str], stage: int) -> Iterable[str]:
         from tqdm.auto import tqdm
@@ -165,105 +199,63 @@ class LiveRuns(Runs):
 
         if model not in self._folders:
             raise UserError(f"unknown model {model!r}; models: {', '.join(self._folders)}.")
+        kept = self._read(model)
+        if epoch <= len(kept["val"]):
+            if math.isnan(kept["val"][epoch - 1]):
+                self.failures[model] = kept["failure"]
+            return kept["val"][epoch - 1], kept["seconds"][epoch - 1]
+        start, run = time.perf_counter(), None
         try:
-            kept = self._store.read(model, self._folders[model]) if self._store else None
-            if kept and len(kept["val"]) >= epoch:
-                return kept["val"][epoch - 1], kept["state"]["seconds"][epoch - 1]
-            run = self._run(model, kept)
-            score = run.epoch()
-        except (UserError, Diverged) as error:
-            self.failures[model] = str(error)
-            return math.nan, 0.0
-        if self._store:
-            self._store.write(model, self._folders[model], (kept["val"] if kept else []) + [score], run.state())
-        return score, run.seconds[-1]
+            run = self._resumed(model, kept["state"])
+            self._current = None  # an epoch that is interrupted leaves nothing half-trained to go on from
+            score, seconds = run.epoch(), run.seconds[-1]
+            kept |= {"state": run.state()}
+        except Exception as error:  # whatever is wrong with one model must not end the others' run
+            score, seconds, run = math.nan, time.perf_counter() - start, None
+            known = isinstance(error, UserError | Diverged)
+            self.failures[model] = str(error) if known else f"{type(error).__name__}: {error}"
+            if not isinstance(error, Diverged):
+                return score, seconds  # not kept: once mended, the model may load
+            kept |= {"state": None, "failure": self.failures[model]}
+        self._kept.write(model, kept | {"val": [*kept["val"], score], "seconds": [*kept["seconds"], seconds]})
+        self._current = (model, run) if run else None
+        return score, seconds
 
-    def _run(self, model: str, kept: dict | None) -> FineTuning:
+    def _read(self, model: str) -> dict:
+        if model not in self._digests:
+            files = [path for path in self._folders[model].glob("*") if path.suffix in (".json", ".safetensors")]
+            self._digests[model] = file_digest(*sorted(files))
+        new = {"source": self._digests[model], "val": [], "seconds": [], "state": None}
+        return self._kept.read(model, new["source"]) or new
+
+    def _resumed(self, model: str, state: dict | None) -> FineTuning:
         from .training import FineTuning
 
-        if model not in self._live:
-            run = FineTuning(self._folders[model], self._task, self._training, self._seed)
-            self._live[model] = run.restore(kept["state"]) if kept else run
-        return self._live[model]
+        if self._current and self._current[0] == model:
+            return self._current[1]
+        self._current = None  # freed before the next is loaded
+        folder = self._folders[model]
+        run = FineTuning(folder, self._task_for(folder), self._training, self._seed)
+        return run.restore(state) if state else run
+
+    def _task_for(self, folder: Path) -> Encoded:
+        from .encoding import Encoded, encode
+        from .loading import load_image_processor
+
+        if isinstance(self._task, Encoded):
+            return self._task
+        processor = str(load_image_processor(folder).to_dict())
+        if self._encoded is None or self._encoded[0] != processor:
+            self._encoded = None
+            self._encoded = (processor, encode(self._task, folder))
+        return self._encoded[1]
 
     def trained(self, model: str) -> FineTuning:
-        """The run of a model that was advanced to the end, to predict with or to save."""
-        _finished(self, model)
-        return self._run(model, self._store.read(model, self._folders[model]) if self._store else None)
+        """The run of a model advanced to the end, to predict with or to save; UserError for another."""
+        self._finished(model)
+        self._current = (model, self._resumed(model, self._read(model)["state"]))
+        return self._current[1]
 
     def test(self, model: str) -> float:
-        """Score on the test split. Raises UserError for a model that was not advanced to the end."""
+        """Score on the test split; UserError for a model that was not advanced to the end."""
         return self.trained(model).test()
-
-
-def _finished(runs: Runs, model: str) -> None:
-    if runs._done.get(model, 0) < runs.epochs:
-        raise UserError(
-            f"model {model!r} is trained for {runs._done.get(model, 0)} of {runs.epochs} epochs; "
-            "only a model trained to the end has a test score."
-        )
-
-
-class Checkpoints:
-    """States of live runs in a folder, one file a model, written whole or not at all.
-
-    Raises:
-        UserError: a file that was written for another task, configuration, seed or model.
-    """
-
-    def __init__(self, folder: str | Path, task: DatasetDict | Encoded, training: TrainingConfig, seed: int):
-        import hashlib
-        import json
-        from dataclasses import asdict
-
-        self._folder = Path(folder)
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"{folder} cannot hold checkpoints ({error.strerror}); give a folder that can be written.") from error
-        facts = json.dumps([asdict(training), seed, task_digest(task)], sort_keys=True)
-        self._belongs_to = hashlib.sha256(facts.encode()).hexdigest()
-
-    def _path(self, model: str) -> Path:
-        return self._folder / f"{model.replace('/', '--')}.pt"
-
-    def read(self, model: str, source: Path) -> dict | None:
-        """{"val": list, "state": dict} of a model, None if there is none."""
-        import torch
-
-        path = self._path(model)
-        if not path.is_file():
-            return None
-        kept = torch.load(path, weights_only=True)
-        if kept["belongs_to"] != self._belongs_to or kept["model"] != str(source.resolve()):
-            raise UserError(
-                f"{path} is of another task, training configuration, seed or model; give another checkpoints folder, "
-                "or delete this one."
-            )
-        return kept
-
-    def write(self, model: str, source: Path, val: list[float], state: dict) -> None:
-        """Replace a model's file in one step, so that a kill leaves the old one or the new one."""
-        import torch
-
-        temporary = self._path(model).with_suffix(".tmp")
-        torch.save({"belongs_to": self._belongs_to, "model": str(source.resolve()), "val": val, "state": state}, temporary)
-        temporary.replace(self._path(model))
-
-
-def task_digest(task: DatasetDict | Encoded) -> str:
-    """sha256 over a task's content."""
-    import hashlib
-
-    total = hashlib.sha256()
-    splits = task.labels if hasattr(task, "labels") else task
-    for split in splits:
-        total.update(split.encode())
-        if hasattr(task, "labels"):
-            for values in (*task.inputs[split].values(), task.labels[split]):
-                total.update(values.numpy().tobytes())
-        else:
-            for row in task[split].with_format("arrow").data.table.to_batches():
-                for column in row.columns:
-                    total.update(repr(column.to_pylist()).encode())
-    return total.hexdigest()

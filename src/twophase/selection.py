@@ -7,7 +7,7 @@ validation, the predicted final score, whether it was kept and why.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -40,19 +40,22 @@ class Selection:
     history: pd.DataFrame
 
 
-# A rule takes the stage (from 1) and the validations of the models trained in it, and gives the predicted finals
-# (or None) and, for each model that goes, the reason.
-Rule = Callable[[int, pd.Series], tuple[pd.Series | None, dict[str, str]]]
-
-
 def brute_force(runs: Runs, models: Iterable[str]) -> Selection:
     """Train every model to the end; the best last validation wins."""
-    return _select(runs, models, lambda stage, val: (None, {}))
+    journal = _Journal(runs, models)
+    for _ in journal.stages:
+        journal.train()
+        journal.cut({})
+    return journal.selection()
 
 
 def successive_halving(runs: Runs, models: Iterable[str]) -> Selection:
     """After every epoch keep the better half by validation, at least one (Section IV-B)."""
-    return _select(runs, models, lambda stage, val: (None, halve(val, len(val))))
+    journal = _Journal(runs, models)
+    for _ in journal.stages:
+        val = journal.train()
+        journal.cut(halve(val, len(val)))
+    return journal.selection()
 
 
 def fine_selection(
@@ -69,43 +72,39 @@ def fine_selection(
     Args:
         runs: of the target.
         models: the recalled models, M_0.
-        records: of these models on the benchmark datasets; rows of role target and of the run's own dataset are
-            never seen.
+        records: of these models on the benchmark datasets; rows of role target and of the run's own dataset
+            are never seen.
         threshold: how much better the prediction of a better model must be for another to go.
         n_trends: convergence trends a stage.
         threshold_kind: "relative" to the better prediction (paper) or "absolute" (released code).
         seed: of the trends' k-means.
 
     Raises:
-        UserError: an unknown threshold kind, a negative threshold, models without benchmark records, no curves.
+        UserError: before any training, an unknown threshold kind, a negative threshold, and benchmark records
+            that lack a model, curves, a stage or enough datasets; later, that every model failed.
     """
     if threshold_kind not in THRESHOLDS:
         raise UserError(f"unknown threshold_kind {threshold_kind!r}; allowed: {', '.join(THRESHOLDS)}.")
     if not threshold >= 0:
         raise UserError(f"threshold is {threshold}; allowed: 0 or more (0.05 is five per cent).")
-    models = list(models)
-    known = records.frame[(records.frame["role"] == "benchmark") & records.frame["model"].isin(models)]
-    known = known[known["dataset"] != runs.dataset]
-    if strangers := sorted(set(models) - set(known["model"])):
-        raise UserError(f"no benchmark records of {strangers[:5]}; fine-selection predicts from a model's own runs.")
-    predictor = TrendPredictor(TrainingRecords(known), n_trends, seed)
-
-    def rule(stage: int, val: pd.Series) -> tuple[pd.Series | None, dict[str, str]]:  # val: line 4
-        if len(val) == 1:  # line 3
-            return None, {}
-        pred = pd.Series({model: predictor.predict(model, stage, val[model]) for model in val.index})  # lines 5, 6
-        gone = dominated(val, pred, threshold, threshold_kind)  # line 7
-        left = val.drop(list(gone))
-        return pred, gone | halve(left, len(val))  # lines 8-10
-
-    return _select(runs, models, rule)
+    journal = _Journal(runs, models)
+    predictor = _predictor(runs, journal.alive, records, n_trends, seed)
+    for stage in journal.stages:  # line 1
+        val = journal.train()  # lines 2, 4: M' is val.index
+        pred, gone = None, {}
+        if len(val) != 1:  # line 3
+            pred = pd.Series({i: predictor.predict(i, stage, val[i]) for i in val.index})  # lines 5, 6: Eq. 5, 6
+            gone = dominated(val, pred, threshold, threshold_kind)  # line 7
+            gone |= halve(val.drop(list(gone)), len(val))  # lines 8-10
+        journal.cut(gone, pred)  # line 12
+    return journal.selection()  # line 14
 
 
 def dominated(val: pd.Series, pred: pd.Series, threshold: float = 0.0, kind: str = "relative") -> dict[str, str]:
     """Algorithm 1, line 7: the models to remove, each with the reason.
 
-    Model i goes if some j has val_j > val_i and pred_j - pred_i > threshold * pred_j ("absolute": > threshold). All
-    comparisons are against the models as they stood, so the order of removal does not matter.
+    Model i goes if some j has val_j > val_i and pred_j - pred_i > threshold * pred_j ("absolute": > threshold).
+    All comparisons are against the models as they stood, so the order of removal does not matter.
     """
     gone = {}
     for i in val.index:
@@ -115,47 +114,82 @@ def dominated(val: pd.Series, pred: pd.Series, threshold: float = 0.0, kind: str
             j = pred[better].sort_index().idxmax()
             gone[i] = (
                 f"filtered: {j} has a better validation ({val[j]:.3f} > {val[i]:.3f}) "
-                f"and a better predicted final ({pred[j]:.3f} > {pred[i]:.3f})"
+                f"and a higher predicted final ({pred[j]:.3f} > {pred[i]:.3f})"
             )
     return gone
 
 
 def halve(val: pd.Series, n: int) -> dict[str, str]:
-    """Algorithm 1, lines 8-10: the models to remove so that max(1, floor(n / 2)) stay, the worst validation first.
+    """Algorithm 1, lines 8-10: the models to remove so that max(1, floor(n / 2)) stay, worst validation first.
 
     Args:
         val: validation of the models still there.
         n: number of models at the start of the stage.
     """
     room = max(1, n // 2)
-    ranked = sorted(val.index, key=lambda model: (-val[model], model))
-    return {
-        model: f"halved: validation {val[model]:.3f} is not among the best {room} of {n}" for model in ranked[room:]
-    }
+    ranked = sorted(val.index, key=lambda i: (-val[i], i))
+    return {i: f"halved: validation {val[i]:.3f} is below the best {room} of {n}" for i in ranked[room:]}
 
 
-def _select(runs: Runs, models: Iterable[str], rule: Rule) -> Selection:
-    alive = sorted(models)
-    if not alive:
-        raise UserError("no models to select from; give at least one.")
-    if len(set(alive)) < len(alive):
-        raise UserError("a model is named twice; each stands once.")
-    history: list[dict] = []
-    for stage in range(1, runs.epochs + 1):
-        val = runs.advance(alive)  # line 2
-        failed = {model: f"failed: {runs.failures.get(model, 'no score')}" for model in val.index[val.isna()]}
-        val = val.drop(list(failed))
-        if val.empty:
-            raise UserError(f"every model failed on this task; the last reasons: {failed}")
-        pred, gone = rule(stage, val)
-        for model in alive:
-            reason = failed.get(model) or gone.get(model) or "kept"
-            predicted = math.nan if pred is None else pred.get(model, math.nan)
-            kept = model not in failed and model not in gone
-            history.append(dict(zip(HISTORY, (stage, model, val.get(model, math.nan), predicted, kept, reason), strict=True)))
-        alive = [model for model in val.index if model not in gone]  # line 12
-    winner = min(alive, key=lambda model: (-val[model], model))  # line 14
-    test = runs.test(winner)
-    spent = runs.ledger
-    return Selection(winner, test, float(spent["epochs"].sum()), float(spent["seconds"].sum(skipna=False)),
-                     pd.DataFrame(history, columns=HISTORY))  # fmt: skip
+def _predictor(runs: Runs, models: list[str], records: TrainingRecords, n_trends: int, seed: int) -> TrendPredictor:
+    """A predictor that never saw the target, checked for all that these models can ask of it."""
+    rows = records.frame[(records.frame["role"] == "benchmark") & records.frame["model"].isin(models)]
+    rows = rows[rows["dataset"] != runs.dataset]
+    if strangers := sorted(set(models) - set(rows["model"])):
+        raise UserError(f"no benchmark records of {strangers[:5]}; fine-selection predicts from a model's own runs.")
+    predictor = TrendPredictor(TrainingRecords(rows), n_trends, seed)
+    shared = len(models).bit_length() - 1  # stages that begin with more than one model, if nothing is filtered
+    predictor.check(models, min(shared, runs.epochs))
+    return predictor
+
+
+class _Journal:
+    """The models still alive, and what a selection did to them stage by stage.
+
+    Raises:
+        UserError: no models, or a model named twice.
+    """
+
+    def __init__(self, runs: Runs, models: Iterable[str]):
+        self.alive = sorted(models)  # by name, so that no result depends on the order given
+        if not self.alive:
+            raise UserError("no models to select from; give at least one.")
+        if len(set(self.alive)) < len(self.alive):
+            raise UserError("a model is named twice; each stands once.")
+        runs.restart()  # each selection counts its own cost, also where several use the same runs
+        self.stages = range(1, runs.epochs + 1)
+        self._runs, self._rows, self._stage = runs, [], 0
+
+    def train(self) -> pd.Series:
+        """One more epoch for each model alive; the validations of those that did not fail."""
+        self._stage += 1
+        scores = self._runs.advance(self.alive)
+        reasons = {i: self._runs.failures.get(i, "no validation score") for i in scores.index[scores.isna()]}
+        self._val, self._failed = scores.dropna(), {i: f"failed: {reason}" for i, reason in reasons.items()}
+        if self._val.empty:
+            raise UserError(f"every model failed, the last ones by: {reasons}; mend the models or the task.")
+        return self._val
+
+    def cut(self, gone: dict[str, str], pred: pd.Series | None = None) -> None:
+        """Write the stage down and go on with the models that are neither gone nor failed."""
+        removed = gone | self._failed
+        for i in self.alive:
+            predicted = math.nan if pred is None else pred.get(i, math.nan)
+            row = (
+                self._stage,
+                i,
+                self._val.get(i, math.nan),
+                predicted,
+                i not in removed,
+                removed.get(i, "kept"),
+            )
+            self._rows.append(row)
+        self.alive = [i for i in self.alive if i not in removed]
+
+    def selection(self) -> Selection:
+        """The best of those alive by their last validation, and what finding it cost."""
+        winner = min(self.alive, key=lambda i: (-self._val[i], i))
+        test, ledger = self._runs.test(winner), self._runs.ledger
+        seconds = float(ledger["seconds"].sum(skipna=False))
+        history = pd.DataFrame(self._rows, columns=HISTORY)
+        return Selection(winner, test, float(ledger["epochs"].sum()), seconds, history)

@@ -54,7 +54,9 @@ def cosine_similarity(vectors: pd.DataFrame) -> pd.DataFrame:
     lengths = np.linalg.norm(values, axis=1, keepdims=True)
     bad = ~(np.isfinite(lengths[:, 0]) & (lengths[:, 0] > 0))
     if bad.any():
-        raise UserError(f"vectors of {list(vectors.index[bad][:5])} are zero or not finite; a cosine needs a direction.")
+        raise UserError(
+            f"vectors of {list(vectors.index[bad][:5])} are zero or not finite; a cosine needs a direction."
+        )
     similarity = np.clip((values / lengths) @ (values / lengths).T, 0, 1)
     np.fill_diagonal(similarity, 1)
     return pd.DataFrame(similarity, index=vectors.index, columns=vectors.index)

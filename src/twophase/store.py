@@ -130,9 +130,7 @@ class Store:
     def clear(self) -> None:
         """Remove every entry; waits for a run that uses the store."""
         with self.lock("clean"):
-            for kind in [
-                folder for folder in self.root.iterdir() if folder.is_dir() and folder.name != "locks"
-            ]:
+            for kind in [folder for folder in self.root.iterdir() if folder.is_dir() and folder.name != "locks"]:
                 shutil.rmtree(kind)
 
     @contextlib.contextmanager

@@ -73,7 +73,13 @@ class FineTuning:
         seconds: wall-clock seconds of each epoch, its validation included.
     """
 
-    def __init__(self, model: str | Path | nn.Module, task: DatasetDict | Encoded, config: TrainingConfig, seed: int = 0):
+    def __init__(
+        self,
+        model: str | Path | nn.Module,
+        task: DatasetDict | Encoded,
+        config: TrainingConfig,
+        seed: int = 0,
+    ):
         import torch
 
         self.config, self.seed, self.done, self.seconds = config, seed, 0, []
@@ -140,8 +146,7 @@ class FineTuning:
         inputs, n = self.task.inputs[split], len(self.task.labels[split])
         with torch.inference_mode():
             parts = [
-                self._logits(inputs, slice(start, start + EVALUATION_BATCH))
-                for start in range(0, n, EVALUATION_BATCH)
+                self._logits(inputs, slice(start, start + EVALUATION_BATCH)) for start in range(0, n, EVALUATION_BATCH)
             ]
         return torch.cat(parts).softmax(1).numpy()
 

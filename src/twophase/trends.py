@@ -1,6 +1,8 @@
-"""Convergence trends: what a model's validation at a stage meant for its final test on the benchmark datasets."""
+"""Convergence trends: what a model's validation at a stage meant for its final test on benchmark datasets."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -8,8 +10,10 @@ import pandas as pd
 from .errors import UserError
 from .records import TrainingRecords
 
+Scores = pd.Series | np.ndarray | list[float]
 
-def mine(val: pd.Series | np.ndarray, test: pd.Series | np.ndarray, n_trends: int = 4, seed: int = 0) -> pd.DataFrame:
+
+def mine(val: Scores, test: Scores, n_trends: int = 4, seed: int = 0) -> pd.DataFrame:
     """Cluster benchmark datasets by one model's validation at one stage (Section IV-C; K-means as released).
 
     Args:
@@ -31,6 +35,8 @@ def mine(val: pd.Series | np.ndarray, test: pd.Series | np.ndarray, n_trends: in
         raise UserError("validation and test scores must be finite to mine trends; leave failed runs out.")
     if not 1 <= n_trends <= len(val):
         raise UserError(f"n_trends is {n_trends}; allowed: 1 to {len(val)}, the number of datasets.")
+    order = np.lexsort((test, val))  # k-means starts from rows: the order of the records must not matter
+    val, test = val[order], test[order]
     groups = _groups(val, min(n_trends, len(np.unique(val))), seed)
     table = pd.DataFrame({"val": val, "test": test}).groupby(groups).mean()
     return table.sort_values("val", ignore_index=True).rename_axis("trend")
@@ -58,35 +64,69 @@ class TrendPredictor:
     """Predicts a model's final test from its validation at a stage, from the model's own benchmark runs.
 
     Args:
-        records: benchmark records with curves; the target's rows must not be among them.
+        records: benchmark records with curves; the target's rows must not be among them. Seeds are averaged.
         n_trends: trends a stage.
         seed: of k-means.
+
+    Raises:
+        UserError: records without curves.
     """
 
     def __init__(self, records: TrainingRecords, n_trends: int = 4, seed: int = 0):
         frame = records.frame
         if frame["val"].isna().any():
             raise UserError(
-                "these records have no validation curves, so no convergence trends can be mined; use successive halving."
+                "these records have no validation curves, so no convergence trends can be mined; "
+                "use successive halving."
             )
-        cells = frame.groupby(["model", "dataset", "epoch"], sort=False)[["val", "test"]].mean()
-        self._val = cells["val"].unstack("epoch")  # (model, dataset) x epoch
-        self._test = cells["test"].groupby(level=["model", "dataset"], sort=False).last()
+        self._val = frame.groupby(["model", "dataset", "epoch"])["val"].mean().unstack("epoch")
+        self._test = records.matrix(role=None, missing="keep")  # datasets x models
         self._n_trends, self._seed = n_trends, seed
         self._mined: dict[tuple[str, int], pd.DataFrame] = {}
 
+    def check(self, models: Iterable[str], stages: int) -> None:
+        """Whether the first `stages` stages of these models can be predicted, asked before any training.
+
+        Raises:
+            UserError: a model or stage without records, or on fewer datasets than there are trends.
+        """
+        for model in models:
+            for stage in range(1, stages + 1):
+                if (found := len(self._known(model, stage))) < self._n_trends:
+                    raise UserError(
+                        f"n_trends is {self._n_trends}, but model {model!r} has records of stage {stage} on "
+                        f"{found} benchmark datasets only; allowed: 1 to {found}."
+                    )
+
     def trends(self, model: str, stage: int) -> pd.DataFrame:
-        """The trends of a model at a stage (from 1). Raises UserError for a model or stage without records."""
-        key = (model, stage)
-        if key not in self._mined:
-            if model not in self._val.index.get_level_values("model"):
-                raise UserError(f"no benchmark records of model {model!r}; convergence trends need its own runs.")
-            if stage not in self._val.columns:
-                raise UserError(f"the records end at epoch {self._val.columns.max()}; stage {stage} has no trends.")
-            val = self._val.loc[model, stage].dropna()
-            self._mined[key] = mine(val, self._test.loc[model].loc[val.index], self._n_trends, self._seed)
-        return self._mined[key]
+        """The trends of a model at a stage (from 1).
+
+        Raises:
+            UserError: a model or stage without records.
+        """
+        if (model, stage) not in self._mined:
+            val = self._known(model, stage)
+            test = self._test[model].loc[val.index]
+            self._mined[model, stage] = mine(val, test, self._n_trends, self._seed)
+        return self._mined[model, stage]
 
     def predict(self, model: str, stage: int, value: float) -> float:
         """Eq. 5 and 6 at a stage (from 1)."""
         return predict(self.trends(model, stage), value)
+
+    def _known(self, model: str, stage: int) -> pd.Series:
+        if model not in self._test:
+            raise UserError(f"no benchmark records of model {model!r}; trends need the model's own runs.")
+        if stage not in self._val:
+            raise UserError(
+                f"the benchmark records end at epoch {self._val.columns.max()}, so stage {stage} has no trends; "
+                "train the benchmarks for as long as the target."
+            )
+        return self._val.loc[model, stage].dropna()
+
+
+def predict_final(
+    records: TrainingRecords, model: str, stage: int, value: float, n_trends: int = 4, seed: int = 0
+) -> float:
+    """The final test that a validation of `value` at a stage (from 1) promises; `TrendPredictor` for many of them."""
+    return TrendPredictor(records, n_trends, seed).predict(model, stage, value)

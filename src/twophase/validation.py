@@ -65,9 +65,7 @@ def build(kind: Any, value: Any, where: str) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise UserError(
-            f"{where}: got {value!r} ({type(value).__name__}); allowed is a value of type {kind.__name__}"
-        )
+        raise UserError(f"{where}: got {value!r} ({type(value).__name__}); allowed is a value of type {kind.__name__}")
     return value
 
 
@@ -128,9 +126,7 @@ def _check_domain(params: Params, name: str, domain: Domain) -> None:
         if (got := getattr(params.proxy, key)) not in PROXIES:
             raise unknown(f"proxy.{key} {got!r}", got, PROXIES)
         if getattr(params.proxy, key) not in domain.proxies:
-            raise UserError(
-                f"proxy.{key}: {getattr(params.proxy, key)} is not computed; add it to {name}.proxies"
-            )
+            raise UserError(f"proxy.{key}: {getattr(params.proxy, key)} is not computed; add it to {name}.proxies")
     for proxy in domain.proxies:
         if proxy not in PROXIES:
             raise unknown(f"proxy {proxy!r} in {name}.proxies", proxy, PROXIES)
@@ -152,9 +148,7 @@ def _check_domain(params: Params, name: str, domain: Domain) -> None:
                 raise unknown(f"model {model!r} in {name}.{where}", model, domain.zoo.models)
     for recipe in domain.zoo.recipes.values():
         if recipe.upstream and recipe.upstream not in chosen.upstream:
-            raise unknown(
-                f"upstream {recipe.upstream!r} of model {recipe.name}", recipe.upstream, chosen.upstream
-            )
+            raise unknown(f"upstream {recipe.upstream!r} of model {recipe.name}", recipe.upstream, chosen.upstream)
     _check_counts(params, name, domain)
 
 
@@ -168,8 +162,7 @@ def _check_counts(params: Params, name: str, domain: Domain) -> None:
     ):
         if got > most:
             raise UserError(
-                f"{key}: got {got}; allowed is at most {most}, the number of {name} {what}: "
-                f"lower it or add {what}"
+                f"{key}: got {got}; allowed is at most {most}, the number of {name} {what}: lower it or add {what}"
             )
     _at_least(f"{name}.cut", domain.cut, 0)
     for split in ("train", "validation", "test"):
@@ -179,9 +172,7 @@ def _check_counts(params: Params, name: str, domain: Domain) -> None:
     _at_least(f"{name}.training.epochs", training.epochs, 1)
     _at_least(f"{name}.training.batch_size", training.batch_size, 1)
     if not training.learning_rate > 0:
-        raise UserError(
-            f"{name}.training.learning_rate: got {training.learning_rate}; allowed is more than 0"
-        )
+        raise UserError(f"{name}.training.learning_rate: got {training.learning_rate}; allowed is more than 0")
     _at_least(f"{name}.training.weight_decay", training.weight_decay, 0)
     _at_least(f"{name}.training.warmup", training.warmup, 0, 1)
     _at_least(f"{name}.seeds.extra", domain.seeds.extra, 0)

@@ -69,9 +69,7 @@ def test_shrinkage_stays_informative_with_fewer_examples_than_dimensions(blobs):
 
 def test_shrinkage_hardly_matters_with_many_examples(blobs):
     features, labels = blobs(1.0, n=20_000, dimensions=4)
-    assert h_score(features, labels, shrinkage="ledoit-wolf") == pytest.approx(
-        h_score(features, labels), rel=0.02
-    )
+    assert h_score(features, labels, shrinkage="ledoit-wolf") == pytest.approx(h_score(features, labels), rel=0.02)
 
 
 def test_shrinkage_of_constant_features():

@@ -9,9 +9,7 @@ from twophase.proxies import knn
 
 def test_worked_by_hand_in_euclidean_distance():
     # 0 and 1 are each other's nearest (both 0), so are 10 and 11 (both 1); 12.5 (0) has 11 (1).
-    assert knn([[0.0], [1], [10], [11], [12.5]], [0, 0, 1, 1, 0], k=1, metric="euclidean") == pytest.approx(
-        4 / 5
-    )
+    assert knn([[0.0], [1], [10], [11], [12.5]], [0, 0, 1, 1, 0], k=1, metric="euclidean") == pytest.approx(4 / 5)
 
 
 def test_worked_by_hand_in_cosine_distance():

@@ -32,9 +32,7 @@ def test_worked_by_hand_with_unequal_classes():
     theta = [[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]]
     zero, one = (1.5 / 1.7, 0.5 / 1.3), (0.2 / 1.7, 0.8 / 1.3)
     expected = (
-        log(zero[0] * 0.9 + zero[1] * 0.1)
-        + log(zero[0] * 0.6 + zero[1] * 0.4)
-        + log(one[0] * 0.2 + one[1] * 0.8)
+        log(zero[0] * 0.9 + zero[1] * 0.1) + log(zero[0] * 0.6 + zero[1] * 0.4) + log(one[0] * 0.2 + one[1] * 0.8)
     ) / 3
     assert leep(theta, [0, 0, 1]) == pytest.approx(expected)
 

@@ -79,9 +79,7 @@ def test_features_of_nothing_but_zeros():
 
 def test_score_rises_with_separation(blobs):
     for n, dimensions in ((200, 16), (40, 64)):
-        scores = [
-            logme(*blobs(separation, n=n, dimensions=dimensions)) for separation in (0.0, 0.5, 1.0, 2.0)
-        ]
+        scores = [logme(*blobs(separation, n=n, dimensions=dimensions)) for separation in (0.0, 0.5, 1.0, 2.0)]
         assert scores == sorted(scores)
 
 

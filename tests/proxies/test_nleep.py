@@ -10,9 +10,7 @@ from twophase.proxies import nleep
 
 
 def test_two_tight_groups_that_are_the_classes_score_zero():
-    features = np.r_[np.zeros((20, 2)), np.ones((20, 2))] + 1e-3 * np.random.default_rng(0).normal(
-        size=(40, 2)
-    )
+    features = np.r_[np.zeros((20, 2)), np.ones((20, 2))] + 1e-3 * np.random.default_rng(0).normal(size=(40, 2))
     assert nleep(features, [0] * 20 + [1] * 20) == pytest.approx(0, abs=1e-9)
 
 

@@ -16,13 +16,9 @@ print([PROXIES[name](features, labels).hex() for name in PROXIES if name != "lee
 
 
 def scores(threads):
-    variables = {
-        name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    }
+    variables = {name: str(threads) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
     command = [sys.executable, "-c", SCORES]
-    return subprocess.run(
-        command, env=os.environ | variables, check=True, capture_output=True, text=True
-    ).stdout
+    return subprocess.run(command, env=os.environ | variables, check=True, capture_output=True, text=True).stdout
 
 
 def test_scores_have_the_same_bits_whatever_the_number_of_threads():

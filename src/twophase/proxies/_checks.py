@@ -83,9 +83,7 @@ def _labels(labels, length, name):
     if len(array) != length:
         raise UserError(f"labels: got {len(array)} for {length} rows of {name}; needs one label a row")
     if array.dtype.kind not in "iu":
-        raise UserError(
-            f"labels: got values of type {array.dtype}; needs integers 0..C-1: number the classes first"
-        )
+        raise UserError(f"labels: got values of type {array.dtype}; needs integers 0..C-1: number the classes first")
     if array.min() < 0:
         raise UserError(f"labels: got {array.min()}; needs integers from 0: leave unlabelled examples out")
     classes, numbered = np.unique(array, return_inverse=True)

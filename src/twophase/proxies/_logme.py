@@ -60,9 +60,7 @@ def logme(features, labels):
     rotated = left.T @ onehot  # (k, C)
     # Not |y|^2 - |z|^2, which would lose the digits of a small residual.
     outside = ((onehot - left @ rotated) ** 2).sum(axis=0)  # (C,)
-    return float(
-        np.mean([_max_evidence(sigma, z**2, rest, n) for z, rest in zip(rotated.T, outside, strict=True)]) / n
-    )
+    return float(np.mean([_max_evidence(sigma, z**2, rest, n) for z, rest in zip(rotated.T, outside, strict=True)]) / n)
 
 
 def _max_evidence(sigma, energy, outside, n):

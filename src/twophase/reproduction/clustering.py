@@ -6,7 +6,7 @@ import pandas as pd
 
 from ..clustering import Clusters, cluster_models, silhouette
 from . import paper
-from .evidence import Evidence, save_table
+from .evidence import Evidence, save_table, tidy
 
 
 def clusters(evidence: Evidence, **options) -> Clusters:
@@ -33,7 +33,9 @@ def table_1_verdict(table: pd.DataFrame) -> str:
     said = []
     for variant in ("standard", "released"):
         difference = table[variant].iloc[0] - table[variant].iloc[1]
-        said.append(f"by the {variant} silhouette it is {'higher' if difference > 0 else 'not higher'} ({difference:+.3f})")
+        said.append(
+            f"by the {variant} silhouette it is {'higher' if difference > 0 else 'not higher'} ({difference:+.3f})"
+        )
     return (
         "The paper finds hierarchical clustering clearly better than k-means "
         f"({table['paper'].iloc[0] - table['paper'].iloc[1]:+.3f}). Here, {' and '.join(said)}. "
@@ -55,7 +57,7 @@ def choice_of_k(evidence: Evidence) -> pd.DataFrame:
             "released": silhouette(found, variant="released"),
             "paper": paper.TABLE_10[evidence.domain].get(k),
         }
-    return pd.DataFrame(rows).T.rename_axis("k")
+    return tidy(pd.DataFrame(rows).T.rename_axis("k"))
 
 
 def choice_of_cut(evidence: Evidence) -> pd.DataFrame:
@@ -68,7 +70,7 @@ def choice_of_cut(evidence: Evidence) -> pd.DataFrame:
             "clusters": found.labels.nunique(), "non-singleton": len(found.non_singletons), "clustered models": clustered,
             "standard": silhouette(found), "released": silhouette(found, variant="released"),
         }  # fmt: skip
-    return pd.DataFrame(rows).T.rename_axis("cut")
+    return tidy(pd.DataFrame(rows).T).rename(index="{:.2f}".format).rename_axis("cut")
 
 
 def figure_dendrogram(evidence: Evidence):
@@ -98,7 +100,11 @@ def table_2(evidence: Evidence) -> pd.DataFrame:
     for number, label in enumerate(found.non_singletons, 1):
         first = found.representatives[label]
         others = sorted(set(found.members(label)) - {first})
-        rows[f"C{number}"] = {"size": 1 + len(others), "representative": first, "other members": ", ".join(others)}
+        rows[f"C{number}"] = {
+            "size": 1 + len(others),
+            "representative": first,
+            "other members": ", ".join(others),
+        }
     return save_table(pd.DataFrame(rows).T.rename_axis("cluster"), "table_2", evidence.domain)
 
 

@@ -30,10 +30,21 @@ def figure_3(evidence: Evidence, target: str):
             colour = (plots.BLUE, plots.ORANGE, plots.GREEN, plots.RED, plots.GREY)[number % 5]
             line = "-" if number < 5 else "--"
             axis.plot(curve.index, curve, color=colour, ls=line, marker="o", ms=2.5, label=model)
-            axis.plot(curve.index.max() + 0.35, best[model], marker="D", ms=4, color=colour, mfc="none" if number > 4 else colour)
+            axis.plot(
+                curve.index.max() + 0.35,
+                best[model],
+                marker="D",
+                ms=4,
+                color=colour,
+                mfc="none" if number > 4 else colour,
+            )
         ticks = list(range(1, evidence.records.epochs + 1))
         axis.set_xticks([*ticks, ticks[-1] + 0.35], [*map(str, ticks), "test"])
-        axis.set(xlabel="epoch", ylabel="validation accuracy", title=f"ten best models on {target.replace('_', ' ')}")
+        axis.set(
+            xlabel="epoch",
+            ylabel="validation accuracy",
+            title=f"ten best models on {target.replace('_', ' ')}",
+        )
         axis.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
         return plots.save(figure, "figure_3", evidence.domain)
 
@@ -54,7 +65,12 @@ def figure_4(evidence: Evidence, model: str):
             axis.plot(curve.index.max() + 0.35, row["test"], marker="D", ms=4, color=colour)
         ticks = list(range(1, evidence.records.epochs + 1))
         axis.set_xticks([*ticks, ticks[-1] + 0.35], [*map(str, ticks), "test"])
-        axis.set(xlabel="epoch", ylabel="validation accuracy", ylim=(0, 1), title=f"{model}: one colour a convergence trend")
+        axis.set(
+            xlabel="epoch",
+            ylabel="validation accuracy",
+            ylim=(0, 1),
+            title=f"{model}: one colour a convergence trend",
+        )
         axis.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
         return plots.save(figure, "figure_4", evidence.domain)
 
@@ -103,9 +119,13 @@ def figure_6(evidence: Evidence, table: pd.DataFrame):
         ):
             for name, colour, mark in marks:
                 axis.plot(table[f"{kind}: {name}"], rows, ls="", marker=mark, ms=4, color=colour, label=name)
-            axis.legend(loc="lower right" if kind == "error" else "center", title=None)
-        left.set(xlabel="silhouette of datasets\nby first validation", yticks=list(rows), yticklabels=list(table.index))
-        right.set(xlabel="relative error of the predicted\nfinal test, leave one dataset out", xscale="log")
+            axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
+        left.set(
+            xlabel="silhouette of datasets\nby first validation",
+            yticks=list(rows),
+            yticklabels=list(table.index),
+        )
+        right.set(xlabel="relative error of the predicted\nfinal test, leave one dataset out", xlim=(0, None))
         left.tick_params(axis="y", labelsize=6.5)
         return plots.save(figure, "figure_6", evidence.domain)
 

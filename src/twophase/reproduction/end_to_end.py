@@ -11,7 +11,11 @@ from .evidence import Evidence, interval, save_table, with_interval
 
 def methods(evidence: Evidence, target: str) -> dict:
     """Each method's selection on a target."""
-    return {"BF": evidence.brute_force(target), "SH": evidence.halving(target), "2PH": evidence.two_phase(target)}
+    return {
+        "BF": evidence.brute_force(target),
+        "SH": evidence.halving(target),
+        "2PH": evidence.two_phase(target),
+    }
 
 
 def all_datasets(evidence: Evidence) -> pd.DataFrame:
@@ -25,7 +29,11 @@ def all_datasets(evidence: Evidence) -> pd.DataFrame:
         chosen, best = methods(evidence, target), evidence.final(target).max()
         row: dict = {"role": "target" if target in evidence.targets else "benchmark"}
         for name, selection in chosen.items():
-            row |= {f"{name} epochs": selection.epochs, f"{name} seconds": selection.seconds, f"{name} accuracy": selection.test}
+            row |= {
+                f"{name} epochs": selection.epochs,
+                f"{name} seconds": selection.seconds,
+                f"{name} accuracy": selection.test,
+            }
         for name in ("SH", "2PH"):
             row[f"{name} regret against brute force"] = chosen["BF"].test - chosen[name].test
         for name in chosen:
@@ -37,7 +45,16 @@ def all_datasets(evidence: Evidence) -> pd.DataFrame:
 
 def table_6(evidence: Evidence, everything: pd.DataFrame) -> pd.DataFrame:
     """Table VI: epochs of two-phase, speed-ups in epochs and in measured seconds, accuracies; the paper's rows below."""
-    columns = ["2PH epochs", "vs. BF", "vs. SH", "vs. BF (seconds)", "vs. SH (seconds)", "BF acc", "SH acc", "2PH acc"]
+    columns = [
+        "2PH epochs",
+        "vs. BF",
+        "vs. SH",
+        "vs. BF (seconds)",
+        "vs. SH (seconds)",
+        "BF acc",
+        "SH acc",
+        "2PH acc",
+    ]
     rows = {}
     for target in evidence.targets:
         e = everything.loc[target]
@@ -53,7 +70,10 @@ def table_6(evidence: Evidence, everything: pd.DataFrame) -> pd.DataFrame:
 
 def summary(evidence: Evidence, everything: pd.DataFrame) -> pd.DataFrame:
     """Means with 95 % bootstrap intervals over the configured targets, and over all datasets taking their turn."""
-    groups = {f"{len(evidence.targets)} targets": everything.loc[evidence.targets], f"all {len(everything)} datasets": everything}
+    groups = {
+        f"{len(evidence.targets)} targets": everything.loc[evidence.targets],
+        f"all {len(everything)} datasets": everything,
+    }
     table = {}
     for name, rows in groups.items():
         table[name] = {
@@ -77,16 +97,16 @@ def verdict(evidence: Evidence, everything: pd.DataFrame) -> str:
     printed = [row[1] for row in paper.TABLE_6[evidence.domain].values()]
     regret = everything["2PH regret against brute force"].astype(float)
     paper_loss = max(row[3] - row[5] for row in paper.TABLE_6[evidence.domain].values())
-    _, worst = interval(regret)
+    least, worst = interval(regret)
     inside = low >= min(printed) - 0.5
-    close = worst <= 0.02
+    close = "holds" if worst <= 0.02 else "does not hold" if least > 0.02 else "is likely but not settled"
+    end = f"the interval reaches {worst:.3f}, the line is drawn at two points"
     return (
         f"**Cost.** The paper prints {min(printed):.1f} to {max(printed):.1f} times fewer epochs than brute force. Here it is "
         f"{speed.mean():.1f} [{low:.1f}, {high:.1f}]: the claim **{'holds' if inside else 'holds in direction, not in size'}**. "
         f"**Accuracy.** The paper loses at most {paper_loss:.3f} to brute force. Here the model selected loses "
-        f"{with_interval(regret, 4)} on average and at most {regret.max():.3f} (on {regret.idxmax().replace('_', ' ')}): near "
-        f"brute force on average **{'holds' if close else 'does not hold'}** (upper end of the interval "
-        f"{'within' if close else 'above'} two points)."
+        f"{with_interval(regret, 4)} on average and at most {regret.max():.3f} (on {regret.idxmax().replace('_', ' ')}): that "
+        f"the loss is small on average **{close}** ({end})."
     )
 
 
@@ -94,14 +114,26 @@ def figure_cost(evidence: Evidence, everything: pd.DataFrame):
     """Regret against the best by test over cost in epochs: a dot a dataset, the mean with its interval."""
     with plots.style():
         figure, (axis,) = plots.panels(1, height=2.9, width=4.6)
-        for name, colour, mark in (("BF", plots.GREY, "s"), ("SH", plots.ORANGE, "^"), ("2PH", plots.BLUE, "o")):
-            cost, regret = everything[f"{name} epochs"].astype(float), everything[f"{name} regret against the best"].astype(float)
+        for name, colour, mark in (
+            ("BF", plots.GREY, "s"),
+            ("SH", plots.ORANGE, "^"),
+            ("2PH", plots.BLUE, "o"),
+        ):
+            cost, regret = (
+                everything[f"{name} epochs"].astype(float),
+                everything[f"{name} regret against the best"].astype(float),
+            )
             low, high = interval(regret)
             axis.plot(cost, regret, ls="", marker=mark, ms=3, color=colour, alpha=0.35)
             axis.errorbar(cost.mean(), regret.mean(), [[regret.mean() - low], [high - regret.mean()]], marker=mark, ms=7,
                           color=colour, capsize=3, label={"BF": "brute force", "SH": "successive halving", "2PH": "two-phase"}[name])  # fmt: skip
-        axis.set(xscale="log", xlabel="cost (model-epochs, proxies included)", ylabel="regret against the best by test")
-        ticks = [10, 20, 50, 100]
+        axis.set(
+            xscale="log",
+            xlabel="cost (model-epochs, proxies included)",
+            ylabel="regret against the best by test",
+        )
+        ticks = [10, 20, 50, 100, 200]
+        axis.set_xlim(10, 200)
         axis.set_xticks(ticks, [str(t) for t in ticks], minor=False)
         axis.minorticks_off()
         axis.legend(loc="upper right")
@@ -119,5 +151,10 @@ def table_7(evidence: Evidence) -> pd.DataFrame:
             "average of recalled": evidence.final(target)[evidence.recalled(target)].mean(),
         }  # fmt: skip
     for target, (model, accuracy, rank, average) in paper.TABLE_7[evidence.domain].items():
-        rows["paper", target] = {"selected model": model, "accuracy": accuracy, "rank in recall": rank, "average of recalled": average}
+        rows["paper", target] = {
+            "selected model": model,
+            "accuracy": accuracy,
+            "rank in recall": rank,
+            "average of recalled": average,
+        }
     return save_table(pd.DataFrame(rows).T.rename_axis(["source", "target"]), "table_7", evidence.domain)

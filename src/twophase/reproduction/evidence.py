@@ -106,7 +106,9 @@ class Evidence:
     def recall(self, target: str) -> pd.DataFrame:
         """`coarse_recall` of a target, as configured."""
         return self._once(
-            "recall", target, lambda: coarse_recall(self.matrix(target), self.clusters(target), self.scores(target), self.top)
+            "recall",
+            target,
+            lambda: coarse_recall(self.matrix(target), self.clusters(target), self.scores(target), self.top),
         )
 
     def recalled(self, target: str) -> list[str]:
@@ -126,7 +128,9 @@ class Evidence:
     def halving(self, target: str, models: tuple[str, ...] | None = None) -> Selection:
         return self._once("sh", (target, models), lambda: successive_halving(self.runs(target), models or self.models))
 
-    def fine_selection(self, target: str, models: tuple[str, ...] | None = None, threshold: float | None = None) -> Selection:
+    def fine_selection(
+        self, target: str, models: tuple[str, ...] | None = None, threshold: float | None = None
+    ) -> Selection:
         chosen = self.params.selection
         limit = chosen.threshold if threshold is None else threshold
         return self._once(
@@ -199,8 +203,19 @@ def with_interval(values, digits: int = 3) -> str:
     return f"{np.mean(values):.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
+def tidy(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with whole-number columns as integers."""
+    table = table.infer_objects()
+    for name in table:
+        values = table[name]
+        if pd.api.types.is_numeric_dtype(values) and values.notna().any() and (values.dropna() % 1 == 0).all():
+            table[name] = values.astype("Int64")
+    return table
+
+
 def save_table(table: pd.DataFrame, name: str, domain: str) -> pd.DataFrame:
     """Write results/tables/<name>_<domain>.csv (index included, four decimals); returns the table."""
+    table = tidy(table)
     folder = root() / "results" / "tables"
     folder.mkdir(parents=True, exist_ok=True)
     table.to_csv(folder / f"{name}_{domain}.csv", float_format="%.4f", lineterminator="\n")

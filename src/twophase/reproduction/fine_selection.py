@@ -69,7 +69,12 @@ def compare(evidence: Evidence, recalled: bool) -> pd.DataFrame:
     for target in evidence.everything:
         models = tuple(evidence.recalled(target)) if recalled else None
         half, fine = evidence.halving(target, models), evidence.fine_selection(target, models)
-        rows[target] = {"SH epochs": half.epochs, "FS epochs": fine.epochs, "SH accuracy": half.test, "FS accuracy": fine.test}
+        rows[target] = {
+            "SH epochs": half.epochs,
+            "FS epochs": fine.epochs,
+            "SH accuracy": half.test,
+            "FS accuracy": fine.test,
+        }
     return pd.DataFrame(rows).T.rename_axis("dataset")
 
 
@@ -84,7 +89,10 @@ def verdict(evidence: Evidence) -> str:
             f"Among {name} models fine-selection needs **{with_interval(ratio, 2)}x** fewer epochs than halving, and its winner's "
             f"accuracy differs by {with_interval(change, 4)}."
         )
-    return " ".join(said) + f" Intervals: 95 % bootstrap over {len(evidence.everything)} datasets taking their turn as target."
+    return (
+        " ".join(said)
+        + f" Intervals: 95 % bootstrap over {len(evidence.everything)} datasets taking their turn as target."
+    )
 
 
 def figure_7(evidence: Evidence):
@@ -98,9 +106,27 @@ def figure_7(evidence: Evidence):
                 axis.vlines(place, pool.min(), pool.max(), color=plots.GREY, lw=1)
                 axis.plot([place, place], [pool.min(), pool.max()], ls="", marker="_", ms=9, color=plots.GREY,
                           label="best and worst candidate")  # fmt: skip
-                axis.plot(place - 0.14, evidence.halving(target, models).test, "s", ms=5, color=plots.ORANGE, label="successive halving")
-                axis.plot(place + 0.14, evidence.fine_selection(target, models).test, "o", ms=5, color=plots.BLUE, label="fine-selection")
-            axis.set(title=target.replace("_", " "), xlim=(-0.5, 1.5), ylabel="test accuracy" if axis is axes[0] else "")
+                axis.plot(
+                    place - 0.14,
+                    evidence.halving(target, models).test,
+                    "s",
+                    ms=5,
+                    color=plots.ORANGE,
+                    label="successive halving",
+                )
+                axis.plot(
+                    place + 0.14,
+                    evidence.fine_selection(target, models).test,
+                    "o",
+                    ms=5,
+                    color=plots.BLUE,
+                    label="fine-selection",
+                )
+            axis.set(
+                title=target.replace("_", " "),
+                xlim=(-0.5, 1.5),
+                ylabel="test accuracy" if axis is axes[0] else "",
+            )
             axis.set_xticks([0, 1], [f"{evidence.top} recalled", f"all {len(evidence.models)}"])
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles[:3], labels[:3], loc="outside lower center", ncols=3)
@@ -115,7 +141,15 @@ def figure_cuts(evidence: Evidence, target: str):
         for model, rows in chosen.history.groupby("model", sort=False):
             wins, last = model == chosen.winner, rows.iloc[-1]
             colour = plots.BLUE if wins else plots.RED if last["reason"].startswith("filtered") else plots.ORANGE
-            axis.plot(rows["stage"], rows["val"], color=colour, marker="o", ms=3, lw=2 if wins else 1, zorder=3 if wins else 2)
+            axis.plot(
+                rows["stage"],
+                rows["val"],
+                color=colour,
+                marker="o",
+                ms=3,
+                lw=2 if wins else 1,
+                zorder=3 if wins else 2,
+            )
             if not wins:
                 axis.plot(last["stage"], last["val"], marker="x", ms=6, color=colour)
         for colour, label in ((plots.BLUE, f"selected: {chosen.winner}"), (plots.RED, "cut by the predicted final"),
@@ -130,4 +164,6 @@ def figure_cuts(evidence: Evidence, target: str):
 def history(evidence: Evidence, target: str) -> pd.DataFrame:
     """The audit trail of fine-selection among the recalled models."""
     table = evidence.fine_selection(target, tuple(evidence.recalled(target))).history
-    return table.assign(val=table["val"].round(3), predicted=np.round(table["predicted"], 3)).set_index(["stage", "model"])
+    return table.assign(val=table["val"].round(3), predicted=np.round(table["predicted"], 3)).set_index(
+        ["stage", "model"]
+    )

@@ -16,8 +16,8 @@ def figure_1(evidence: Evidence):
         for axis, target in zip(axes, evidence.targets, strict=True):
             scores = evidence.final(target).sort_values(ascending=False)
             axis.bar(range(1, len(scores) + 1), scores, color=plots.BLUE, width=0.75)
-            axis.axhline(chance(evidence, target), color=plots.RED, ls="--", lw=1)
-            axis.text(len(scores) + 0.6, chance(evidence, target), "chance", color=plots.RED, ha="right", va="bottom", size=7)
+            axis.axhline(chance(evidence, target), color=plots.RED, ls="--", lw=1, label="guessing")
+            axis.legend(loc="upper right")
             axis.set(title=target.replace("_", " "), ylim=(0, 1), xlim=(0.2, len(scores) + 0.8))
             axis.set(xlabel="models, sorted by accuracy", ylabel="test accuracy")
         return plots.save(figure, "figure_1", evidence.domain)
@@ -81,6 +81,7 @@ def figure_regimes(evidence: Evidence):
         figure, (axis,) = plots.panels(1, height=4.2, width=5.2)
         sns.heatmap(table.to_numpy(), ax=axis, vmin=-1, vmax=1, cmap="PuOr", annot=True, fmt=".1f", annot_kws={"size": 6},
                     xticklabels=names, yticklabels=names, cbar_kws={"label": "Spearman correlation of model accuracies"})  # fmt: skip
+        axis.grid(False)
         axis.axhline(len(evidence.benchmarks), color="black", lw=1)
         axis.axvline(len(evidence.benchmarks), color="black", lw=1)
         axis.tick_params(axis="x", rotation=45)

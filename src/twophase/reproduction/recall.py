@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from .. import plots
+from ..recall import coarse_recall, normalize
 from . import paper
-from .evidence import RESAMPLES, Evidence, interval, with_interval
+from .evidence import RESAMPLES, Evidence, interval, tidy, with_interval
 
 
 def average_of_recalled(evidence: Evidence, target: str, order: list[str] | None = None) -> pd.Series:
@@ -72,14 +73,14 @@ def recall_table(evidence: Evidence) -> pd.DataFrame:
         row["rho: prior"] = table["prior"].corr(final, method="spearman")
         row["rho: proxy on all"] = proxy.corr(final, method="spearman")
         rows[target] = row
-    return pd.DataFrame(rows).T.rename_axis("dataset").infer_objects()
+    return tidy(pd.DataFrame(rows).T.rename_axis("dataset"))
 
 
 def contains_best(evidence: Evidence, table: pd.DataFrame) -> pd.DataFrame:
     """K that contains the best model, ours by target, and the paper's by its targets."""
     ours = {t.replace("_", " "): table.loc[t, "rank of best: coarse recall"] for t in evidence.targets}
     theirs = paper.RECALL_CONTAINS_BEST[evidence.domain]
-    return pd.concat({"ours": pd.Series(ours), "paper (at most)": pd.Series(theirs)}).rename("K").to_frame()
+    return pd.concat({"ours": pd.Series(ours), "paper (at most)": pd.Series(theirs)}).rename("K").astype(int).to_frame()
 
 
 def verdict(evidence: Evidence, table: pd.DataFrame) -> str:
@@ -98,13 +99,40 @@ def verdict(evidence: Evidence, table: pd.DataFrame) -> str:
     )
 
 
+def choices(evidence: Evidence, cuts=(0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.25)) -> pd.DataFrame:
+    """What cut and normalisation are worth on the benchmark datasets alone, each taking its turn as target.
+
+    Columns, for each normalisation: mean gain of the top K over all models, and the share of datasets whose best model is
+    among them. Targets are not read.
+    """
+    likelihood = max(evidence.raw_scores(target).max() for target in evidence.benchmarks) <= 0
+    rows = {}
+    for cut in cuts:
+        for name in ("exp", "minmax") if likelihood else ("minmax",):
+            gains, found = [], []
+            for target in evidence.benchmarks:
+                matrix, clusters = evidence.matrix(target), evidence.clusters(target, threshold=cut)
+                if not clusters.non_singletons:
+                    continue
+                chosen = list(clusters.representatives.loc[clusters.non_singletons])
+                scores = normalize(evidence.raw_scores(target).loc[chosen], name)
+                table = coarse_recall(matrix, clusters, scores, evidence.top)
+                final, recalled = evidence.final(target), list(table.index[table["recalled"]])
+                gains.append(final[recalled].mean() - final.mean())
+                found.append(final.idxmax() in recalled)
+            row = rows.setdefault(f"{cut:.2f}", {})
+            row |= {f"gain: {name}": np.mean(gains), f"contains the best: {name}": np.mean(found)}
+    return pd.DataFrame(rows).T.rename_axis("cut")
+
+
 def compare_proxies(evidence: Evidence) -> pd.DataFrame:
     """Spearman of each proxy, on all models, with the final accuracy, a row a dataset."""
     rows = {}
     for dataset in evidence.everything:
         final = evidence.final(dataset)
         rows[dataset] = {
-            name: evidence.raw_scores(dataset, name).corr(final, method="spearman") for name in evidence.settings.proxies
+            name: evidence.raw_scores(dataset, name).corr(final, method="spearman")
+            for name in evidence.settings.proxies
         }
     return pd.DataFrame(rows).T.rename_axis("dataset")
 
@@ -120,6 +148,7 @@ def figure_proxies(evidence: Evidence):
                     xticklabels=[name.replace("_", " ") for name in table],
                     yticklabels=[name.replace("_", " ") for name in table.index],
                     cbar_kws={"label": "Spearman with the final accuracy"})  # fmt: skip
+        axis.grid(False)
         axis.axhline(len(evidence.targets), color="black", lw=1)
         axis.set(xlabel="proxy", ylabel="dataset (targets above the line)")
         axis.tick_params(axis="x", rotation=30)

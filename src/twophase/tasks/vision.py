@@ -61,9 +61,17 @@ TASKS: dict[str, VisionTask] = {
     "hebrew": Glyphs(HEBREW, DEJAVU_SANS, **HARDER),
     "zodiac": Glyphs("♈♉♊♋♌♍♎♏♐♑♒♓☉☿♀♁♃♄♅♆", DEJAVU_SANS, **HARDER, inverted=True),
     "surfaces": Surfaces(
-        ("brick.png", "grass.png", "gravel.png", "coins.png", "page.png", "hubble_deep_field.jpg", "moon.png",
-         "text.png")
-    ),  # fmt: skip
+        (
+            "brick.png",
+            "grass.png",
+            "gravel.png",
+            "coins.png",
+            "page.png",
+            "hubble_deep_field.jpg",
+            "moon.png",
+            "text.png",
+        )
+    ),
     "whereabouts": Whereabouts(("china.jpg", "flower.jpg"), rows=2, columns=3),
     "degradation": Degradation(BENCHMARK_PHOTOS),
     "focus": Focus(BENCHMARK_PHOTOS),

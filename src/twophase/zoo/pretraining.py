@@ -69,7 +69,10 @@ def _processor():
 
 def _training(recipe: Recipe) -> TrainingConfig:
     return TrainingConfig(
-        epochs=recipe.epochs, batch_size=recipe.batch_size, learning_rate=recipe.learning_rate, weight_decay=0.05
+        epochs=recipe.epochs,
+        batch_size=recipe.batch_size,
+        learning_rate=recipe.learning_rate,
+        weight_decay=0.05,
     )
 
 

@@ -1,0 +1,78 @@
+import json
+import re
+
+import nbformat
+import pytest
+from conftest import ROOT
+
+from twophase import notebooks
+from twophase.errors import UserError
+
+SOURCES = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def small(tmp_path, *sources):
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    cells[0].metadata["tags"] = ["parameters"]
+    path = tmp_path / "small.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    return path
+
+
+def test_the_notebooks_are_there():
+    assert [path.stem for path in SOURCES] == [
+        "01_models", "02_clustering", "03_recall", "04_convergence", "05_fine_selection", "06_end_to_end",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_notebooks_are_documents(path):
+    """Prose first, outputs stripped, short cells, nothing defined, a parameters cell."""
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert notebook.cells[0].cell_type == "markdown"
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert not any(cell.outputs or cell.execution_count for cell in code)
+    assert all(cell.source.count("\n") < 12 for cell in code)
+    assert not any(re.search(r"^\s*(def|class) ", cell.source, re.M) for cell in code)
+    assert [cell.source for cell in code if "parameters" in cell.metadata.get("tags", [])] == ['domain = "cv"']
+    assert sum(cell.cell_type == "markdown" for cell in notebook.cells) >= 4
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_committed_results_show_their_figures_and_no_error(path):
+    executed = nbformat.read(ROOT / "results" / "notebooks" / f"{path.stem}_cv.ipynb", as_version=4)
+    outputs = [output for cell in executed.cells for output in cell.get("outputs", [])]
+    assert not any(output.output_type == "error" for output in outputs)
+    kinds = {kind for output in outputs for kind in output.get("data", {})}
+    assert "image/png" in kinds and "text/markdown" in kinds
+    source = nbformat.read(path, as_version=4)
+    assert [c.source for c in source.cells] == [
+        c.source for c in executed.cells if "injected-parameters" not in c.metadata.get("tags", [])
+    ]
+
+
+def test_two_executions_give_the_same_bytes(tmp_path):
+    source = small(tmp_path, "n = 1", "print(object())\nobject()", "n + 1")
+    one = notebooks.execute(source, tmp_path / "new" / "one.ipynb", {"n": 4}).read_bytes()
+    two = notebooks.execute(source, tmp_path / "new" / "two.ipynb", {"n": 4}).read_bytes()
+    assert one == two
+    outputs = json.loads(one)["cells"][-1]["outputs"]
+    assert outputs[0]["data"]["text/plain"] == "5"
+
+
+def test_an_undeclared_parameter_is_refused(tmp_path):
+    source = small(tmp_path, "n = 1")
+    with pytest.raises(UserError, match=r"declares no parameter \['m'\]; declared: \['n'\]"):
+        notebooks.execute(source, tmp_path / "out.ipynb", {"m": 4})
+    with pytest.raises(UserError, match="does not exist"):
+        notebooks.execute(tmp_path / "none.ipynb", tmp_path / "out.ipynb", {})
+
+
+def test_a_failing_cell_leaves_no_result_but_its_trace(tmp_path):
+    from papermill import PapermillExecutionError
+
+    source = small(tmp_path, "n = 1", "raise RuntimeError('the reason')")
+    with pytest.raises(PapermillExecutionError, match="the reason"):
+        notebooks.execute(source, tmp_path / "out.ipynb", {"n": 2})
+    assert not (tmp_path / "out.ipynb").exists() and (tmp_path / "out.failed.ipynb").exists()
