@@ -94,24 +94,37 @@ def test_checkpoints_resume_without_training_again(world, tmp_path, trained):
     assert len(trained) == 4 * 3
 
 
-def test_interrupted_in_an_epoch_and_resumed(world, tmp_path, monkeypatch):
+def test_a_second_selection_on_the_same_live_runs_trains_what_is_missing_only(world, trained):
+    root, records = world
+    runs = live(root)
+    halved, whole = successive_halving(runs, MODELS), brute_force(runs, MODELS)
+    assert len(trained) == 4 * 3 and (halved.epochs, whole.epochs) == (7, 12)
+    assert whole.history.equals(brute_force(RecordedRuns(records, "tissue"), MODELS).history)
+
+
+@pytest.mark.parametrize("same_object", [False, True])
+def test_interrupted_in_an_epoch_and_resumed(world, tmp_path, monkeypatch, same_object):
     root, _ = world
     honest, calls = training.FineTuning._accuracy, []
 
     def accuracy(self, split):
         calls.append(split)
-        if len(calls) == 6:  # trained, not yet validated, in stage 2
+        if len(calls) == 12:  # trained, not yet validated: the last epoch, of the model in memory
             raise KeyboardInterrupt
         return honest(self, split)
 
     monkeypatch.setattr(training.FineTuning, "_accuracy", accuracy)
     runs = live(root, checkpoints=tmp_path)
+    one = ["vit"]  # alone, it stays in memory from stage to stage
+    successive_halving(live(root), MODELS)
+    assert calls.count("validation") == 7
+    del calls[: 9 - 1]
+    calls.extend(["other"] * 9)
     with pytest.raises(KeyboardInterrupt):
-        successive_halving(runs, MODELS)
-    assert runs.failures == {} and len(runs.ledger) == 5
-    resumed = successive_halving(live(root, checkpoints=tmp_path), MODELS)
-    assert calls.count("validation") == 8  # seven epochs, and the one that was interrupted
-    undisturbed = successive_halving(live(root), MODELS)
+        successive_halving(runs, one)
+    assert runs.failures == {}
+    resumed = successive_halving(runs if same_object else live(root, checkpoints=tmp_path), one)
+    undisturbed = successive_halving(live(root), one)
     assert resumed.history.equals(undisturbed.history) and resumed.test == undisturbed.test
 
 

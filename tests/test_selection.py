@@ -248,11 +248,3 @@ def test_what_the_records_lack_is_said_before_training():
         with pytest.raises(UserError, match=message):
             fine_selection(runs, records.models, known, **options)
         assert runs.ledger.empty
-
-
-def test_selections_that_share_runs_count_their_own_cost():
-    records = ladder(10, 5)
-    runs = RecordedRuns(records, "t")
-    assert brute_force(runs, records.models).epochs == 50
-    assert successive_halving(runs, records.models).epochs == 19
-    assert fine_selection(runs, records.models, records, n_trends=1).epochs == 19

@@ -24,11 +24,11 @@ def test_of_two_trends_equally_near_the_lower_is_matched():
 
 def test_order_of_the_datasets_does_not_matter():
     rng = np.random.default_rng(0)
-    val, test = rng.random(30), rng.random(30)
-    expected = mine(val, test, n_trends=4)
-    for _ in range(5):
-        order = rng.permutation(30)
-        assert mine(val[order], test[order], n_trends=4).equals(expected)
+    val, test = rng.random(24).round(2), rng.random(24)  # k-means, given the rows as they come, finds two optima
+    expected = mine(val, test, n_trends=6)
+    for _ in range(8):
+        order = rng.permutation(24)
+        assert mine(val[order], test[order], n_trends=6).equals(expected)
 
 
 def test_fewer_distinct_validations_than_trends_give_fewer_trends():
