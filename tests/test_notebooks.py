@@ -15,7 +15,8 @@ def small(tmp_path, *sources):
     cells = [nbformat.v4.new_code_cell(source) for source in sources]
     cells[0].metadata["tags"] = ["parameters"]
     path = tmp_path / "small.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
     return path
 
 
@@ -58,7 +59,7 @@ def test_two_executions_give_the_same_bytes(tmp_path):
     two = notebooks.execute(source, tmp_path / "new" / "two.ipynb", {"n": 4}).read_bytes()
     assert one == two
     outputs = json.loads(one)["cells"][-1]["outputs"]
-    assert outputs[0]["data"]["text/plain"] == "5"
+    assert outputs[0]["data"]["text/plain"] == ["5"]
 
 
 def test_an_undeclared_parameter_is_refused(tmp_path):

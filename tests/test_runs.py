@@ -104,27 +104,24 @@ def test_a_second_selection_on_the_same_live_runs_trains_what_is_missing_only(wo
 
 @pytest.mark.parametrize("same_object", [False, True])
 def test_interrupted_in_an_epoch_and_resumed(world, tmp_path, monkeypatch, same_object):
+    """Ctrl-C after an epoch's training, before its validation; alone, the model is still in memory then."""
     root, _ = world
-    honest, calls = training.FineTuning._accuracy, []
+    undisturbed = brute_force(live(root), ["vit"])
+    honest, scored = training.FineTuning._accuracy, []
 
     def accuracy(self, split):
-        calls.append(split)
-        if len(calls) == 12:  # trained, not yet validated: the last epoch, of the model in memory
+        scored.append((self.done, split))
+        if len(scored) == 2:
             raise KeyboardInterrupt
         return honest(self, split)
 
     monkeypatch.setattr(training.FineTuning, "_accuracy", accuracy)
     runs = live(root, checkpoints=tmp_path)
-    one = ["vit"]  # alone, it stays in memory from stage to stage
-    successive_halving(live(root), MODELS)
-    assert calls.count("validation") == 7
-    del calls[: 9 - 1]
-    calls.extend(["other"] * 9)
     with pytest.raises(KeyboardInterrupt):
-        successive_halving(runs, one)
-    assert runs.failures == {}
-    resumed = successive_halving(runs if same_object else live(root, checkpoints=tmp_path), one)
-    undisturbed = successive_halving(live(root), one)
+        brute_force(runs, ["vit"])
+    assert runs.failures == {} and len(runs.ledger) == 1
+    resumed = brute_force(runs if same_object else live(root, checkpoints=tmp_path), ["vit"])
+    assert scored == [*((n, "validation") for n in (0, 1, 1, 2)), (3, "test")]  # the interrupted epoch again, no other
     assert resumed.history.equals(undisturbed.history) and resumed.test == undisturbed.test
 
 

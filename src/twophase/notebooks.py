@@ -59,7 +59,8 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
         cell.id = f"injected-{number}" if injected else cell.id
         cell.metadata = {"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {}
         for output in cell.get("outputs", []):
-            output.metadata = {}
+            if "metadata" in output:
+                output.metadata = {}
             if "text" in output:
                 output.text = ADDRESSES.sub("", output.text)
             for kind, data in output.get("data", {}).items():
@@ -82,7 +83,7 @@ class _kernel_of_this_python:
         self._folder = tempfile.TemporaryDirectory()
         spec = Path(self._folder.name) / "kernels" / "twophase"
         spec.mkdir(parents=True)
-        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=40"]
         (spec / "kernel.json").write_text(
             json.dumps({"argv": command, "display_name": "twophase", "language": "python"})
         )
