@@ -159,8 +159,8 @@ def test_an_edit_of_conf_without_params_stops_and_says_so(project):
         ("recall.top=2", {"03_recall@cv", "05_fine_selection@cv", "06_end_to_end@cv"}),
         ("proxy=logme", {"03_recall@cv", "05_fine_selection@cv", "06_end_to_end@cv"}),
         ("cv.training.learning_rate=0.01", {"records@cv"}),
-        ("cv.proxies=[leep,nleep]", {"proxies@cv"}),
-        ("cv.zoo.include=[vit-latin,resnet-latin,vit-photographs]", {"zoo@cv"}),
+        ("cv.proxies=[leep,nleep]", {"proxies@cv", "03_recall@cv"}),
+        ("cv.zoo.include=[vit-latin,resnet-latin,vit-photographs]", {"zoo@cv", "02_clustering@cv"}),
     ],
 )
 def test_a_parameter_reruns_only_the_stages_that_read_it(whole, override, stages):

@@ -8,6 +8,7 @@ from conftest import ROOT
 from twophase import notebooks
 from twophase.errors import UserError
 
+STYLED = "import pandas\npandas.DataFrame({'a': [1]}).style.set_properties(color='red')"
 SOURCES = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
@@ -54,7 +55,7 @@ def test_committed_results_show_their_figures_and_no_error(path):
 
 
 def test_two_executions_give_the_same_bytes(tmp_path):
-    source = small(tmp_path, "n = 1", "print(object())\nobject()", "n + 1")
+    source = small(tmp_path, "n = 1", "print(object())\nobject()", STYLED, "n + 1")
     one = notebooks.execute(source, tmp_path / "new" / "one.ipynb", {"n": 4}).read_bytes()
     two = notebooks.execute(source, tmp_path / "new" / "two.ipynb", {"n": 4}).read_bytes()
     assert one == two

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 ADDRESSES = re.compile(r" at 0x[0-9a-f]+")
+TABLE_IDS = re.compile(r"\bT_[0-9a-f]{5,}")  # random, from pandas' styled tables
 
 
 def execute(source: str | Path, target: str | Path, parameters: dict[str, Any], timeout: int = 600) -> Path:
@@ -65,7 +66,7 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
                 output.text = ADDRESSES.sub("", output.text)
             for kind, data in output.get("data", {}).items():
                 if kind.startswith("text/") and isinstance(data, str):
-                    output.data[kind] = ADDRESSES.sub("", data)
+                    output.data[kind] = TABLE_IDS.sub(f"T_{number}", ADDRESSES.sub("", data))
         cells.append(cell)
     metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
                 "language_info": {"name": "python"}}  # fmt: skip
