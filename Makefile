@@ -22,8 +22,9 @@ params: .venv/installed ## write params.yaml from conf/ (after every edit there)
 repro: .venv/installed ## run what is missing or stale (installs first)
 	dvc repro
 
-from-scratch: .venv/installed ## run everything, with an empty cell store
-	@folder=$$(mktemp -d) && trap "rm -rf $$folder" EXIT && TWOPHASE_CACHE=$$folder dvc repro --force
+from-scratch: .venv/installed ## run everything, with an empty cell store (kept afterwards)
+	@folder=$$(mktemp -d) && trap "rm -rf $$folder" EXIT && TWOPHASE_CACHE=$$folder dvc repro --force && \
+	cp -r $$folder/. "$$(python -c 'from twophase.store import Store; print(Store().root)')"
 
 smoke: .venv/installed ## the same stages on a handful of models, in a clone under build/smoke (about a minute)
 	rm -rf build/smoke && git clone -q . build/smoke

@@ -1,12 +1,14 @@
 import json
 import re
+from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import ROOT
 
 from twophase import notebooks
 from twophase.errors import UserError
+
+ROOT = Path(__file__).parents[1]
 
 STYLED = "import pandas\npandas.DataFrame({'a': [1]}).style.set_properties(color='red')"
 SOURCES = sorted((ROOT / "notebooks").glob("*.ipynb"))

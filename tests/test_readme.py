@@ -3,10 +3,12 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import yaml
-from conftest import ROOT
+
+ROOT = Path(__file__).parents[1]
 
 README = (ROOT / "README.md").read_text()
 

@@ -1,13 +1,15 @@
 """What the notebooks compute, held against the committed records of the default run."""
 
+from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import ROOT
 
 from twophase.errors import UserError
 from twophase.records import TrainingRecords
 from twophase.reproduction import (
+
+ROOT = Path(__file__).parents[1]
     clustering,
     convergence,
     end_to_end,
