@@ -8,8 +8,6 @@ import pytest
 from twophase.errors import UserError
 from twophase.records import TrainingRecords
 from twophase.reproduction import (
-
-ROOT = Path(__file__).parents[1]
     clustering,
     convergence,
     end_to_end,
@@ -19,6 +17,8 @@ ROOT = Path(__file__).parents[1]
     paper,
     recall,
 )
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
