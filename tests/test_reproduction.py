@@ -1,6 +1,7 @@
 """What the notebooks compute, held against the committed records of the default run."""
 
 from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
