@@ -20,6 +20,7 @@ params: .venv/installed ## write params.yaml from conf/ (after every edit there)
 	python -m twophase params
 
 repro: .venv/installed ## run what is missing or stale (installs first)
+	@python -m twophase.stages check
 	dvc repro
 
 from-scratch: .venv/installed ## run everything, with an empty cell store (kept afterwards)

@@ -79,12 +79,12 @@ def test_params_outside_a_project(tmp_path, monkeypatch, capsys):
 
 
 def test_lists(project, capsys):
-    assert main(["models", "list", "cv.zoo.include=[vit-latin,vit-latin-ft-greek-1]", "recall.top=2"]) == 0
+    assert main(["models", "list", "cv.zoo.include=[vit-latin,vit-latin-ft-greek-1]", "domains=[cv]", "recall.top=2"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in lines] == ["model", "vit-latin", "vit-latin-ft-greek-1"]
     assert main(["tasks", "list"]) == 0
-    roles = [line.split()[2] for line in capsys.readouterr().out.splitlines()[1:]]
-    assert (roles.count("benchmark"), roles.count("target")) == (10, 4)
+    listed = [tuple(line.split()[:3:2]) for line in capsys.readouterr().out.splitlines()[1:]]
+    assert [listed.count((d, r)) for d in ("cv", "nlp") for r in ("benchmark", "target")] == [10, 4, 21, 4]
     assert main(["proxies", "list"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:3]] == ["leep", "nleep"]
 

@@ -35,18 +35,18 @@ def test_every_proxy_has_an_option_and_every_option_a_proxy():
     assert {path.stem for path in (CONF / "proxy").glob("*.yaml")} == set(PROXIES)
 
 
-def test_the_default_has_the_shape_of_the_paper():
-    cv = config.load().domain["cv"]
-    assert len(cv.tasks.benchmark) == 10
-    assert len(cv.tasks.target) == 4
-    assert len(cv.zoo.recipes) == 30
-    assert cv.training.epochs == 4
-    assert set(cv.proxies) == set(PROXIES)
+@pytest.mark.parametrize(("domain", "shape"), [("cv", (10, 4, 30, 4)), ("nlp", (21, 4, 40, 5))])
+def test_the_default_has_the_shape_of_the_paper(domain, shape):
+    part = config.load().domain[domain]
+    sizes = (len(part.tasks.benchmark), len(part.tasks.target), len(part.zoo.recipes), part.training.epochs)
+    assert sizes == shape
+    assert set(part.proxies) == set(PROXIES)
 
 
-def test_the_smoke_profile_is_small():
-    cv = config.load(["profile=smoke"]).domain["cv"]
-    assert len(cv.zoo.recipes) * len(cv.tasks.roles) * cv.training.epochs <= 100
+@pytest.mark.parametrize("domain", ["cv", "nlp"])
+def test_the_smoke_profile_is_small(domain):
+    part = config.load(["profile=smoke"]).domain[domain]
+    assert len(part.zoo.recipes) * len(part.tasks.roles) * part.training.epochs <= 100
 
 
 def test_composing_twice_gives_the_same_bytes_and_keeps_the_overrides():
@@ -125,7 +125,11 @@ def test_a_changed_byte_is_a_difference_with_its_remedy(tmp_path):
         ("cv.training.epochs=2.5", ["cv.training.epochs", "2.5", "int"]),
         ("cv.training.learning_rate=0", ["cv.training.learning_rate", "more than 0"]),
         ("cv.training.warmup=2", ["cv.training.warmup", "at most 1"]),
-        ("domains=[cv,nlp]", ["nlp"]),
+        ("cv.zoo.models.vit-latin.architecture=bert", ["'bert'", "vit-latin", "resnet"]),
+        ("nlp.tasks.upstream=[libraries,code]", ["upstream", "reads", "allowed: libraries, code"]),
+        ("nlp.tasks.files=0", ["nlp.tasks.files", "at least 1"]),
+        ("nlp.tasks.files=few", ["nlp.tasks.files", "'few'", "int"]),
+        ("domains=[cv,audio]", ["audio"]),
         ("domains=[]", ["domains"]),
     ],
 )

@@ -14,7 +14,8 @@ import pytest
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[1]
-PIPELINE = ["records@cv", "proxies@cv", "manifest"]  # everything below the notebooks
+DOMAINS = ("cv", "nlp")
+PIPELINE = [f"{stage}@{domain}" for stage in ("records", "proxies") for domain in DOMAINS] + ["manifest"]  # no notebooks
 
 
 class Project:
@@ -62,8 +63,11 @@ class Project:
         found = (self.store / kind).glob("*/*.json")
         return {path.name: path.stat().st_mtime_ns for path in found if not path.name.startswith(".")}
 
-    def records(self):
-        return pd.read_csv(self.folder / "results/cv/records.csv").drop(columns="seconds")
+    def table(self, name, domain="cv"):
+        return pd.read_csv(self.folder / "results" / domain / f"{name}.csv").drop(columns="seconds")
+
+    def records(self, domain="cv"):
+        return self.table("records", domain)
 
     def changed(self):
         """Stages that `dvc repro` would run because of what they read."""
@@ -128,12 +132,12 @@ def test_a_forced_run_leaves_git_clean(whole):
 
 
 def test_records_hold_every_cell(ran):
-    records = ran.records()
-    cells = records.groupby(["model", "dataset", "seed"]).size()
-    assert len(cells) == 6 * 6 + 4  # six models on four benchmarks and two targets, one model's benchmarks twice
-    assert set(cells) == {2}
-    assert len(ran.cells()) == len(cells)
-    assert pd.read_csv(ran.folder / "results/cv/failures.csv").empty
+    for domain in DOMAINS:
+        cells = ran.records(domain).groupby(["model", "dataset", "seed"]).size()
+        assert len(cells) == 6 * 6 + 4  # six models on four benchmarks and two targets, one model's benchmarks twice
+        assert set(cells) == {2}
+        assert pd.read_csv(ran.folder / "results" / domain / "failures.csv").empty
+    assert len(ran.cells()) == 2 * (6 * 6 + 4)
 
 
 def test_a_comment_in_conf_reruns_the_check_alone(project):
@@ -152,12 +156,17 @@ def test_an_edit_of_conf_without_params_stops_and_says_so(project):
     assert "Running stage 'records@cv'" not in output
 
 
+def both(*stages):
+    return {f"{stage}@{domain}" for stage in stages for domain in DOMAINS}
+
+
 @pytest.mark.parametrize(
     ("override", "stages"),
     [
-        ("selection.threshold=0.1", {"05_fine_selection@cv", "06_end_to_end@cv"}),
-        ("recall.top=2", {"03_recall@cv", "05_fine_selection@cv", "06_end_to_end@cv"}),
-        ("proxy=logme", {"03_recall@cv", "05_fine_selection@cv", "06_end_to_end@cv"}),
+        ("selection.threshold=0.1", both("05_fine_selection", "06_end_to_end")),
+        ("recall.top=2", both("03_recall", "05_fine_selection", "06_end_to_end")),
+        ("proxy=logme", both("03_recall", "05_fine_selection", "06_end_to_end")),
+        ("nlp.training.learning_rate=0.01", {"records@nlp"}),
         ("cv.training.learning_rate=0.01", {"records@cv"}),
         ("cv.proxies=[leep,nleep]", {"proxies@cv", "03_recall@cv"}),
         ("cv.zoo.include=[vit-latin,resnet-latin,vit-photographs]", {"zoo@cv", "02_clustering@cv"}),
@@ -179,6 +188,28 @@ def test_a_new_model_costs_its_own_cells_only(project):
     assert {name: after[name] for name in before} == before
     new = project.records().query("model == 'vit-untrained'")
     assert len(after) - len(before) == new.groupby(["dataset", "seed"]).ngroups == 6
+
+
+def test_another_version_of_a_source_makes_other_data(project):
+    """As after an update of Python or of a package: `make repro` runs the check stage's command first."""
+    check = project.folder / "build/check"
+    before = check.read_text()
+    assert "nlp python " in before and "cv matplotlib " in before
+    check.unlink()
+    check.write_text(before.replace("nlp python ", "nlp python 2.7."))  # what an older run would have left
+    assert "tasks@nlp" in project.dvc("status")
+    project.run(sys.executable, "-m", "twophase.stages", "check")
+    assert check.read_text() == before
+
+
+def test_data_from_other_sources_say_so(project):
+    table = project.folder / "results/nlp/sources.csv"
+    sources = pd.read_csv(table, dtype=str)
+    sources.loc[sources["source"] == "torch", ["version", "sha256"]] = ["1.0", "0" * 64]
+    sources.to_csv(table, index=False)
+    output = project.run(sys.executable, "-m", "twophase.stages", "tasks", "nlp")
+    assert "differs from the 1.0 of the last run: data are new" in output
+    assert output.count("data are new") == 1
 
 
 def test_an_experiment_with_another_proxy_trains_nothing(project):
@@ -232,14 +263,13 @@ def test_a_killed_run_goes_on_where_it_was(project, whole_group):
 
 
 def test_one_worker_and_an_empty_store_give_the_same_bits(project):
-    first = project.records()
-    scores = pd.read_csv(project.folder / "results/cv/proxies.csv").drop(columns="seconds")
+    tables = [(name, domain) for name in ("records", "proxies") for domain in DOMAINS]
+    first = [project.table(*which) for which in tables]
     manifest = (project.folder / "results/manifest.json").read_text()
     shutil.rmtree(project.store)
     project.dvc("repro", "--force", *PIPELINE, TWOPHASE_WORKERS="1")
-    pd.testing.assert_frame_equal(project.records(), first)
-    again = pd.read_csv(project.folder / "results/cv/proxies.csv").drop(columns="seconds")
-    pd.testing.assert_frame_equal(again, scores)
+    for which, before in zip(tables, first, strict=True):
+        pd.testing.assert_frame_equal(project.table(*which), before)
     assert (project.folder / "results/manifest.json").read_text() == manifest
 
 

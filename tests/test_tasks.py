@@ -81,7 +81,7 @@ def test_upstream_benchmark_and_target_sources_are_disjoint():
 
 
 def test_unknown_names_and_small_splits_say_what_is_allowed(tmp_path):
-    with pytest.raises(UserError, match="unknown domain 'audio'; known: cv"):
+    with pytest.raises(UserError, match="unknown domain 'audio'; known: cv, nlp"):
         tasks.names("audio")
     with pytest.raises(UserError, match=r"unknown cv task 'capital'; known: .*capitals"):
         tasks.build("cv", "capital", SIZES)

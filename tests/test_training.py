@@ -85,7 +85,7 @@ def test_truncated_weights_and_missing_processor_are_named(folders, tmp_path):
     with pytest.raises(UserError, match="broken cannot be loaded as an image classifier"):
         training.train_cell(broken, folders / "degradation", CONFIG)
     (broken / "preprocessor_config.json").unlink()
-    with pytest.raises(UserError, match=r"has no preprocessor_config\.json"):
+    with pytest.raises(UserError, match=r"has neither preprocessor_config\.json nor tokenizer_config\.json"):
         training.train_cell(broken, folders / "degradation", CONFIG)
 
 

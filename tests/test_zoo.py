@@ -5,7 +5,7 @@ import pytest
 
 from twophase import tasks, zoo
 from twophase.errors import UserError
-from twophase.zoo.architectures import ARCHITECTURES, new_model
+from twophase.zoo import text, vision
 
 RECIPE = zoo.Recipe("small", "resnet", width=16, depth=1, upstream="photographs", epochs=1)
 SIZES = {"train": 64, "validation": 32, "test": 64}
@@ -19,13 +19,26 @@ def data(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_every_architecture_classifies_small_pictures(architecture):
+@pytest.mark.parametrize("architecture", vision.ARCHITECTURES)
+def test_every_architecture_classifies_small_pictures(architecture, tmp_path):
     import torch
 
-    model = new_model(architecture, 24 if architecture != "vit" else 48, 1, 7, seed=0).eval()
+    recipe = zoo.Recipe("m", architecture, width=24 if architecture != "vit" else 48, depth=1)
+    model = vision.new_model(recipe, 7, tmp_path).eval()
     assert model(pixel_values=torch.zeros(2, 3, 16, 16)).logits.shape == (2, 7)
     assert model.classifier is not None
+
+
+@pytest.mark.parametrize("architecture", text.ARCHITECTURES)
+def test_every_architecture_classifies_texts_of_the_longest_length(architecture, tmp_path):
+    import torch
+
+    model = text.new_model(zoo.Recipe("m", architecture, width=24, depth=1), 7, tmp_path).eval()
+    ids = torch.full((2, text.LONGEST), text.VOCABULARY - 1)
+    given = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": torch.ones_like(ids)}
+    if architecture == "distilbert":
+        del given["token_type_ids"]  # the model has none
+    assert model(**given).logits.shape == (2, 7)
 
 
 def test_a_built_model_is_a_published_one(data, tmp_path):

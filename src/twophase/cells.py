@@ -56,22 +56,34 @@ def through_store(
     return values
 
 
-def build_tasks(params: Params, domain: str, folder: Path) -> None:
-    """Build the datasets into ``folder/<task>``. One that cannot be built ends the stage."""
+def build_tasks(params: Params, domain: str, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Build the datasets into ``folder/<task>``. One that cannot be built ends the stage.
+
+    Returns:
+        What they were drawn from (`tasks.prepare`), and facts of each (`tasks.describe`, and its role).
+    """
+    import pandas as pd
+
+    from twophase import tasks
+
     chosen = params.domain[domain].tasks
     sizes = dict.fromkeys(chosen.roles, chosen.sizes) | dict.fromkeys(chosen.upstream, chosen.upstream_sizes)
+    sources = tasks.prepare(domain, list(sizes), folder, chosen.files)
     items = [(domain, name, asdict(size), params.seed, folder / name) for name, size in sizes.items()]
     results = parallel_map(build_task, items, description=f"{domain} tasks")
     failed = [f"{item[1]} ({result.reason})" for item, result in zip(items, results, strict=True) if result]
     if failed:
         raise UserError(f"{domain} datasets that cannot be built: {'; '.join(failed)}")
+    roles = chosen.roles | dict.fromkeys(chosen.upstream, "upstream")
+    facts = [{"dataset": name, "role": roles[name], **tasks.describe(folder / name)} for name in sizes]
+    return sources, pd.DataFrame(facts)
 
 
 def build_task(item: tuple[str, str, dict, int, Path]) -> None:
     from twophase import tasks
 
     domain, name, sizes, seed, folder = item
-    tasks.save(tasks.build(domain, name, sizes, seed), folder)
+    tasks.save(tasks.build(domain, name, sizes, seed, folder.parent), folder)
 
 
 def build_zoo(params: Params, domain: str, data: Path, folder: Path) -> None:
@@ -117,13 +129,13 @@ def zoo_key(recipe: Any, recipes: dict[str, Any], data: Path) -> dict:
     while current.parent:
         current = recipes[current.parent]
         line.append(current)
-    upstreams = {one.upstream: tasks.digest(data / one.upstream) for one in line if one.upstream}
+    upstreams = {name: tasks.digest(data / name) for one in line for name in sorted(one.reads)}
     return {
         "recipe": zoo.fingerprint(recipe, recipes),
         "upstreams": upstreams,
         "zoo": zoo.ZOO_VERSION,
         "training": training.TRAINING_VERSION,
-        **_libraries(),
+        **_libraries("tokenizers", "scikit-learn", "scipy"),
     }
 
 

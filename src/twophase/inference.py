@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .encoding import Encoded, encode
-from .loading import has_source_head, load_classifier, load_with_new_head
+from .loading import has_source_head, load_classifier, load_with_new_layers
 from .proxies import PROXIES, PROXY_INPUTS
 from .training import EVALUATION_BATCH, encoded
 
@@ -45,10 +45,14 @@ def extract(model_folder: str | Path, task: DatasetDict | Encoded, split: str = 
     start = time.perf_counter()
     task = task if isinstance(task, Encoded) else encode(task, model_folder)
     headed = has_source_head(model_folder)
-    model = load_classifier(model_folder) if headed else load_with_new_head(model_folder, task.classes, seed=0)
-    head = [m for m in model.classifier.modules() if isinstance(m, torch.nn.Linear)][-1]
-    seen: list[torch.Tensor] = []
-    hook = head.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
+    # the last layer of a published head reads the features; without one, the first layer that is not published
+    if headed:
+        model = load_classifier(model_folder)
+        layers = [m for m in model.classifier.modules() if isinstance(m, torch.nn.Linear)][-1:]
+    else:
+        model, layers = load_with_new_layers(model_folder, task.classes)
+    seen: dict[int, list[torch.Tensor]] = {}
+    hooks = [m.register_forward_pre_hook(lambda m, given: seen.setdefault(id(m), []).append(given[0])) for m in layers]
     model.eval()
     with torch.inference_mode():
         n = len(task.labels[split])
@@ -56,9 +60,10 @@ def extract(model_folder: str | Path, task: DatasetDict | Encoded, split: str = 
             model(**{k: v[i : i + EVALUATION_BATCH] for k, v in task.inputs[split].items()}).logits
             for i in range(0, n, EVALUATION_BATCH)
         ]
-    hook.remove()
+    for hook in hooks:
+        hook.remove()
     return Extraction(
-        features=torch.cat(seen).flatten(1).double().numpy(),
+        features=torch.cat(next(iter(seen.values()))).flatten(1).double().numpy(),
         probabilities=torch.cat(parts).double().softmax(1).numpy() if headed else None,
         labels=task.labels[split].numpy(),
         seconds=time.perf_counter() - start,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,23 +36,59 @@ def has_source_head(folder: str | Path) -> bool:
     return any("Classification" in name for name in config.get("architectures") or [])
 
 
+def modality(folder: str | Path) -> str:
+    """What a saved model reads: "image" if an image processor lies beside it, "text" if a tokenizer does.
+
+    Raises:
+        UserError: there is neither.
+    """
+    folder = Path(folder)
+    if (folder / "preprocessor_config.json").is_file():
+        return "image"
+    if (folder / "tokenizer_config.json").is_file():
+        return "text"
+    raise UserError(
+        f"{folder} has neither preprocessor_config.json nor tokenizer_config.json; save the model's image processor "
+        "or tokenizer there with save_pretrained()."
+    )
+
+
 def load_classifier(folder: str | Path, **options) -> nn.Module:
-    """A saved model as an image classifier.
+    """A saved model as a classifier of what it reads (`modality`).
 
     Raises:
         UserError: the folder holds no loadable model (missing, truncated, no safetensors, wrong shapes).
     """
-    from transformers import AutoModelForImageClassification
+    return _load(folder, **options)[0]
 
+
+def load_with_new_layers(folder: str | Path, classes: tuple[str, ...]) -> tuple[nn.Module, list[nn.Module]]:
+    """A headless model as a classifier, and its linear layers that were not in the folder.
+
+    Raises:
+        UserError: see `load_classifier`.
+    """
+    from torch.nn import Linear
+
+    model, report = _load(folder, num_labels=len(classes))
+    new = {key.removesuffix(".weight") for key in report["missing_keys"]}
+    return model, [m for name, m in model.named_modules() if name in new and isinstance(m, Linear)]
+
+
+def _load(folder: str | Path, **options) -> tuple[nn.Module, dict]:
+    from transformers import AutoModelForImageClassification, AutoModelForSequenceClassification
+
+    kind = modality(folder)
+    auto = AutoModelForImageClassification if kind == "image" else AutoModelForSequenceClassification
     try:
         with quiet():
-            return AutoModelForImageClassification.from_pretrained(
-                str(folder), use_safetensors=True, local_files_only=True, **options
+            return auto.from_pretrained(
+                str(folder), use_safetensors=True, local_files_only=True, output_loading_info=True, **options
             )
     except Exception as error:
         cause = (str(error).splitlines() or [""])[0]
         raise UserError(
-            f"{folder} cannot be loaded as an image classifier ({type(error).__name__}: {cause}); "
+            f"{folder} cannot be loaded as an {kind} classifier ({type(error).__name__}: {cause}); "
             "give a folder written by save_pretrained with safetensors weights."
         ) from error
 
@@ -75,20 +112,37 @@ def load_with_new_head(folder: str | Path, classes: tuple[str, ...], seed: int) 
     return model
 
 
-def load_image_processor(folder: str | Path):
-    """The image processor saved beside a model.
+PROCESSOR_FILES = ("preprocessor_config.json", "tokenizer.json", "tokenizer_config.json")
+
+
+def processor_digest(folder: str | Path) -> str:
+    """sha256 over the files of a model's image processor or tokenizer.
+
+    Raises:
+        UserError: see `modality`.
+    """
+    modality(folder)
+    total = hashlib.sha256()
+    for path in (Path(folder) / name for name in PROCESSOR_FILES):
+        total.update(path.read_bytes() if path.is_file() else b"")
+    return total.hexdigest()
+
+
+def load_processor(folder: str | Path):
+    """What makes a saved model's inputs: its image processor or its tokenizer.
 
     Raises:
         UserError: there is none, or it cannot be read.
     """
-    from transformers import AutoImageProcessor
+    from transformers import AutoImageProcessor, AutoTokenizer
 
-    if not (Path(folder) / "preprocessor_config.json").is_file():
-        raise UserError(f"{folder} has no preprocessor_config.json; save the model's image processor there.")
+    kind = modality(folder)
     try:
-        return AutoImageProcessor.from_pretrained(str(folder), local_files_only=True, backend="pil")
+        if kind == "image":
+            return AutoImageProcessor.from_pretrained(str(folder), local_files_only=True, backend="pil")
+        return AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
     except Exception as error:
+        what = "image processor" if kind == "image" else "tokenizer"
         raise UserError(
-            f"{folder} has no usable image processor ({type(error).__name__}); "
-            "save it there with processor.save_pretrained()."
+            f"{folder} has no usable {what} ({type(error).__name__}); save it there with save_pretrained()."
         ) from error

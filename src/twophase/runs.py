@@ -240,11 +240,11 @@ class LiveRuns(Runs):
 
     def _task_for(self, folder: Path) -> Encoded:
         from .encoding import Encoded, encode
-        from .loading import load_image_processor
+        from .loading import processor_digest
 
         if isinstance(self._task, Encoded):
             return self._task
-        processor = str(load_image_processor(folder).to_dict())
+        processor = processor_digest(folder)
         if self._encoded is None or self._encoded[0] != processor:
             self._encoded = None
             self._encoded = (processor, encode(self._task, folder))

@@ -52,13 +52,17 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Tasks:
-    """Names of the datasets by role; what models are pre-trained on (``upstream``) has sizes of its own."""
+    """Names of the datasets by role; what models are pre-trained on (``upstream``) has sizes of its own.
+
+    ``files``: for text, how many source files of a package are read at most; None is all.
+    """
 
     benchmark: tuple[str, ...]
     target: tuple[str, ...]
     sizes: Sizes
     upstream: tuple[str, ...]
     upstream_sizes: Sizes
+    files: int | None = None
 
     @property
     def roles(self) -> dict[str, str]:

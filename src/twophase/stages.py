@@ -20,20 +20,39 @@ DATA, ZOO, RESULTS = Path("data"), Path("zoo"), Path("results")
 
 
 def check() -> None:
-    """Stop if ``params.yaml`` is not what ``conf/`` composes to. Its output is constant."""
+    """Stop if ``params.yaml`` is not what ``conf/`` composes to; write what data will be made from."""
+    from twophase import tasks
+
     if not os.environ.get("DVC_EXP_NAME") and (fault := config.difference()):
         raise UserError(fault)
-    config.read()
+    domains = config.read().domain
+    versions = [f"{domain} {name} {version}" for domain in domains for name, version in tasks.sources(domain).items()]
     mark = Path("build/check")
     mark.parent.mkdir(exist_ok=True)
-    mark.write_text("params.yaml is what conf/ composes to\n")
+    written = "\n".join(["params.yaml is what conf/ composes to", *versions, ""])
+    if not mark.is_file() or mark.read_text() != written:
+        mark.unlink(missing_ok=True)
+        mark.write_text(written)
 
 
 def tasks(name: str) -> None:
-    """Build every dataset of the domain, upstreams too, into ``data/<domain>/<task>/``."""
+    """Build every dataset of the domain into ``data/<domain>/<task>/``; list them and what they were made from."""
+    import pandas as pd
+
     from twophase import cells
 
-    cells.build_tasks(config.read(), name, DATA / name)
+    found, facts = cells.build_tasks(config.read(), name, DATA / name)
+    folder = RESULTS / name
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = folder / "sources.csv"
+    if kept.is_file():
+        before = pd.read_csv(kept, dtype=str).set_index("source")
+        for row in found.astype(str).set_index("source").itertuples():
+            if row.Index in before.index and before.loc[row.Index, "sha256"] != row.sha256:
+                version = before.loc[row.Index, "version"]
+                print(f"{row.Index} {row.version} differs from the {version} of the last run: data are new")
+    found.to_csv(kept, index=False, lineterminator="\n")
+    facts.to_csv(folder / "tasks.csv", index=False, float_format="%.4f", lineterminator="\n")
 
 
 def zoo(name: str) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from . import tasks
 from .encoding import Encoded, encode
 from .errors import UserError
-from .loading import load_image_processor, load_with_new_head
+from .loading import load_with_new_head, processor_digest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -180,7 +180,7 @@ class FineTuning:
 
 def encoded(task_folder: str | Path, model_folder: str | Path) -> Encoded:
     """A saved task as a model sees it; kept in memory for the next model with the same processor."""
-    key = (str(task_folder), str(load_image_processor(model_folder).to_dict()))
+    key = (str(task_folder), processor_digest(model_folder))
     if key not in _ENCODED:
         while len(_ENCODED) >= KEPT_TASKS:
             _ENCODED.pop(next(iter(_ENCODED)))
@@ -189,7 +189,7 @@ def encoded(task_folder: str | Path, model_folder: str | Path) -> Encoded:
 
 
 KEPT_TASKS = 16
-_ENCODED: dict[tuple[str, bytes], Encoded] = {}
+_ENCODED: dict[tuple[str, str], Encoded] = {}
 
 
 def train_cell(model_folder: str | Path, task_folder: str | Path, config: TrainingConfig, seed: int = 0) -> list[dict]:

@@ -36,6 +36,9 @@ def validate(values: dict[str, Any]) -> Params:
             f"domains: got {', '.join(map(str, missing))}; allowed are keys of the configuration, such as cv"
         )
     plain = [field.name for field in fields(Params) if field.name != "domain"]
+    from twophase.tasks import DOMAINS
+
+    values = {key: value for key, value in values.items() if key not in DOMAINS or key in names}  # the others rest
     for key in values:
         if key not in (*plain, *names):
             raise unknown(f"key {key}", key, [*plain, *names])
@@ -121,6 +124,7 @@ def _at_least(key: str, got: float, least: float, most: float | None = None) -> 
 def _check_domain(params: Params, name: str, domain: Domain) -> None:
     from twophase import tasks
     from twophase.proxies import PROXIES
+    from twophase.zoo.recipes import DOMAINS
 
     for key in ("name", "headless"):
         if (got := getattr(params.proxy, key)) not in PROXIES:
@@ -147,8 +151,12 @@ def _check_domain(params: Params, name: str, domain: Domain) -> None:
             if model not in domain.zoo.models:
                 raise unknown(f"model {model!r} in {name}.{where}", model, domain.zoo.models)
     for recipe in domain.zoo.recipes.values():
-        if recipe.upstream and recipe.upstream not in chosen.upstream:
-            raise unknown(f"upstream {recipe.upstream!r} of model {recipe.name}", recipe.upstream, chosen.upstream)
+        if recipe.architecture and recipe.architecture not in DOMAINS[name].ARCHITECTURES:
+            what = f"architecture {recipe.architecture!r} of model {recipe.name}"
+            raise unknown(what, recipe.architecture, DOMAINS[name].ARCHITECTURES)
+        for read in sorted(recipe.reads):
+            if read not in chosen.upstream:
+                raise unknown(f"upstream {read!r} that model {recipe.name} reads", read, chosen.upstream)
     _check_counts(params, name, domain)
 
 
@@ -165,6 +173,8 @@ def _check_counts(params: Params, name: str, domain: Domain) -> None:
                 f"{key}: got {got}; allowed is at most {most}, the number of {name} {what}: lower it or add {what}"
             )
     _at_least(f"{name}.cut", domain.cut, 0)
+    if domain.tasks.files is not None:
+        _at_least(f"{name}.tasks.files", domain.tasks.files, 1)
     for split in ("train", "validation", "test"):
         _at_least(f"{name}.tasks.sizes.{split}", getattr(domain.tasks.sizes, split), 1)
         _at_least(f"{name}.tasks.upstream_sizes.{split}", getattr(domain.tasks.upstream_sizes, split), 1)

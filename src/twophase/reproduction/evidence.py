@@ -35,6 +35,8 @@ class Evidence:
         records: of the models that have all cells; what is missing is in `incomplete`.
         proxies: model, dataset, proxy, score, seconds.
         params: the whole configuration.
+        tasks: facts of each dataset: role, classes, chance, train, validation, test.
+        sources: what the datasets were made from: version, licence, files, sha256 of each package.
         incomplete: models left out because a cell of theirs failed.
     """
 
@@ -42,6 +44,8 @@ class Evidence:
     records: TrainingRecords
     proxies: pd.DataFrame
     params: config.Params
+    tasks: pd.DataFrame
+    sources: pd.DataFrame
     incomplete: list[str] = field(default_factory=list)
     _made: dict = field(default_factory=dict, repr=False)
 
@@ -186,7 +190,8 @@ def load(domain: str) -> Evidence:
     whole = records.matrix(role=None, missing="drop").columns
     incomplete = [model for model in records.models if model not in whole]
     proxies = pd.read_csv(folder / "proxies.csv")
-    return Evidence(domain, records.without(models=incomplete), proxies, params, incomplete)
+    tables = (pd.read_csv(folder / f"{name}.csv", index_col=0) for name in ("tasks", "sources"))
+    return Evidence(domain, records.without(models=incomplete), proxies, params, *tables, incomplete)
 
 
 def interval(values, level: float = 0.95, seed: int = 0) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from .. import plots, tasks
+from .. import plots
 from .evidence import Evidence, save_table
 
 
@@ -24,8 +24,8 @@ def figure_1(evidence: Evidence):
 
 
 def chance(evidence: Evidence, dataset: str) -> float:
-    """Accuracy of guessing among the classes of a dataset."""
-    return 1 / len(tasks.TASKS[evidence.domain][dataset].classes)
+    """Accuracy of always guessing a dataset's most frequent class."""
+    return float(evidence.tasks.loc[dataset, "chance"])
 
 
 def zoo_quality(evidence: Evidence) -> pd.DataFrame:

@@ -6,15 +6,20 @@ benchmarks and targets share no characters in the same fonts and no photographs.
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from .glyphs import COMPUTER_MODERN, DEJAVU, DEJAVU_SANS, STIX, Glyphs
 from .handwriting import Digits
+from .harvest import folder as installed
+from .harvest import source
 from .photographs import Degradation, Focus, Surfaces, Tissue, Whereabouts
 
 if TYPE_CHECKING:
+    import pandas as pd
     from datasets import DatasetDict
 
 
@@ -83,11 +88,37 @@ TASKS: dict[str, VisionTask] = {
 }
 
 
-def to_dataset(task: VisionTask, sizes: dict[str, int], seed: int) -> DatasetDict:
+PACKAGES = {  # what pictures come from, and where it lies
+    "matplotlib": ("mpl-data/fonts/ttf/*.ttf", "mpl-data/sample_data/grace_hopper.jpg"),
+    "skimage": ("data/*.png", "data/*.jpg"),
+    "sklearn": ("datasets/images/*.jpg", "datasets/data/digits.csv.gz"),
+}
+
+
+def prepare(tasks: list[str], folder: Path, files: int | None = None) -> pd.DataFrame:
+    """Nothing to gather; a row a package: source, version, licence, files, bytes, sha256 of the fonts and pictures."""
+    import pandas as pd
+
+    rows = []
+    for package, patterns in PACKAGES.items():
+        files = sorted(path for pattern in patterns for path in installed(package).glob(pattern))
+        content = b"".join(path.read_bytes() for path in files)
+        rows.append({"source": package, **source(package), "files": len(files), "bytes": len(content),
+                     "sha256": hashlib.sha256(content).hexdigest()})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def probe(name: str) -> None:
+    """Draw the smallest possible version of a task: whatever font or picture is missing shows."""
+    to_dataset(name, dict.fromkeys(("train", "validation", "test"), len(TASKS[name].classes)), 0, Path())
+
+
+def to_dataset(name: str, sizes: dict[str, int], seed: int, folder: Path) -> DatasetDict:
     """Sample every split of a vision task into a `DatasetDict` with features image and label."""
     from datasets import ClassLabel, Dataset, DatasetDict, Features, Image
     from PIL import Image as Picture
 
+    task = TASKS[name]
     features = Features(image=Image(), label=ClassLabel(names=list(task.classes)))
     splits = {}
     for number, split in enumerate(("train", "validation", "test")):

@@ -6,9 +6,11 @@ from dataclasses import asdict, dataclass, fields
 from graphlib import CycleError, TopologicalSorter
 
 from ..errors import UserError
-from .architectures import ARCHITECTURES
+from . import text, vision
 
-OBJECTIVES = ("classification", "masked-image", "none")
+DOMAINS = {"cv": vision, "nlp": text}
+ARCHITECTURES = {name: side for side in DOMAINS.values() for name in side.ARCHITECTURES}
+OBJECTIVES = ("classification", *vision.OBJECTIVES, *text.OBJECTIVES, "none")
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class Recipe:
         width: of the first stage, in channels.
         depth: layers, or layers a stage.
         upstream: the task it is trained on; empty with objective "none".
-        objective: "classification", "masked-image" (no labels) or "none" (random weights).
+        objective: "classification", "masked-image" or "masked-language" (no labels), or "none" (random weights).
         epochs: over the upstream's training split.
         learning_rate: AdamW's, at its highest.
         batch_size: examples a step.
@@ -29,6 +31,7 @@ class Recipe:
         head: whether the source head is published with the model.
         shuffled: whether the upstream's labels are permuted, so that nothing can be learned.
         parent: the model it is fine-tuned from, if any.
+        vectors: for text, a key of `text.CORPORA`: whose words' neighbourhoods give the first token embeddings.
     """
 
     name: str
@@ -44,6 +47,13 @@ class Recipe:
     head: bool = True
     shuffled: bool = False
     parent: str = ""
+    vectors: str = ""
+
+    @property
+    def reads(self) -> set[str]:
+        """Names of the tasks that building this model reads; its parent's own are not among them."""
+        own = {self.upstream} if self.upstream else set()
+        return own | (ARCHITECTURES[self.architecture].reads(self) if self.architecture else set())
 
 
 def recipes(models: dict[str, dict], include: list[str] | None = None) -> dict[str, Recipe]:
@@ -71,6 +81,8 @@ def recipes(models: dict[str, dict], include: list[str] | None = None) -> dict[s
             raise UserError(
                 f"model {name!r}: unknown architecture {recipe.architecture!r}; known: {', '.join(ARCHITECTURES)}."
             )
+        if recipe.vectors and recipe.vectors not in text.CORPORA:
+            raise UserError(f"model {name!r}: unknown vectors {recipe.vectors!r}; known: {', '.join(text.CORPORA)}.")
         if recipe.objective not in OBJECTIVES:
             raise UserError(f"model {name!r}: unknown objective {recipe.objective!r}; known: {', '.join(OBJECTIVES)}.")
         if (recipe.objective == "none") == bool(recipe.upstream):

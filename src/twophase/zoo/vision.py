@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+    from ..encoding import Encoded
+    from .recipes import Recipe
+
+PIPELINE, TAG, INPUT = "image-classification", "vision", "16 x 16 RGB input"
+OBJECTIVES = {"masked-image": "to fill in masked patches"}  # without labels; and what the model card says of each
+MASKED_SHARE = 0.5
 SIDE, PATCH = 16, 4
 SPREAD = 0.1  # of the initial weights: the usual 0.02 is made for widths of 768 and hardly trains at 48
+
+
+FAMILIES = {
+    "vit": "Vision Transformer (ViT)", "deit": "data-efficient image transformer (DeiT)", "beit": "BEiT",
+    "dinov2": "DINOv2 vision transformer", "msn": "masked Siamese network vision transformer (ViT-MSN)",
+    "swin": "Swin transformer with shifted windows", "poolformer": "PoolFormer (MetaFormer with pooling)",
+    "convnext": "ConvNeXt convolutional network", "resnet": "residual convolutional network (ResNet)",
+    "regnet": "RegNet convolutional network",
+}  # fmt: skip
+UPSTREAMS = {
+    "latin": "Latin letters and digits rendered in the DejaVu typefaces (62 classes)",
+    "greek": "Greek letters rendered in the DejaVu typefaces (30 classes)",
+    "syllabics": "Canadian Aboriginal syllabics rendered in DejaVu Sans",
+    "photographs": "colour patches of seven photographs, to tell which photograph a patch is from",
+    "photo_focus": "patches of seven photographs at five depths of blur",
+    "photo_degradation": "patches of seven photographs, blurred, noisy, compressed, pixelated or posterised",
+}
 
 
 def _transformer(width: int, depth: int, **more) -> dict:
@@ -108,9 +132,45 @@ ARCHITECTURES = {
 }
 
 
-def new_model(architecture: str, width: int, depth: int, labels: int, seed: int) -> PreTrainedModel:
-    """A classifier with random weights drawn from `seed`."""
+def reads(recipe: Recipe) -> set[str]:
+    """Names of the tasks that a recipe needs besides its own upstream."""
+    return set()
+
+
+def save_processor(recipe: Recipe, folder: Path, data: Path) -> None:
+    """Save the image processor of every new model here."""
+    from transformers import ViTImageProcessorPil
+
+    ViTImageProcessorPil(
+        size={"height": SIDE, "width": SIDE}, image_mean=[0.5] * 3, image_std=[0.5] * 3, resample=3
+    ).save_pretrained(folder)
+
+
+def new_model(recipe: Recipe, labels: int, data: Path) -> PreTrainedModel:
+    """A classifier with random weights drawn from the recipe's seed."""
     import torch
 
-    torch.manual_seed(seed)
-    return ARCHITECTURES[architecture](width, depth, labels)
+    torch.manual_seed(recipe.seed)
+    return ARCHITECTURES[recipe.architecture](recipe.width, recipe.depth, labels)
+
+
+def without_labels(recipe: Recipe, upstream: Encoded, data: Path) -> tuple[PreTrainedModel, dict]:
+    """A ViT that learns to fill in masked patches (SimMIM, arXiv:2111.09886); its labels are never seen."""
+    import torch
+    from transformers import ViTForMaskedImageModeling
+
+    config = new_model(recipe, 2, data).config
+    config.encoder_stride = config.patch_size
+    model = ViTForMaskedImageModeling(config)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=0.05, fused=True)
+    pictures = upstream.inputs["train"]["pixel_values"]
+    patches = (config.image_size // config.patch_size) ** 2
+    for epoch in range(recipe.epochs):
+        torch.manual_seed(recipe.seed * 100_003 + epoch)
+        for rows in torch.randperm(len(pictures)).split(recipe.batch_size):
+            hidden = torch.rand(len(rows), patches) < MASKED_SHARE
+            loss = model(pixel_values=pictures[rows], bool_masked_pos=hidden).loss
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+    return model, {"reconstruction_l1": loss.item()}

@@ -1,0 +1,210 @@
+"""Small language classifiers of `transformers`, built from configurations, with tokenizers trained here."""
+
+from __future__ import annotations
+
+import functools
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from ..encoding import Encoded
+    from .recipes import Recipe
+
+PIPELINE, TAG, INPUT = "text-classification", "text", "texts of up to 32 tokens"
+OBJECTIVES = {"masked-language": "to fill in masked tokens"}  # without labels; and what the model card says of each
+MASKED_SHARE = 0.15
+
+VOCABULARY, LONGEST = 4000, 24  # tokens known; tokens read of a text
+SPREAD = 0.05  # of the initial weights: the usual 0.02 is made for widths of 768 and hardly trains at 48
+CORPORA = {  # upstream tasks whose training texts word vectors come from
+    "documentation": ("libraries", "sympy_parts", "types", "sections", "owners", "errors"),
+    "code": ("code", "endings"),
+}
+TOKENIZED = ("libraries", "code")  # and tokenizers
+WINDOW = 5  # words on either side that count as neighbours of a word
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+def _config(width: int, depth: int, **more) -> dict:
+    return {
+        "vocab_size": VOCABULARY, "hidden_size": width, "num_hidden_layers": depth, "num_attention_heads": 4,
+        "intermediate_size": 2 * width, "max_position_embeddings": LONGEST, "initializer_range": SPREAD,
+        "pad_token_id": 0, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, **more,
+    }  # fmt: skip
+
+
+def _bert(width, depth, labels):
+    from transformers import BertConfig, BertForSequenceClassification
+
+    return BertForSequenceClassification(BertConfig(**_config(width, depth), num_labels=labels))
+
+
+def _roberta(width, depth, labels):
+    from transformers import RobertaConfig, RobertaForSequenceClassification
+
+    longer = {"max_position_embeddings": LONGEST + 2, "type_vocab_size": 2}  # positions start behind the padding's
+    ends = {"bos_token_id": 2, "eos_token_id": 3}
+    return RobertaForSequenceClassification(RobertaConfig(**_config(width, depth, **longer, **ends), num_labels=labels))
+
+
+def _albert(width, depth, labels):
+    from transformers import AlbertConfig, AlbertForSequenceClassification
+
+    config = _config(width, depth, embedding_size=width, classifier_dropout_prob=0.0)  # one layer's weights, used `depth` times
+    return AlbertForSequenceClassification(AlbertConfig(**config, num_labels=labels))
+
+
+def _distilbert(width, depth, labels):
+    from transformers import DistilBertConfig, DistilBertForSequenceClassification
+
+    config = {"vocab_size": VOCABULARY, "dim": width, "hidden_dim": 2 * width, "n_layers": depth, "n_heads": 4,
+              "max_position_embeddings": LONGEST, "initializer_range": SPREAD, "pad_token_id": 0,
+              "dropout": 0.0, "attention_dropout": 0.0, "seq_classif_dropout": 0.0}  # fmt: skip
+    return DistilBertForSequenceClassification(DistilBertConfig(**config, num_labels=labels))
+
+
+def _electra(width, depth, labels):
+    from transformers import ElectraConfig, ElectraForSequenceClassification
+
+    config = _config(width, depth, embedding_size=width)
+    return ElectraForSequenceClassification(ElectraConfig(**config, num_labels=labels))
+
+
+ARCHITECTURES = {"bert": _bert, "roberta": _roberta, "albert": _albert, "distilbert": _distilbert, "electra": _electra}
+TOKENIZERS = {"bert": "wordpiece", "roberta": "bpe", "albert": "wordpiece", "distilbert": "wordpiece", "electra": "wordpiece"}
+
+
+FAMILIES = {
+    "bert": "BERT encoder", "roberta": "RoBERTa encoder", "albert": "ALBERT encoder with shared layers",
+    "distilbert": "DistilBERT encoder", "electra": "ELECTRA encoder",
+}  # fmt: skip
+UPSTREAMS = {
+    "libraries": "docstrings of fifteen Python packages, to tell which package a sentence is from",
+    "topics": "docstrings of fifteen Python packages, to tell which part of which package a sentence is from",
+    "sympy_parts": "docstrings of SymPy, to tell which part of it a sentence is from",
+    "types": "descriptions of parameters, to tell the declared type",
+    "sections": "paragraphs of documentation, to tell the section they stand in",
+    "errors": "error messages, to tell the class of the exception",
+    "code": "bodies of Python functions, to tell which package they are from",
+    "endings": "bodies of Python functions, to tell whether they return, yield or do neither",
+    "owners": "first sentences of docstrings, to tell whether a class, function, method or module is described",
+    "kinds": "documentation, messages, comments and code, to tell which of them a text is",
+    "order": "pairs of a docstring's first sentence and a comment, to tell which comes first",
+}
+
+
+def texts(folder: Path) -> list[str]:
+    """Training texts of a saved task, both of a pair."""
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(folder / "train.parquet")
+    return [t for name in ("text", "text_pair") if name in table.column_names for t in table[name].to_pylist()]
+
+
+@functools.cache
+def tokenizer(kind: str, data: Path) -> PreTrainedTokenizerFast:
+    """A tokenizer of a kind ("wordpiece" or "bpe"), trained on the texts of `TOKENIZED`; the same every time."""
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    options = {"vocab_size": VOCABULARY, "show_progress": False}
+    # Among equally frequent characters and pairs a trainer prefers those that it numbered first, which is another
+    # order in every process, so rare characters are left out and all others are numbered before it starts.
+    letters = [chr(number) for number in range(33, 127)]
+    if kind == "wordpiece":
+        made = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+        made.normalizer, made.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+        made.decoder = decoders.WordPiece()
+        numbered = SPECIAL + [f"##{letter}" for letter in letters]
+        trainer = trainers.WordPieceTrainer(**options, special_tokens=numbered, initial_alphabet=letters)
+    else:
+        made = Tokenizer(models.BPE())
+        made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(), decoders.ByteLevel()
+        alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+        trainer = trainers.BpeTrainer(**options, special_tokens=SPECIAL, initial_alphabet=alphabet)
+    lines = (text.encode("ascii", "ignore").decode() for name in TOKENIZED for text in texts(data / name))
+    made.train_from_iterator(lines, trainer)
+    described = json.loads(made.to_str())
+    described["added_tokens"] = described["added_tokens"][: len(SPECIAL)]
+    made = Tokenizer.from_str(json.dumps(described))
+    made.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), SPECIAL, strict=True))
+    return PreTrainedTokenizerFast(tokenizer_object=made, model_max_length=LONGEST, **names)
+
+
+@functools.cache
+def word_vectors(kind: str, data: Path, source: str, width: int) -> np.ndarray:
+    """Vectors of a tokenizer's tokens, (VOCABULARY, width): the positive pointwise mutual information of a source's
+    neighbouring tokens, reduced by a truncated SVD (Levy and Goldberg, 2014); of the initial weights' spread."""
+    from scipy import sparse
+    from sklearn.decomposition import TruncatedSVD
+
+    made = tokenizer(kind, data)
+    ids = [np.array(row) for row in made([t for name in CORPORA[source] for t in texts(data / name)], add_special_tokens=False)["input_ids"]]
+    counts = sparse.csr_matrix((VOCABULARY, VOCABULARY))
+    for gap in range(1, WINDOW + 1):
+        left = np.concatenate([row[:-gap] for row in ids if len(row) > gap])
+        right = np.concatenate([row[gap:] for row in ids if len(row) > gap])
+        counts = counts + sparse.csr_matrix((np.ones(len(left)), (left, right)), (VOCABULARY, VOCABULARY))
+    counts = (counts + counts.T).tocoo()
+    seen = np.asarray(counts.sum(1)).ravel()
+    information = np.log(counts.data * seen.sum() / (seen[counts.row] * seen[counts.col]))
+    kept = information > 0
+    positive = sparse.csr_matrix((information[kept], (counts.row[kept], counts.col[kept])), counts.shape)
+    vectors = TruncatedSVD(width, random_state=0).fit_transform(positive)
+    return (vectors / vectors.std() * SPREAD).astype(np.float32)
+
+
+def reads(recipe: Recipe) -> set[str]:
+    """Names of the tasks that a recipe needs besides its own upstream."""
+    return {*TOKENIZED, *CORPORA.get(recipe.vectors, ())}
+
+
+def save_processor(recipe: Recipe, folder: Path, data: Path) -> None:
+    """Save the tokenizer of the recipe's architecture."""
+    tokenizer(TOKENIZERS[recipe.architecture], data).save_pretrained(folder)
+
+
+def new_model(recipe: Recipe, labels: int, data: Path) -> PreTrainedModel:
+    """A classifier with random weights drawn from the recipe's seed, on word vectors if the recipe names a source."""
+    import torch
+
+    torch.manual_seed(recipe.seed)
+    model = ARCHITECTURES[recipe.architecture](recipe.width, recipe.depth, labels)
+    if recipe.vectors:
+        vectors = word_vectors(TOKENIZERS[recipe.architecture], data, recipe.vectors, recipe.width)
+        with torch.no_grad():
+            model.get_input_embeddings().weight.copy_(torch.from_numpy(vectors))
+    return model
+
+
+def without_labels(recipe: Recipe, upstream: Encoded, data: Path) -> tuple[PreTrainedModel, dict]:
+    """A model that learns to fill in masked tokens (Devlin et al., 2019); its labels are never seen."""
+    import torch
+    from transformers import AutoModelForMaskedLM
+
+    start = new_model(recipe, 2, data)
+    model = AutoModelForMaskedLM.from_config(start.config)
+    model.base_model.load_state_dict(start.base_model.state_dict(), strict=False)
+    model.tie_weights()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=0.05, fused=True)
+    inputs, special = upstream.inputs["train"], len(SPECIAL)
+    for epoch in range(recipe.epochs):
+        torch.manual_seed(recipe.seed * 100_003 + epoch)
+        for rows in torch.randperm(len(inputs["input_ids"])).split(recipe.batch_size):
+            batch = {name: values[rows] for name, values in inputs.items()}
+            ids = batch["input_ids"]
+            hidden = (torch.rand(ids.shape) < MASKED_SHARE) & (ids >= special)
+            batch["input_ids"] = ids.masked_fill(hidden, SPECIAL.index("[MASK]"))
+            loss = model(**batch, labels=ids.masked_fill(~hidden, -100)).loss
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+    return model, {"masked_token_loss": loss.item()}
