@@ -79,7 +79,9 @@ def test_params_outside_a_project(tmp_path, monkeypatch, capsys):
 
 
 def test_lists(project, capsys):
-    assert main(["models", "list", "cv.zoo.include=[vit-latin,vit-latin-ft-greek-1]", "domains=[cv]", "recall.top=2"]) == 0
+    assert (
+        main(["models", "list", "cv.zoo.include=[vit-latin,vit-latin-ft-greek-1]", "domains=[cv]", "recall.top=2"]) == 0
+    )
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in lines] == ["model", "vit-latin", "vit-latin-ft-greek-1"]
     assert main(["tasks", "list"]) == 0

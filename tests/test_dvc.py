@@ -15,7 +15,9 @@ import pytest
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 ROOT = Path(__file__).parents[1]
 DOMAINS = ("cv", "nlp")
-PIPELINE = [f"{stage}@{domain}" for stage in ("records", "proxies") for domain in DOMAINS] + ["manifest"]  # no notebooks
+PIPELINE = [f"{stage}@{domain}" for stage in ("records", "proxies") for domain in DOMAINS] + [
+    "manifest"
+]  # no notebooks
 
 
 class Project:
@@ -208,7 +210,7 @@ def test_data_from_other_sources_say_so(project):
     sources.loc[sources["source"] == "torch", ["version", "sha256"]] = ["1.0", "0" * 64]
     sources.to_csv(table, index=False)
     output = project.run(sys.executable, "-m", "twophase.stages", "tasks", "nlp")
-    assert "differs from the 1.0 of the last run: data are new" in output
+    assert "gives other material than 1.0 did in the last run: data are new" in output
     assert output.count("data are new") == 1
 
 

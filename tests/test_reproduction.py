@@ -70,7 +70,9 @@ def test_a_benchmark_dataset_as_target_is_left_out_of_everything(cv):
         frame = cv.records.frame.copy()
         frame.loc[frame["dataset"] == target, "val"] = 0.5
         frame.loc[(frame["dataset"] == target) & frame["test"].notna(), "test"] = 0.5
-        spoiled = evidence.Evidence("cv", TrainingRecords.from_frame(frame), cv.proxies, cv.params, cv.tasks, cv.sources)
+        spoiled = evidence.Evidence(
+            "cv", TrainingRecords.from_frame(frame), cv.proxies, cv.params, cv.tasks, cv.sources
+        )
         assert spoiled.recall(target).equals(cv.recall(target))
         assert spoiled.clusters(target).labels.equals(cv.clusters(target).labels)
 

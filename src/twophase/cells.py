@@ -69,7 +69,10 @@ def build_tasks(params: Params, domain: str, folder: Path) -> tuple[pd.DataFrame
     chosen = params.domain[domain].tasks
     sizes = dict.fromkeys(chosen.roles, chosen.sizes) | dict.fromkeys(chosen.upstream, chosen.upstream_sizes)
     sources = tasks.prepare(domain, list(sizes), folder, chosen.files)
-    items = [(domain, name, asdict(size), params.seed, folder / name) for name, size in sizes.items()]
+    items = [
+        (domain, name, asdict(size), params.seed, folder / name, name in chosen.upstream)
+        for name, size in sizes.items()
+    ]
     results = parallel_map(build_task, items, description=f"{domain} tasks")
     failed = [f"{item[1]} ({result.reason})" for item, result in zip(items, results, strict=True) if result]
     if failed:
@@ -79,11 +82,11 @@ def build_tasks(params: Params, domain: str, folder: Path) -> tuple[pd.DataFrame
     return sources, pd.DataFrame(facts)
 
 
-def build_task(item: tuple[str, str, dict, int, Path]) -> None:
+def build_task(item: tuple[str, str, dict, int, Path, bool]) -> None:
     from twophase import tasks
 
-    domain, name, sizes, seed, folder = item
-    tasks.save(tasks.build(domain, name, sizes, seed, folder.parent), folder)
+    domain, name, sizes, seed, folder, at_most = item
+    tasks.save(tasks.build(domain, name, sizes, seed, folder.parent, at_most), folder)
 
 
 def build_zoo(params: Params, domain: str, data: Path, folder: Path) -> None:

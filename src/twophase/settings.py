@@ -52,7 +52,7 @@ class Sizes:
 
 @dataclass(frozen=True)
 class Tasks:
-    """Names of the datasets by role; what models are pre-trained on (``upstream``) has sizes of its own.
+    """Names of the datasets by role; what models are pre-trained on (``upstream``) has sizes of its own, at most.
 
     ``files``: for text, how many source files of a package are read at most; None is all.
     """

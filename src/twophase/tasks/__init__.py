@@ -55,7 +55,9 @@ def prepare(domain: str, chosen: list[str], folder: str | Path, files: int | Non
     return DOMAINS[domain].prepare(list(chosen), Path(folder), files)
 
 
-def build(domain: str, name: str, sizes: dict[str, int], seed: int = 0, folder: str | Path = ".") -> DatasetDict:
+def build(
+    domain: str, name: str, sizes: dict[str, int], seed: int = 0, folder: str | Path = ".", at_most: bool = False
+) -> DatasetDict:
     """One task, drawn deterministically.
 
     Args:
@@ -64,6 +66,7 @@ def build(domain: str, name: str, sizes: dict[str, int], seed: int = 0, folder: 
         sizes: examples per split, {"train": N, "validation": N, "test": N}.
         seed: the draw's seed; the task's name goes into it too, so no two tasks share a stream.
         folder: where `prepare` gathered what tasks are drawn from (vision needs none).
+        at_most: for text, the training split may be smaller, where there is no more.
 
     Raises:
         UserError: unknown domain or task; a split that is missing or smaller than the number of classes; too little
@@ -79,7 +82,7 @@ def build(domain: str, name: str, sizes: dict[str, int], seed: int = 0, folder: 
                 f"give at least one example a class in tasks.sizes.{split}."
             )
     mixed = int.from_bytes(hashlib.sha256(f"{name}/{seed}".encode()).digest()[:8])
-    return DOMAINS[domain].to_dataset(name, {split: sizes[split] for split in SPLITS}, mixed, Path(folder))
+    return DOMAINS[domain].to_dataset(name, {split: sizes[split] for split in SPLITS}, mixed, Path(folder), at_most)
 
 
 def probe(domain: str, name: str) -> None:

@@ -21,7 +21,19 @@ from pathlib import Path
 from ..errors import UserError
 
 STANDARD_LIBRARY = "python"
-SKIPPED = {"tests", "test", "testing", "_vendor", "vendored", "vendor", "externals", "site-packages", "idlelib", "lib2to3"}
+SKIPPED = {
+    "tests",
+    "test",
+    "testing",
+    "_vendor",
+    "vendored",
+    "vendor",
+    "externals",
+    "site-packages",
+    "dist-packages",
+    "idlelib",
+    "lib2to3",
+}
 LONGEST = 600  # characters of a snippet: more than the longest input of a model here
 SECTIONS = ("Parameters", "Returns", "Raises", "Notes", "Examples", "See Also", "Attributes", "References", "Yields")
 _NUMPY_SECTION = re.compile(r"^([A-Z][A-Za-z ]+)\n-{3,}\s*$", re.MULTILINE)
@@ -37,12 +49,12 @@ class Snippet:
     """A piece of text and what its source says about it.
 
     Attributes:
-        kind: "summary", "prose", "section", "parameter", "error", "warning", "comment" or "code".
+        kind: "summary", "prose", "section", "parameter", "error", "comment" or "code".
         package: its import name; `STANDARD_LIBRARY` for Python's own.
         module: file below the package's folder, with "/" and without ".py".
         name: of the function, class, parameter or exception that it belongs to.
         label: what is natural to ask of the kind: a summary's owner (function, class, method, module), a section's
-            title, a parameter's declared type, the class of an error or a warning, what code does at its end
+            title, a parameter's declared type, the class of an error, what code does at its end
             (returns, yields, nothing).
         text: the snippet itself.
     """
@@ -187,13 +199,8 @@ class _Reader:
     def _messages(self, node) -> Iterator[Snippet]:
         for inner in ast.walk(node):
             if isinstance(inner, ast.Raise) and isinstance(inner.exc, ast.Call) and inner.exc.args:
-                kind, call, name = "error", inner.exc, _name(inner.exc.func)
-            elif isinstance(inner, ast.Call) and _name(inner.func) in ("warn", "warn_deprecated") and inner.args:
-                named = [k.value for k in inner.keywords if k.arg == "category"] + inner.args[1:2]
-                kind, call, name = "warning", inner, _name(named[0]) if named else "UserWarning"
-            else:
-                continue
-            yield from self._make(kind, name, name, _words(call.args[0]))
+                name = _name(inner.exc.func)
+                yield from self._make("error", name, name, _words(inner.exc.args[0]))
 
 
 def _name(node) -> str:

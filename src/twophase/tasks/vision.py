@@ -113,8 +113,8 @@ def probe(name: str) -> None:
     to_dataset(name, dict.fromkeys(("train", "validation", "test"), len(TASKS[name].classes)), 0, Path())
 
 
-def to_dataset(name: str, sizes: dict[str, int], seed: int, folder: Path) -> DatasetDict:
-    """Sample every split of a vision task into a `DatasetDict` with features image and label."""
+def to_dataset(name: str, sizes: dict[str, int], seed: int, folder: Path, at_most: bool = False) -> DatasetDict:
+    """Sample every split of a vision task into a `DatasetDict` with features image and label; sizes are met exactly."""
     from datasets import ClassLabel, Dataset, DatasetDict, Features, Image
     from PIL import Image as Picture
 

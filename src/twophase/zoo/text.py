@@ -55,7 +55,9 @@ def _roberta(width, depth, labels):
 def _albert(width, depth, labels):
     from transformers import AlbertConfig, AlbertForSequenceClassification
 
-    config = _config(width, depth, embedding_size=width, classifier_dropout_prob=0.0)  # one layer's weights, used `depth` times
+    config = _config(
+        width, depth, embedding_size=width, classifier_dropout_prob=0.0
+    )  # one layer's weights, used `depth` times
     return AlbertForSequenceClassification(AlbertConfig(**config, num_labels=labels))
 
 
@@ -76,7 +78,13 @@ def _electra(width, depth, labels):
 
 
 ARCHITECTURES = {"bert": _bert, "roberta": _roberta, "albert": _albert, "distilbert": _distilbert, "electra": _electra}
-TOKENIZERS = {"bert": "wordpiece", "roberta": "bpe", "albert": "wordpiece", "distilbert": "wordpiece", "electra": "wordpiece"}
+TOKENIZERS = {
+    "bert": "wordpiece",
+    "roberta": "bpe",
+    "albert": "wordpiece",
+    "distilbert": "wordpiece",
+    "electra": "wordpiece",
+}
 
 
 FAMILIES = {
@@ -147,7 +155,12 @@ def word_vectors(kind: str, data: Path, source: str, width: int) -> np.ndarray:
     from sklearn.decomposition import TruncatedSVD
 
     made = tokenizer(kind, data)
-    ids = [np.array(row) for row in made([t for name in CORPORA[source] for t in texts(data / name)], add_special_tokens=False)["input_ids"]]
+    ids = [
+        np.array(row)
+        for row in made([t for name in CORPORA[source] for t in texts(data / name)], add_special_tokens=False)[
+            "input_ids"
+        ]
+    ]
     counts = sparse.csr_matrix((VOCABULARY, VOCABULARY))
     for gap in range(1, WINDOW + 1):
         left = np.concatenate([row[:-gap] for row in ids if len(row) > gap])
