@@ -96,6 +96,8 @@ def _load(folder: str | Path, **options) -> tuple[nn.Module, dict]:
 def load_with_new_head(folder: str | Path, classes: tuple[str, ...], seed: int) -> nn.Module:
     """A classifier over `classes` on a pre-trained body; the head is always new, whatever the source had.
 
+    Its last layer starts at zero (Dosovitskiy et al., 2021, Section 3.2), so that chance decides as little as it can.
+
     Raises:
         UserError: see `load_classifier`.
     """
@@ -109,6 +111,9 @@ def load_with_new_head(folder: str | Path, classes: tuple[str, ...], seed: int) 
     for module in model.classifier.modules():
         if hasattr(module, "reset_parameters"):
             module.reset_parameters()
+    last = [module for module in model.classifier.modules() if isinstance(module, torch.nn.Linear)][-1]
+    torch.nn.init.zeros_(last.weight)
+    torch.nn.init.zeros_(last.bias)
     return model
 
 

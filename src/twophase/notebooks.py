@@ -40,6 +40,7 @@ def execute(source: str | Path, target: str | Path, parameters: dict[str, Any], 
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_suffix(".failed.ipynb")
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+    os.environ["OMP_NUM_THREADS"] = "1"  # thousands of small clusterings: threads would wait for each other
     with _kernel_of_this_python() as kernel:
         papermill.execute_notebook(
             str(source), str(unfinished), parameters=parameters, kernel_name=kernel, execution_timeout=timeout,

@@ -50,7 +50,9 @@ def tasks(name: str) -> None:
         for row in found.astype(str).set_index("source").itertuples():
             if row.Index in before.index and before.loc[row.Index, "sha256"] != row.sha256:
                 version = before.loc[row.Index, "version"]
-                print(f"{row.Index} {row.version} gives other material than {version} did in the last run: data are new")
+                print(
+                    f"{row.Index} {row.version} gives other material than {version} did in the last run: data are new"
+                )
     found.to_csv(kept, index=False, lineterminator="\n")
     facts.to_csv(folder / "tasks.csv", index=False, float_format="%.4f", lineterminator="\n")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 
 import numpy as np
@@ -37,17 +38,18 @@ def mine(val: Scores, test: Scores, n_trends: int = 4, seed: int = 0) -> pd.Data
         raise UserError(f"n_trends is {n_trends}; allowed: 1 to {len(val)}, the number of datasets.")
     order = np.lexsort((test, val))  # k-means starts from rows: the order of the records must not matter
     val, test = val[order], test[order]
-    groups = _groups(val, min(n_trends, len(np.unique(val))), seed)
+    groups = _groups(tuple(val), min(n_trends, len(np.unique(val))), seed)
     table = pd.DataFrame({"val": val, "test": test}).groupby(groups).mean()
     return table.sort_values("val", ignore_index=True).rename_axis("trend")
 
 
-def _groups(val: np.ndarray, n: int, seed: int) -> np.ndarray:
+@functools.lru_cache(maxsize=1 << 16)  # thresholds, methods and candidate sets ask for the same trends again
+def _groups(val: tuple[float, ...], n: int, seed: int) -> np.ndarray:
     from sklearn.cluster import KMeans
 
     if n == len(np.unique(val)):
         return np.unique(val, return_inverse=True)[1]
-    return KMeans(n, n_init=10, random_state=seed).fit_predict(val[:, None])
+    return KMeans(n, n_init=10, random_state=seed).fit_predict(np.array(val)[:, None])
 
 
 def match(trends: pd.DataFrame, value: float) -> int:
