@@ -204,7 +204,7 @@ def test_a_built_model_is_a_published_one(models):
     for name in ("bert", "roberta"):
         model = AutoModelForSequenceClassification.from_pretrained(models / name)
         tokens = AutoTokenizer.from_pretrained(models / name)("Return the sum.", return_tensors="pt")
-        assert model(**tokens).logits.shape == (1, 15)
+        assert model(**tokens).logits.shape == (1, 14)
         assert has_source_head(models / name)
     card = (models / "roberta" / "README.md").read_text()
     assert "pipeline_tag: text-classification" in card and "word vectors counted in code" in card
@@ -230,7 +230,7 @@ def test_a_cell_is_the_same_every_time(models, data, name, dataset):
 def test_source_probabilities_and_features(models, data):
     task = tasks.load(data / "web_packages")
     headed, headless = (inference.extract(models / name, task) for name in ("roberta", "masked"))
-    assert headed.probabilities.shape == (90, 15) and headless.probabilities is None
+    assert headed.probabilities.shape == (90, 14) and headless.probabilities is None
     assert headed.features.shape == headless.features.shape == (90, 16)
 
 

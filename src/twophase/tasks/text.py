@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from datasets import DatasetDict
 
 DOCUMENTATION = ("summary", "prose")
-NUMERICS = ("numpy", "sympy", "torch", "numba", "transformers", "huggingface_hub", "narwhals")
+NUMERICS = ("numpy", "sympy", "torch", "transformers", "huggingface_hub", "narwhals")
 SYSTEMS = ("debugpy", "dulwich", "IPython", "celery", "jedi", "rich", "asyncssh", "prompt_toolkit")
 UPSTREAM = NUMERICS + SYSTEMS
 TYPES = ("array", "bool", "callable", "choice", "dict", "float", "int", "list", "str", "tuple")
@@ -64,7 +64,7 @@ TASKS: dict[str, TextTask] = {
     "python_owners": TextTask(("summary",), (STANDARD_LIBRARY,), "label", ("method", "function", "class", "module")),
     "code_packages": _which(("code",), ("fontTools", "hypothesis", "tornado", "kombu", "mpmath", "aiohttp", "dvc", "pydantic")),
     "science_order": TextTask(("comment", "code"), ("scipy", "pandas", "sklearn", "matplotlib"), "order", PLACES),
-    "jupyter_kinds": TextTask(KINDS, ("jupyter_client", "ipykernel", "nbconvert", "ipywidgets", "nbformat", "traitlets", "zmq", "papermill"), "kind", KINDS),
+    "jupyter_kinds": TextTask(KINDS, ("jupyter_client", "ipykernel", "nbconvert", "nbformat", "traitlets", "zmq", "papermill"), "kind", KINDS),
     "package_order": TextTask(("summary", "comment"), ("jinja2", "anyio", "click", "joblib", "platformdirs", "psutil", "requests", "pygit2", "virtualenv", "httpx", "pexpect", "filelock", "bs4", "lark"), "order", PLACES),
     # target: the final figure only, from packages that nothing else reads
     "image_parts": TextTask(("summary", "prose", "section"), ("skimage",), "part", ("filters", "transform", "feature", "morphology", "measure", "restoration", "color")),

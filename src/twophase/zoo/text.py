@@ -92,8 +92,8 @@ FAMILIES = {
     "distilbert": "DistilBERT encoder", "electra": "ELECTRA encoder",
 }  # fmt: skip
 UPSTREAMS = {
-    "libraries": "docstrings of fifteen Python packages, to tell which package a sentence is from",
-    "topics": "docstrings of fifteen Python packages, to tell which part of which package a sentence is from",
+    "libraries": "docstrings of fourteen Python packages, to tell which package a sentence is from",
+    "topics": "docstrings of fourteen Python packages, to tell which part of which package a sentence is from",
     "sympy_parts": "docstrings of SymPy, to tell which part of it a sentence is from",
     "types": "descriptions of parameters, to tell the declared type",
     "sections": "paragraphs of documentation, to tell the section they stand in",
