@@ -99,7 +99,7 @@ def verdict(evidence: Evidence, table: pd.DataFrame) -> str:
     )
 
 
-def choices(evidence: Evidence, cuts=(0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.25)) -> pd.DataFrame:
+def choices(evidence: Evidence, cuts=(0.04, 0.05, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2)) -> pd.DataFrame:
     """What cut and normalisation are worth on the benchmark datasets alone, each taking its turn as target.
 
     Columns, for each normalisation: mean gain of the top K over all models, and the share of datasets whose best model is
