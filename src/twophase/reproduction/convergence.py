@@ -56,7 +56,7 @@ def figure_4(evidence: Evidence, model: str):
     trends = mine(table["val"], table["test"], n)
     colours = (plots.RED, plots.ORANGE, plots.GREEN, plots.BLUE, plots.GREY)
     with plots.style():
-        figure, (axis,) = plots.panels(1, height=2.9, width=5.6)
+        figure, (axis,) = plots.panels(1, height=max(2.9, 0.17 * len(table)), width=5.6)
         for dataset, row in table.sort_values("val", ascending=False).iterrows():
             curve = evidence.records.curve(model, dataset)
             group = int((trends["val"] - row["val"]).abs().to_numpy().argmin())

@@ -133,7 +133,7 @@ def figure_cost(evidence: Evidence, everything: pd.DataFrame):
             ylabel="regret against the best by test",
         )
         ticks = [10, 20, 50, 100, 200]
-        axis.set_xlim(10, 200)
+        axis.set_xlim(10, 1.3 * everything["BF epochs"].max())
         axis.set_xticks(ticks, [str(t) for t in ticks], minor=False)
         axis.minorticks_off()
         axis.legend(loc="upper right")

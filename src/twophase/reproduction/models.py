@@ -78,8 +78,9 @@ def figure_regimes(evidence: Evidence):
     table = regimes(evidence)
     names = [name.replace("_", " ") for name in table.index]
     with plots.style():
-        figure, (axis,) = plots.panels(1, height=4.2, width=5.2)
-        sns.heatmap(table.to_numpy(), ax=axis, vmin=-1, vmax=1, cmap="PuOr", annot=True, fmt=".1f", annot_kws={"size": 6},
+        side, few = min(6.0, 1.4 + 0.2 * len(names)), len(names) <= 16
+        figure, (axis,) = plots.panels(1, height=side, width=side + 1)
+        sns.heatmap(table.to_numpy(), ax=axis, vmin=-1, vmax=1, cmap="PuOr", annot=few, fmt=".1f", annot_kws={"size": 6},
                     xticklabels=names, yticklabels=names, cbar_kws={"label": "Spearman correlation of model accuracies"})  # fmt: skip
         axis.grid(False)
         axis.axhline(len(evidence.benchmarks), color="black", lw=1)
