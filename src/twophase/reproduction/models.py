@@ -94,7 +94,10 @@ def figure_regimes(evidence: Evidence):
 def regimes_verdict(evidence: Evidence) -> str:
     """The most negative correlation between two benchmark datasets."""
     table = regimes(evidence).loc[evidence.benchmarks, evidence.benchmarks]
-    low = table.stack().idxmin()
+    known = table.stack().dropna()
+    if known.empty:
+        return "All models are equally accurate on every dataset, so there are no ranks to compare."
+    low = known.idxmin()
     return (
         f"The models that do well on **{low[0]}** do {'badly' if table.loc[low] < -0.1 else 'no better than others'} on "
         f"**{low[1]}** (Spearman {table.loc[low]:.2f}): no model is best everywhere."
