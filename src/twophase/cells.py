@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -149,8 +149,10 @@ def build_model(item: tuple[Path, dict, Any, Path, Path | None]) -> Path:
     return Store(root).put_folder("models", key, lambda folder: zoo.build(recipe, folder, data, parent=parent))
 
 
-def train_cells(params: Params, domain: str, data: Path, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Fine-tune each (model, dataset, seed).
+def train_cells(
+    params: Params, domain: str, data: Path, folder: Path, second_rate: bool = False
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Fine-tune each (model, dataset, seed); with `second_rate` the targets alone, with the second learning rate.
 
     Returns:
         Records (a row an epoch: model, dataset, role, seed, epoch, val, test, seconds) and failures.
@@ -164,14 +166,18 @@ def train_cells(params: Params, domain: str, data: Path, folder: Path) -> tuple[
 
     part = params.domain[domain]
     settings = training.TrainingConfig(**asdict(part.training))
+    roles, name = part.tasks.roles, f"{domain} records"
+    if second_rate:
+        settings = replace(settings, learning_rate=part.second_learning_rate)
+        roles, name = dict.fromkeys(part.tasks.target, "target"), f"{domain} second learning rate"
     models, failures = _models(part.zoo.recipes, folder)
     cells = [
         (model, dataset, seed)
-        for dataset, role in part.tasks.roles.items()
+        for dataset, role in roles.items()
         for model in models
         for seed in seeds(params.seed, part.seeds, model, role)
     ]
-    data_digests, model_digests, broken = _digests(data, part.tasks.roles, folder, models)
+    data_digests, model_digests, broken = _digests(data, roles, folder, models)
     cells = [cell for cell in cells if cell[0] not in broken]
     keys = [
         {
@@ -185,14 +191,14 @@ def train_cells(params: Params, domain: str, data: Path, folder: Path) -> tuple[
         for model, dataset, seed in cells
     ]
     items = [(folder / model, data / dataset, settings, seed) for model, dataset, seed in cells]
-    values = through_store(Store(), "cells", keys, train_one, items, f"{domain} records")
+    values = through_store(Store(), "cells", keys, train_one, items, name)
     rows = []
     failures += [(model, "", "", reason) for model, reason in broken.items()]
     for (model, dataset, seed), value in zip(cells, values, strict=True):
         if isinstance(value, Failure):
             failures.append((model, dataset, seed, value.reason))
             continue
-        head = {"model": model, "dataset": dataset, "role": part.tasks.roles[dataset], "seed": seed}
+        head = {"model": model, "dataset": dataset, "role": roles[dataset], "seed": seed}
         rows += [head | row for row in value]
     if not rows:
         raise UserError(f"not one {domain} cell could be trained; the first reason: {failures[0][-1]}")

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
 COLUMN, PAGE = 3.5, 7.2  # inches: one column, and both
 BLUE, ORANGE, GREEN, RED, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#7F7F7F"  # Okabe and Ito
-METHODS = {"brute force": GREY, "successive halving": ORANGE, "fine-selection": BLUE, "two-phase": BLUE}
 STYLE = {
     "font.size": 8, "axes.titlesize": 8, "axes.labelsize": 8, "xtick.labelsize": 7, "ytick.labelsize": 7,
     "legend.fontsize": 7, "legend.frameon": False, "axes.spines.top": False, "axes.spines.right": False,

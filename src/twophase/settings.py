@@ -106,11 +106,15 @@ class Zoo:
 
 @dataclass(frozen=True)
 class Domain:
-    """Everything that belongs to one domain (``cv``)."""
+    """Everything that belongs to one domain (``cv``).
+
+    ``second_learning_rate``: the targets are trained with it too (Fig. 8).
+    """
 
     cut: float
     tasks: Tasks
     training: Training
+    second_learning_rate: float
     seeds: Seeds
     proxies: tuple[str, ...]
     zoo: Zoo

@@ -1,4 +1,4 @@
-"""What ``dvc.yaml`` calls: ``python -m twophase.stages VERB [DOMAIN] [NAME]`` beside ``params.yaml``.
+"""What ``dvc.yaml`` calls: ``python -m twophase.stages VERB [NOTEBOOK] [DOMAIN]`` beside ``params.yaml``.
 
 Each verb reads ``params.yaml`` and what earlier stages wrote, nothing else of the configuration. Work is
 kept cell by cell in the store (:mod:`twophase.cells`), so a stage that was killed goes on where it was.
@@ -76,6 +76,18 @@ def records(name: str) -> None:
     failures.to_csv(folder / "failures.csv", index=False, lineterminator="\n")
 
 
+def second_rate(name: str) -> None:
+    """Fine-tune every model on the targets with the second learning rate: ``second_rate.csv`` (Fig. 8)."""
+    from twophase import cells
+    from twophase.records import TrainingRecords
+
+    rows, failures = cells.train_cells(config.read(), name, DATA / name, ZOO / name, second_rate=True)
+    folder = RESULTS / name
+    folder.mkdir(parents=True, exist_ok=True)
+    TrainingRecords.from_frame(rows).write(folder / "second_rate.csv")
+    failures.to_csv(folder / "second_rate_failures.csv", index=False, lineterminator="\n")
+
+
 def proxies(name: str) -> None:
     """Score every model on every dataset: ``proxies.csv``, and what failed: ``proxy_failures.csv``."""
     from twophase import cells
@@ -87,12 +99,48 @@ def proxies(name: str) -> None:
     failures.to_csv(folder / "proxy_failures.csv", index=False, lineterminator="\n")
 
 
-def notebook(domain: str, name: str) -> None:
-    """Execute ``notebooks/<name>.ipynb`` for the domain into ``results/notebooks/``."""
+def leave_one_out(name: str) -> None:
+    """Run every selection on every dataset taking its turn as target: ``results/leave_one_out/<domain>.csv``."""
+    from twophase.reproduction import evidence
+    from twophase.reproduction import leave_one_out as turns
+
+    found = turns.turns(name, evidence.load(name).everything)
+    folder = RESULTS / "leave_one_out"
+    folder.mkdir(parents=True, exist_ok=True)
+    found.to_csv(folder / f"{name}.csv", index=False, float_format="%.8g", lineterminator="\n")
+
+
+def metrics(name: str) -> None:
+    """Write what ablations are judged by: ``results/metrics/<domain>.json``."""
+    import json
+
+    from twophase.reproduction import evidence
+    from twophase.reproduction import metrics as judged
+
+    found = {key: round(value, 6) for key, value in judged.metrics(evidence.load(name)).items()}
+    folder = RESULTS / "metrics"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps(found, indent=2) + "\n")
+
+
+def claims(name: str) -> None:
+    """Test every claim of the paper on the domain: ``results/claims/<domain>.csv``."""
+    from twophase.reproduction import claims as ledger
+    from twophase.reproduction import evidence
+
+    folder = RESULTS / "claims"
+    folder.mkdir(parents=True, exist_ok=True)
+    found = ledger.tested(evidence.load(name))
+    found.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
+
+
+def notebook(name: str, domain: str | None = None) -> None:
+    """Execute ``notebooks/<name>.ipynb``, for one domain if it has such a parameter, into ``results/notebooks/``."""
     from twophase import notebooks
 
-    source = Path("notebooks") / f"{name}.ipynb"
-    notebooks.execute(source, RESULTS / "notebooks" / f"{name}_{domain}.ipynb", {"domain": domain})
+    given = {"domain": domain} if domain else {}
+    target = RESULTS / "notebooks" / f"{'_'.join([name, *given.values()])}.ipynb"
+    notebooks.execute(Path("notebooks") / f"{name}.ipynb", target, given)
 
 
 def manifest() -> None:
@@ -104,8 +152,8 @@ def manifest() -> None:
 
 
 VERBS = {
-    "check": check, "tasks": tasks, "zoo": zoo, "records": records, "proxies": proxies, "notebook": notebook,
-    "manifest": manifest,
+    "check": check, "tasks": tasks, "zoo": zoo, "records": records, "second_rate": second_rate, "proxies": proxies,
+    "leave_one_out": leave_one_out, "metrics": metrics, "claims": claims, "notebook": notebook, "manifest": manifest,
 }  # fmt: skip
 
 
@@ -113,7 +161,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one stage. Returns 0, 2 on a :class:`UserError` (one line on stderr), 130 on Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m twophase.stages", description="one stage of dvc.yaml")
     parser.add_argument("verb", choices=VERBS)
-    parser.add_argument("arguments", nargs="*", metavar="DOMAIN [NOTEBOOK]")
+    parser.add_argument("arguments", nargs="*", metavar="[NOTEBOOK] [DOMAIN]")
     given = parser.parse_args(arguments)
     os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
     if os.environ.get("DVC_STAGE"):

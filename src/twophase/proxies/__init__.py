@@ -6,7 +6,7 @@ module `_name.py` beside these and enter it in the two dictionaries below.
 
 from twophase.proxies._h_score import h_score
 from twophase.proxies._knn import knn
-from twophase.proxies._leep import leep
+from twophase.proxies._leep import leep, leep_reinitialised
 from twophase.proxies._linear_probe import linear_probe
 from twophase.proxies._logme import logme
 from twophase.proxies._nleep import nleep
@@ -18,6 +18,7 @@ PROXIES = {
     "h_score": h_score,
     "knn": knn,
     "linear_probe": linear_probe,
+    "leep_reinitialised": leep_reinitialised,
 }
 
 # What the first argument of each must be: source-label probabilities (N, Z) or features (N, D).
@@ -28,6 +29,8 @@ PROXY_INPUTS = {
     "h_score": "features",
     "knn": "features",
     "linear_probe": "features",
+    "leep_reinitialised": "features",
 }
 
-__all__ = ["PROXIES", "PROXY_INPUTS", "h_score", "knn", "leep", "linear_probe", "logme", "nleep"]
+__all__ = ["PROXIES", "PROXY_INPUTS", "h_score", "knn", "leep", "leep_reinitialised", "linear_probe", "logme",
+           "nleep"]  # fmt: skip

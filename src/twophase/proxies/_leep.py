@@ -6,7 +6,9 @@ representations. ICML 2020. https://arxiv.org/abs/2002.12462
 
 import numpy as np
 
-from twophase.proxies._checks import check_probabilities
+from twophase.proxies._checks import check_features, check_probabilities
+
+INITIAL_SPREAD = 0.02  # standard deviation with which transformers initialises a new head
 
 
 def leep(probabilities, labels):
@@ -32,6 +34,33 @@ def leep(probabilities, labels):
     """
     theta, labels = check_probabilities(probabilities, labels)
     return expected_log_prediction(theta, labels)
+
+
+def leep_reinitialised(features, labels, seed=0):
+    r"""LEEP as the paper's released code comes to compute it: through a new, random head of as many labels as the target.
+
+    The code loads each model with the target's number of labels, which replaces the source head; theta is then nearly
+    uniform, and the score nearly minus the entropy of the target labels, whatever the model.
+
+    Args:
+        features: input of the head, of each example.
+        labels: target label of each example, integers from 0.
+        seed: of the head, a linear layer drawn from N(0, 0.02^2) without bias.
+
+    Returns:
+        float <= 0 in nats.
+
+    Raises:
+        UserError: a wrong shape, NaN, wrong labels, one class only.
+
+    Shape:
+        - features: (N, D), labels: (N,)
+    """
+    features, labels = check_features(features, labels)
+    head = np.random.default_rng(seed).normal(0, INITIAL_SPREAD, (features.shape[1], labels.max() + 1))
+    logits = features @ head  # (N, C)
+    theta = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return expected_log_prediction(theta / theta.sum(axis=1, keepdims=True), labels)
 
 
 def expected_log_prediction(theta, labels):

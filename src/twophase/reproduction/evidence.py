@@ -20,7 +20,7 @@ from ..pipeline import TwoPhase, two_phase
 from ..recall import coarse_recall, normalize
 from ..records import TrainingRecords
 from ..runs import RecordedRuns
-from ..selection import Selection, brute_force, fine_selection, successive_halving
+from ..selection import Selection, fine_selection
 
 RESAMPLES = 2000
 MODALITY = {"cv": "vision", "nlp": "language"}
@@ -28,26 +28,52 @@ MODALITY = {"cv": "vision", "nlp": "language"}
 
 @dataclass
 class Evidence:
-    """What was measured for a domain.
+    """What was measured for a domain. A file of results is read when it is first asked for.
 
     Attributes:
         domain: for example "cv".
         records: of the models that have all cells; what is missing is in `incomplete`.
-        proxies: model, dataset, proxy, score, seconds.
         params: the whole configuration.
-        tasks: facts of each dataset: role, classes, chance, train, validation, test.
-        sources: what the datasets were made from: version, licence, files, sha256 of each package.
+        results: the folder of that name.
         incomplete: models left out because a cell of theirs failed.
     """
 
     domain: str
     records: TrainingRecords
-    proxies: pd.DataFrame
     params: config.Params
-    tasks: pd.DataFrame
-    sources: pd.DataFrame
+    results: Path
     incomplete: list[str] = field(default_factory=list)
     _made: dict = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def proxies(self) -> pd.DataFrame:
+        """model, dataset, proxy, score, seconds."""
+        return pd.read_csv(self.results / self.domain / "proxies.csv")
+
+    @cached_property
+    def tasks(self) -> pd.DataFrame:
+        """Facts of each dataset: role, classes, chance, train, validation, test."""
+        return pd.read_csv(self.results / self.domain / "tasks.csv", index_col=0)
+
+    @cached_property
+    def sources(self) -> pd.DataFrame:
+        """What the datasets were made from: version, licence, files, sha256 of each package."""
+        return pd.read_csv(self.results / self.domain / "sources.csv", index_col=0)
+
+    @cached_property
+    def cards(self) -> pd.DataFrame:
+        """Embedding of each model card (models x dimensions); empty where none was configured."""
+        return pd.read_csv(self.results / self.domain / "cards.csv", index_col="model")
+
+    @cached_property
+    def second_rate(self) -> TrainingRecords:
+        """Records of the targets, trained with the second learning rate."""
+        return TrainingRecords.read(self.results / self.domain / "second_rate.csv").without(models=self.incomplete)
+
+    @cached_property
+    def turns(self) -> pd.DataFrame:
+        """Every selection on every dataset taking its turn as target (`leave_one_out.turns`)."""
+        return pd.read_csv(self.results / "leave_one_out" / f"{self.domain}.csv", keep_default_na=False)
 
     @property
     def settings(self):
@@ -78,15 +104,17 @@ class Evidence:
 
     def matrix(self, target: str) -> pd.DataFrame:
         """The performance matrix without the target."""
-        return self._once("matrix", target, lambda: self.records.matrix(exclude=[target]))
+        return self.once("matrix", target, lambda: self.records.matrix(exclude=[target]))
 
     def clusters(self, target: str, **options) -> Clusters:
         """Clusters made without the target, as configured; options override `cluster_models`'s."""
         chosen, matrix = self.params.clustering, self.matrix(target)
         given = {"k": min(chosen.k, len(matrix)), "method": chosen.method, "n_clusters": chosen.n_clusters,
                  "threshold": self.settings.cut, "seed": self.params.seed}  # fmt: skip
+        if "similarity" in options:
+            return cluster_models(matrix, **(given | options))
         key = (target, tuple(sorted(options.items())))
-        return self._once("clusters", key, lambda: cluster_models(matrix, **(given | options)))
+        return self.once("clusters", key, lambda: cluster_models(matrix, **(given | options)))
 
     def raw_scores(self, target: str, proxy: str | None = None) -> pd.Series:
         """Proxy scores of all models on a target; without a source head the configured `headless` proxy's."""
@@ -95,28 +123,38 @@ class Evidence:
         scores = here[name].fillna(here[self.params.proxy.headless])
         return scores.reindex(self.models)
 
-    def scores(self, target: str) -> pd.Series:
-        """Normalised proxy scores of the representatives of non-singleton clusters."""
+    def scored(self, target: str, proxy: str = "representative") -> list[str]:
+        """The models that a proxy is run on: representatives of non-singleton clusters, or with "own" their members."""
         clusters = self.clusters(target)
-        chosen = clusters.representatives.loc[clusters.non_singletons]
-        return normalize(self.raw_scores(target).loc[list(chosen)], self.params.proxy.normalization)
+        if proxy == "own":
+            return list(clusters.labels.index[clusters.labels.isin(clusters.non_singletons)])
+        return list(clusters.representatives.loc[clusters.non_singletons])
 
-    def proxy_seconds(self, target: str) -> float:
-        """Measured seconds of scoring the representatives."""
+    def proxy_seconds(self, target: str, models: list[str] | None = None) -> float:
+        """Measured seconds of scoring models (the representatives) with the configured proxy."""
         name, headless = self.params.proxy.name, self.params.proxy.headless
         here = self.proxies[self.proxies["dataset"] == target].pivot(index="model", columns="proxy", values="seconds")
-        return float(here[name].fillna(here[headless]).loc[self.scores(target).index].sum())
+        return float(here[name].fillna(here[headless]).loc[models or self.scored(target)].sum())
 
-    def recall(self, target: str) -> pd.DataFrame:
-        """`coarse_recall` of a target, as configured."""
-        return self._once(
-            "recall",
-            target,
-            lambda: coarse_recall(self.matrix(target), self.clusters(target), self.scores(target), self.top),
-        )
+    def scores(
+        self, target: str, proxy: str = "representative", name: str | None = None, normalization: str | None = None
+    ) -> pd.Series:
+        """Normalised scores of `scored`; `name` and `normalization` override the configured ones."""
+        scores = self.raw_scores(target, name).loc[self.scored(target, proxy)]
+        return normalize(scores, normalization or self.params.proxy.normalization)
 
-    def recalled(self, target: str) -> list[str]:
-        table = self.recall(target)
+    def recall(
+        self, target: str, proxy: str = "representative", singleton_similarity: str = "eq1", **scores
+    ) -> pd.DataFrame:
+        """`coarse_recall` of a target, as configured; options as there and of `scores`."""
+        return self.once(
+            "recall", (target, proxy, singleton_similarity, *scores.items()),
+            lambda: coarse_recall(self.matrix(target), self.clusters(target), self.scores(target, proxy, **scores),
+                                  self.top, proxy, singleton_similarity),
+        )  # fmt: skip
+
+    def recalled(self, target: str, **options) -> list[str]:
+        table = self.recall(target, **options)
         return list(table.index[table["recalled"]])
 
     def runs(self, target: str) -> RecordedRuns:
@@ -124,34 +162,32 @@ class Evidence:
 
     def known(self, target: str) -> TrainingRecords:
         """Benchmark records without the target."""
-        return self._once("known", target, lambda: self.records.only("benchmark").without(datasets=[target]))
-
-    def brute_force(self, target: str) -> Selection:
-        return self._once("bf", target, lambda: brute_force(self.runs(target), self.models))
-
-    def halving(self, target: str, models: tuple[str, ...] | None = None) -> Selection:
-        return self._once("sh", (target, models), lambda: successive_halving(self.runs(target), models or self.models))
+        return self.once("known", target, lambda: self.records.only("benchmark").without(datasets=[target]))
 
     def fine_selection(
-        self, target: str, models: tuple[str, ...] | None = None, threshold: float | None = None
-    ) -> Selection:
+        self, target: str, models: list[str] | None = None, threshold: float | None = None,
+        kind: str | None = None, runs: RecordedRuns | None = None,
+    ) -> Selection:  # fmt: skip
+        """Fine-selection among `models` (all); threshold, its kind and the runs override the configured ones."""
         chosen = self.params.selection
         limit = chosen.threshold if threshold is None else threshold
-        return self._once(
-            "fs", (target, models, limit),
-            lambda: fine_selection(self.runs(target), models or self.models, self.known(target), limit,
-                                   min(chosen.n_trends, len(self.matrix(target))), chosen.threshold_kind, self.params.seed),
-        )  # fmt: skip
+        return fine_selection(runs or self.runs(target), models or self.models, self.known(target), limit,
+                              self.n_trends(target), kind or chosen.threshold_kind, self.params.seed)  # fmt: skip
 
-    def two_phase(self, target: str) -> TwoPhase:
+    def two_phase(
+        self, target: str, runs: RecordedRuns | None = None, proxy: str = "representative",
+        singleton_similarity: str = "eq1", **scores,
+    ) -> TwoPhase:  # fmt: skip
+        """The whole method on a target, as configured; options as of `recall`."""
         chosen = self.params.selection
-        return self._once(
-            "2ph", target,
-            lambda: two_phase(self.runs(target), self.matrix(target), self.known(target), self.clusters(target),
-                              self.scores(target), self.top, chosen.threshold, min(chosen.n_trends, len(self.matrix(target))),
-                              chosen.threshold_kind, self.params.recall.epochs_per_proxy, self.proxy_seconds(target),
-                              self.params.seed),
-        )  # fmt: skip
+        return two_phase(runs or self.runs(target), self.matrix(target), self.known(target), self.clusters(target),
+                         self.scores(target, proxy, **scores), self.top, chosen.threshold, self.n_trends(target),
+                         chosen.threshold_kind, self.params.recall.epochs_per_proxy,
+                         self.proxy_seconds(target, self.scored(target, proxy)), self.params.seed,
+                         proxy=proxy, singleton_similarity=singleton_similarity)  # fmt: skip
+
+    def n_trends(self, target: str) -> int:
+        return min(self.params.selection.n_trends, len(self.matrix(target)))
 
     def final(self, target: str) -> pd.Series:
         """Final test score of each model on a target (the seed that selections replay)."""
@@ -159,7 +195,14 @@ class Evidence:
         frame = frame[frame["seed"] == frame.groupby("model")["seed"].transform("min")]
         return frame[frame["epoch"] == frame["epoch"].max()].set_index("model")["test"]
 
-    def _once(self, what: str, key, make):
+    def first_epoch(self, dataset: str) -> float:
+        """Spearman of the models' first validation on a dataset with their final test there."""
+        frame = self.records.frame[self.records.frame["dataset"] == dataset]
+        first = frame[(frame["epoch"] == 1) & (frame["seed"] == frame.groupby("model")["seed"].transform("min"))]
+        return first.set_index("model")["val"].corr(self.final(dataset), method="spearman")
+
+    def once(self, what: str, key, make):
+        """`make()`, computed once for each `what` and key."""
         if (what, key) not in self._made:
             self._made[what, key] = make()
         return self._made[what, key]
@@ -189,9 +232,7 @@ def load(domain: str) -> Evidence:
     records = TrainingRecords.read(folder / "records.csv")
     whole = records.matrix(role=None, missing="drop").columns
     incomplete = [model for model in records.models if model not in whole]
-    proxies = pd.read_csv(folder / "proxies.csv")
-    tables = (pd.read_csv(folder / f"{name}.csv", index_col=0) for name in ("tasks", "sources"))
-    return Evidence(domain, records.without(models=incomplete), proxies, params, *tables, incomplete)
+    return Evidence(domain, records.without(models=incomplete), params, here / "results", incomplete)
 
 
 def interval(values, level: float = 0.95, seed: int = 0) -> tuple[float, float]:

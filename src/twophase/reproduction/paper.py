@@ -52,3 +52,4 @@ RECALL_CONTAINS_BEST = {  # Section V-B: K that contains the best model
     "nlp": {"Tweet": 10, "MNLI": 5, "MultiRC": 5, "Boolq": 5},
     "cv": {"Beans": 10, "MedMNIST": 15, "Flowers": 5, "X-Ray": 5},
 }
+TABLE_11 = {"nlp": (5, 5, 4, 3, 2, 2, 2, 2, 2, 2, 2), "cv": (7, 6, 4, 3, 2, 2, 2)}  # sizes, technical report
