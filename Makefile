@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install params repro from-scratch smoke test lint lab clean lock
+.PHONY: help install params repro from-scratch smoke site test lint lab clean lock
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ smoke: .venv/installed ## the same stages on a handful of models, in a clone und
 	rm -rf build/smoke && git clone -q . build/smoke
 	git ls-files -z -co --exclude-standard | tar --null --ignore-failed-read -T - -cf - | tar -xf - -C build/smoke
 	cd build/smoke && export PYTHONPATH=$$PWD/src && python -m twophase params profile=smoke && dvc repro
+
+site: .venv/installed ## render the executed notebooks to build/site/index.html
+	@python -m twophase.site
 
 test: .venv/installed ## run all tests (the quick ones alone: make test ARGS="-m 'not slow'")
 	python -m pytest -q $(ARGS)
