@@ -5,6 +5,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help install params repro from-scratch smoke ablations test lint lab clean lock
+.PHONY: help install params repro from-scratch smoke site test lint lab clean lock
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +35,8 @@ smoke: .venv/installed ## the same stages on a handful of models, in a clone und
 
 ablations: .venv/installed ## run the experiments of conf/ablations.yaml, one parameter at a time (about half an hour)
 	python -m twophase.reproduction.ablations
+site: .venv/installed ## render the executed notebooks to build/site/index.html
+	@python -m twophase.site
 
 test: .venv/installed ## run all tests (the quick ones alone: make test ARGS="-m 'not slow'")
 	python -m pytest -q $(ARGS)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from twophase.records import TrainingRecords
+from twophase.site import build
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -16,6 +17,12 @@ def published() -> Path:
     if not folder.is_dir():
         pytest.skip(f"published records are not at {folder}; set TWOPHASE_MIRROR to a local mirror")
     return folder
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory) -> Path:
+    """Folder of the site of the committed results."""
+    return build(ROOT / "results", ROOT / "README.md", tmp_path_factory.mktemp("made") / "site").parent
 
 
 @pytest.fixture

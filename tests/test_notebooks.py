@@ -1,5 +1,9 @@
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -80,3 +84,30 @@ def test_a_failing_cell_leaves_no_result_but_its_trace(tmp_path):
     with pytest.raises(PapermillExecutionError, match="the reason"):
         notebooks.execute(source, tmp_path / "out.ipynb", {"n": 2})
     assert not (tmp_path / "out.ipynb").exists() and (tmp_path / "out.failed.ipynb").exists()
+
+
+@pytest.mark.slow
+def test_run_all_in_the_editor_writes_where_the_stage_does(tmp_path):
+    """A kernel started in notebooks/ makes the committed figures and tables again, and leaves nothing beside them."""
+    copy = tmp_path / "copy"
+    own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+
+    def run(*command, cwd=copy, **options):
+        done = subprocess.run(command, cwd=cwd, env=own | {"PYTHONPATH": str(copy / "src")}, capture_output=True,
+                              text=True, timeout=300, **options)  # fmt: skip
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
+
+    for name in filter(None, run("git", "ls-files", "-z", cwd=ROOT).split("\0")):
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, copy / name)
+    run("git", "init", "-q")
+    run("git", "add", "-A")
+    run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-q", "-m", "as committed")
+    figures = ["figure_1_cv.png", "figure_1_cv.svg", "figure_regimes_cv.png", "figure_regimes_cv.svg"]
+    for name in figures:
+        (copy / "results" / "figures" / name).unlink()
+    program = "from twophase.notebooks import execute; execute('01_models.ipynb', '../../done.ipynb', {})"
+    run(sys.executable, "-c", program, cwd=copy / "notebooks")
+    assert run("git", "status", "--porcelain", "--untracked-files=all") == ""
+    assert all((copy / "results" / "figures" / name).is_file() for name in figures)

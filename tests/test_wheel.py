@@ -1,4 +1,4 @@
-"""The wheel carries its configuration: installed elsewhere it answers and composes."""
+"""The wheel carries its configuration and templates: installed elsewhere it answers and composes."""
 
 import os
 import subprocess
@@ -21,6 +21,10 @@ def installed(tmp_path_factory):
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder / "site")
     return folder
+
+
+def files(folder, pattern):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob(pattern))
 
 
 def run(installed, *arguments):
@@ -53,7 +57,9 @@ def test_it_composes_its_own_configuration(installed):
 
 
 def test_it_holds_every_file_of_the_configuration(installed):
-    def files(folder):
-        return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.yaml"))
+    assert files(installed / "site" / "twophase" / "conf", "*.yaml") == files(ROOT / "conf", "*.yaml")
 
-    assert files(installed / "site" / "twophase" / "conf") == files(ROOT / "conf")
+
+def test_it_holds_every_template(installed):
+    made, here = (folder / "twophase" / "site" / "templates" for folder in (installed / "site", ROOT / "src"))
+    assert files(made, "*.*") == files(here, "*.*") != []

@@ -27,6 +27,17 @@ def find_project(start: Path | None = None) -> Path | None:
     return None
 
 
+def root() -> Path:
+    """The project's folder, from any folder inside: what stages and notebooks read and write lies below it.
+
+    Raises:
+        UserError: the current folder is not inside the project.
+    """
+    if (project := find_project()) is None:
+        raise UserError(f"{Path.cwd()} is not inside the repository (no dvc.yaml beside conf/); go to its folder.")
+    return project
+
+
 def find_conf() -> Path:
     """The folder of the configuration: of the project around the current folder, else of the package.
 

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .config import root
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -44,13 +46,21 @@ def panels(n: int, columns: int = 4, height: float = 1.9, width: float = PAGE, *
     return figure, list(axes.flat[:n])
 
 
-def save(figure: Figure, name: str, domain: str, folder: str | Path = "results/figures") -> Figure:
-    """Write `<name>_<domain>.svg` and `.png` without dates; returns the figure, closed for pyplot."""
+def save(figure: Figure, name: str, domain: str | None = None, folder: str | Path | None = None) -> Figure:
+    """Write `<name>_<domain>.svg` and `.png` (of no domain: `<name>`) without dates; returns it, closed for pyplot.
+
+    Args:
+        folder: results/figures of the project by default, wherever in it the notebook runs.
+
+    Raises:
+        UserError: no folder is given and the current one is not inside the project.
+    """
     import matplotlib.pyplot as plt
 
-    folder = Path(folder)
+    folder = Path(folder or root() / "results" / "figures")
     folder.mkdir(parents=True, exist_ok=True)
-    figure.savefig(folder / f"{name}_{domain}.svg", metadata={"Date": None, "Creator": None})
-    figure.savefig(folder / f"{name}_{domain}.png", metadata={"Software": None})
+    name = f"{name}_{domain}" if domain else name
+    figure.savefig(folder / f"{name}.svg", metadata={"Date": None, "Creator": None})
+    figure.savefig(folder / f"{name}.png", metadata={"Software": None})
     plt.close(figure)
     return figure

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from .. import config
 from ..clustering import Clusters, cluster_models
+from ..config import root
 from ..errors import UserError
 from ..pipeline import TwoPhase, two_phase
 from ..recall import coarse_recall, normalize
@@ -206,14 +206,6 @@ class Evidence:
         if (what, key) not in self._made:
             self._made[what, key] = make()
         return self._made[what, key]
-
-
-def root() -> Path:
-    """The repository's folder: the nearest parent of the current one with a dvc.yaml."""
-    for folder in (Path.cwd(), *Path.cwd().parents):
-        if (folder / "dvc.yaml").is_file():
-            return folder
-    raise UserError(f"{Path.cwd()} is not inside the repository (no dvc.yaml above it); start from its folder.")
 
 
 def load(domain: str) -> Evidence:
