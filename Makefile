@@ -4,8 +4,7 @@ PYTHON ?= python3.11
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install params repro from-scratch smoke ablations test lint lab clean lock
-.PHONY: help install params repro from-scratch smoke site test lint lab clean lock
+.PHONY: help install params repro from-scratch smoke ablations site test lint lab clean lock
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -14,7 +13,7 @@ install: .venv/installed ## make .venv and install the package with the locked v
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	python -m pip install --disable-pip-version-check --progress-bar off -q -c constraints.txt -e ".[dev]"
+	python -m pip install --disable-pip-version-check --progress-bar off -q -c constraints.txt -e ".[cards,dev]"
 	touch .venv/installed
 
 params: .venv/installed ## write params.yaml from conf/ (after every edit there)
@@ -53,7 +52,7 @@ clean: .venv/installed ## remove the cell store (asks first) and what builds lef
 
 lock: .venv/installed ## resolve pyproject.toml anew into constraints.txt
 	@report=$$(mktemp) && trap "rm -f $$report" EXIT && \
-	python -m pip install -q --disable-pip-version-check --dry-run --ignore-installed --report $$report ".[dev]" && \
+	python -m pip install -q --disable-pip-version-check --dry-run --ignore-installed --report $$report ".[cards,dev]" && \
 	{ grep '^#' constraints.txt; python -c "import json, re, sys; \
 	rows = [item['metadata'] for item in json.load(open(sys.argv[1]))['install']]; \
 	print(*sorted(re.sub('[-_.]+', '-', row['name'].lower()) + '==' + row['version'].split('+')[0] for row in rows \

@@ -42,6 +42,15 @@ class Selection:
 
 
 @dataclass(frozen=True)
+class Cards:
+    """What encodes model cards (`zoo.embedding`); ``encoder`` None: nothing does. ``sha256``: file -> hash."""
+
+    name: str
+    encoder: str | None
+    sha256: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Sizes:
     """Examples of a task's splits."""
 
@@ -132,4 +141,5 @@ class Params:
     clustering: Clustering
     recall: Recall
     selection: Selection
+    cards: Cards
     domain: dict[str, Domain]

@@ -99,6 +99,26 @@ def proxies(name: str) -> None:
     failures.to_csv(folder / "proxy_failures.csv", index=False, lineterminator="\n")
 
 
+def cards(name: str) -> None:
+    """Encode the models' cards: ``cards.csv``, and by what: ``cards.json``."""
+    import json
+
+    import pandas as pd
+
+    from twophase.compute import single_thread
+    from twophase.zoo.embedding import embed_cards
+
+    chosen, folder = config.read().cards, RESULTS / name
+    folder.mkdir(parents=True, exist_ok=True)
+    table = pd.DataFrame(index=pd.Index([], name="model"))
+    if chosen.encoder:
+        with single_thread():
+            table = embed_cards(ZOO / name, chosen.encoder, chosen.sha256)
+    table.to_csv(folder / "cards.csv", float_format="%.6f", lineterminator="\n")
+    facts = {"name": chosen.name, "encoder": chosen.encoder, "sha256": chosen.sha256, "dimensions": table.shape[1]}
+    (folder / "cards.json").write_text(json.dumps(facts, indent=2) + "\n")
+
+
 def leave_one_out(name: str) -> None:
     """Run every selection on every dataset taking its turn as target: ``results/leave_one_out/<domain>.csv``."""
     from twophase.reproduction import evidence
@@ -152,7 +172,7 @@ def manifest() -> None:
 
 
 VERBS = {
-    "check": check, "tasks": tasks, "zoo": zoo, "records": records, "second_rate": second_rate, "proxies": proxies,
+    "check": check, "tasks": tasks, "zoo": zoo, "records": records, "second_rate": second_rate, "proxies": proxies, "cards": cards,
     "leave_one_out": leave_one_out, "metrics": metrics, "claims": claims, "notebook": notebook, "manifest": manifest,
 }  # fmt: skip
 

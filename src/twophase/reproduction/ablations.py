@@ -81,13 +81,27 @@ def table(found: pd.DataFrame) -> pd.DataFrame:
     return wide.swaplevel(axis=1).sort_index(axis=1, level=0, sort_remaining=False)
 
 
+def verdict(found: pd.DataFrame) -> str:
+    """How far each parameter moves the regret of the selected model, the widest range first."""
+    said = []
+    for domain in STYLE:
+        here = found[(found["domain"] == domain) & (found["parameter"] != "configured")]
+        spans = here.groupby("parameter")["regret_best"].agg(["min", "max"])
+        spans = spans.loc[(spans["max"] - spans["min"]).sort_values(ascending=False).index]
+        rows = [f"`{name}` from {low:.3f} to {high:.3f}" for name, low, high in spans.itertuples()]
+        said.append(f"**{domain}**: regret goes, over the values tried of {'; '.join(rows)}.")
+    return "\n\n".join(said)
+
+
 def figure_ablations(found: pd.DataFrame):
     """A row a quantity, a column a parameter; the dashed line is the configured run."""
     swept = [p for p in found["parameter"].unique() if p != "configured"]
     kinds = {p: p.split(".", 1)[1] if p.split(".")[0] in STYLE else p for p in swept}
     names = list(dict.fromkeys(kinds.values()))
     with plots.style():
-        figure, axes = plots.panels(len(names) * len(QUANTITIES), columns=len(names), height=1.7, width=1.55 * len(names))
+        figure, axes = plots.panels(
+            len(names) * len(QUANTITIES), columns=len(names), height=1.7, width=1.55 * len(names)
+        )
         for number, (quantity, label) in enumerate(QUANTITIES.items()):
             for column, name in enumerate(names):
                 axis = axes[number * len(names) + column]
@@ -101,7 +115,9 @@ def _panel(axis, found: pd.DataFrame, parameters: list[str], quantity: str) -> N
     values = list(dict.fromkeys(found[found["parameter"].isin(parameters)]["value"]))
     for domain, (colour, mark) in STYLE.items():
         here = found[(found["domain"] == domain) & found["parameter"].isin(parameters)]
-        axis.plot([values.index(v) for v in here["value"]], here[quantity], marker=mark, ms=3, color=colour, label=domain)
+        axis.plot(
+            [values.index(v) for v in here["value"]], here[quantity], marker=mark, ms=3, color=colour, label=domain
+        )
         configured = found[(found["parameter"] == "configured") & (found["domain"] == domain)][quantity]
         axis.axhline(float(configured.iloc[0]), color=colour, ls="--", lw=0.8, label=f"{domain}, as configured")
     axis.set_xticks(range(len(values)), values, rotation=45, ha="right")

@@ -44,7 +44,8 @@ def table_methods(evidence: Evidence) -> pd.DataFrame:
     chosen = alternatives(evidence.turns, evidence.params.proxy.name)
     del chosen["best proxy"]
     chosen |= {
-        f"best by {proxy} of all": of(evidence.turns, "best proxy", variant=proxy) for proxy in evidence.settings.proxies
+        f"best by {proxy} of all": of(evidence.turns, "best proxy", variant=proxy)
+        for proxy in evidence.settings.proxies
     }
     reference, rows = chosen["brute force"]["accuracy"], {}
     for method, table in chosen.items():

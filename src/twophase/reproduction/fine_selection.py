@@ -13,7 +13,9 @@ from .leave_one_out import THRESHOLDS, of
 
 def table_4(evidence: Evidence) -> pd.DataFrame:
     """Table IV: accuracy and epochs of fine-selection among the recalled models, by threshold."""
-    chosen = {f"{t:.0%}": of(evidence.turns, "fine-selection", "recalled", f"relative threshold {t:g}") for t in THRESHOLDS}
+    chosen = {
+        f"{t:.0%}": of(evidence.turns, "fine-selection", "recalled", f"relative threshold {t:g}") for t in THRESHOLDS
+    }
     rows = {}
     for target in evidence.targets:
         for quantity in ("accuracy", "epochs"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from .. import plots
-from .claims import LEDGER
+from .claims import FAILS, HOLDS, LEDGER, OPEN
 from .evidence import Evidence, save_table
 
 
@@ -43,6 +43,16 @@ def figure_leep(evidence: Evidence):
             axis.set(ylabel="final test accuracy" if axis is axes[0] else "")
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
         return plots.save(figure, "figure_leep", evidence.domain)
+
+
+def reading(table: pd.DataFrame) -> str:
+    """Which differences change something here, which do not, and which these datasets cannot settle."""
+    said = []
+    for verdict, start in ((HOLDS, "Changes something"), (FAILS, "Changes nothing to speak of"), (OPEN, "Not settled")):
+        here = table[table["verdict"] == verdict]
+        rows = [f"{row['statement']} ({number}, {row['measured']:+.3f})" for number, row in here.iterrows()]
+        said.append(f"**{start}** ({len(rows)} of {len(table)}): {'; '.join(rows) or 'none'}.")
+    return "\n\n".join(said)
 
 
 def verdict(evidence: Evidence) -> str:

@@ -14,7 +14,9 @@ from .verdicts import SAME, Claim, Measured, above, always, below, same
 
 
 def _threshold(evidence: Evidence, quantity: str) -> pd.Series:
-    none, most = (of(evidence.turns, "fine-selection", "recalled", f"relative threshold {limit:g}") for limit in (0.0, 0.1))
+    none, most = (
+        of(evidence.turns, "fine-selection", "recalled", f"relative threshold {limit:g}") for limit in (0.0, 0.1)
+    )
     return most[quantity] - none[quantity]
 
 
