@@ -33,7 +33,7 @@ smoke: .venv/installed ## the same stages on a handful of models, in a clone und
 	cd build/smoke && export PYTHONPATH=$$PWD/src && python -m twophase params profile=smoke && dvc repro
 
 ablations: .venv/installed ## run the experiments of conf/ablations.yaml, one parameter at a time (about half an hour)
-	python -m twophase.reproduction.ablations
+	python -m twophase.sweep
 site: .venv/installed ## render the executed notebooks to build/site/index.html
 	@python -m twophase.site
 

@@ -37,7 +37,7 @@ def test_conda_takes_the_python_of_the_package():
 
 
 def test_conda_installs_this_package_once_under_the_lock_and_lists_nothing_else():
-    assert pip_lines() == ["-c constraints.txt", "-e .[dev]"]
+    assert pip_lines() == ["-c constraints.txt", "-e .[cards,dev]"]
     assert "dev" in PROJECT["optional-dependencies"]
     assert conda()["name"] == PROJECT["name"]
 

@@ -32,24 +32,39 @@ def test_headline_numbers_are_the_committed_ones():
     assert shown == headline()
 
 
+def the_map():
+    """Cells of each row of the table of items: item, notebook, stages, files."""
+    table = README.split("| item of the paper |")[1].split("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table]
+
+
+def outs(stages, name, domain):
+    """What a stage writes, of one domain."""
+    stage = stages[name].get("do", stages[name])
+    return {next(iter(out)).replace("${item}", domain) for out in stage["outs"]}
+
+
+def test_the_map_names_every_item_of_the_paper():
+    items = "; ".join(row[0] for row in the_map())
+    for number in ("1", "3", "4", "5", "6", "7", "8"):
+        assert re.search(rf"Figs?\.[ 0-9,]*\b{number}\b", items), f"Fig. {number} is not in the map"
+    for number in ("I", "II", "III", "IV", "V", "VI", "VII", "X", "XI"):
+        assert re.search(rf"Tables?[ IVX,]*\b{number}\b", items), f"Table {number} is not in the map"
+
+
 def test_the_map_names_notebooks_stages_and_files_that_exist():
-    rows = [line.split("|")[2:5] for line in README.splitlines() if re.match(r"\| (Fig|Table)", line)]
-    assert len(rows) == 6
     stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
-    for notebook, stage, files in rows:
-        name = notebook.strip(" `")
-        assert (ROOT / "notebooks" / f"{name}.ipynb").is_file() and name in stages
-        assert stage.strip() == f"`{name}@cv`, `@nlp`"
+    notebooks = []
+    for _, notebook, stage, files in the_map():
+        name = notebook.strip("`")
+        notebooks.append(f"{name}.ipynb")
+        assert stage == (f"`{name}@cv`, `@nlp`" if "do" in stages[name] else f"`{name}`")
         for domain in TITLES:
-            outs = {next(iter(out)).replace("${item}", domain) for out in stages[name]["do"]["outs"]}
             for file in re.findall(r"`([^`]+)`", files):
-                file = file.replace("DOMAIN", domain)
-                wanted = (
-                    {f"results/{file[:-1]}{suffix}" for suffix in ("svg", "png")}
-                    if file.endswith("*")
-                    else {f"results/{file}"}
-                )
-                assert wanted <= outs and all((ROOT / path).is_file() for path in wanted)
+                file = f"results/{file}".replace("DOMAIN", domain)
+                wanted = {f"{file[:-1]}{suffix}" for suffix in ("svg", "png")} if file.endswith("*") else {file}
+                assert wanted <= outs(stages, name, domain) and all((ROOT / path).is_file() for path in wanted)
+    assert notebooks == sorted(path.name for path in (ROOT / "notebooks").glob("*.ipynb"))
 
 
 def test_every_make_verb_in_the_text_exists():

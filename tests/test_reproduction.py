@@ -10,6 +10,7 @@ import pytest
 from twophase.errors import UserError
 from twophase.records import TrainingRecords
 from twophase.reproduction import (
+    claims,
     clustering,
     convergence,
     end_to_end,
@@ -18,7 +19,11 @@ from twophase.reproduction import (
     models,
     paper,
     recall,
+    released,
+    report,
+    silhouettes,
 )
+from twophase.selection import brute_force
 
 ROOT = Path(__file__).parents[1]
 
@@ -71,9 +76,7 @@ def test_a_benchmark_dataset_as_target_is_left_out_of_everything(cv):
         frame = cv.records.frame.copy()
         frame.loc[frame["dataset"] == target, "val"] = 0.5
         frame.loc[(frame["dataset"] == target) & frame["test"].notna(), "test"] = 0.5
-        spoiled = evidence.Evidence(
-            "cv", TrainingRecords.from_frame(frame), cv.proxies, cv.params, cv.tasks, cv.sources
-        )
+        spoiled = evidence.Evidence("cv", TrainingRecords.from_frame(frame), cv.params, cv.results)
         assert spoiled.recall(target).equals(cv.recall(target))
         assert spoiled.clusters(target).labels.equals(cv.clusters(target).labels)
 
@@ -82,7 +85,7 @@ def test_targets_never_change_clusters_or_prior(cv):
     frame = cv.records.frame.copy()
     frame.loc[frame["role"] == "target", "val"] = 0.5
     frame.loc[(frame["role"] == "target") & frame["test"].notna(), "test"] = 0.5
-    spoiled = evidence.Evidence("cv", TrainingRecords.from_frame(frame), cv.proxies, cv.params, cv.tasks, cv.sources)
+    spoiled = evidence.Evidence("cv", TrainingRecords.from_frame(frame), cv.params, cv.results)
     for target in cv.targets:
         assert spoiled.recall(target).equals(cv.recall(target))
 
@@ -112,12 +115,12 @@ def test_average_of_recalled_by_hand(cv):
 
 def test_regrets_are_what_they_say(cv):
     row = end_to_end.all_datasets(cv).loc["arabic"]
-    brute, two = cv.brute_force("arabic"), cv.two_phase("arabic")
+    brute, two = brute_force(cv.runs("arabic"), cv.models), cv.two_phase("arabic")
     assert row["2PH regret against brute force"] == pytest.approx(brute.test - two.test)
     assert row["2PH regret against the best"] == pytest.approx(cv.final("arabic").max() - two.test)
     assert row["BF epochs"] == 120 and row["SH epochs"] == 55
-    assert row["2PH epochs"] == cv.fine_selection("arabic", tuple(cv.recalled("arabic"))).epochs + 0.5 * row["proxies"]
-    assert row["proxies"] == len(cv.clusters("arabic").non_singletons)
+    assert row["2PH epochs"] == cv.fine_selection("arabic", cv.recalled("arabic")).epochs + 0.5 * two.proxies
+    assert two.proxies == len(cv.clusters("arabic").non_singletons)
 
 
 def test_the_papers_table_6_is_its_table_5_plus_five_epochs():
@@ -131,21 +134,28 @@ def test_the_papers_table_6_is_its_table_5_plus_five_epochs():
 
 def test_bootstrap_interval_holds_the_mean_and_narrows():
     values = np.random.default_rng(0).normal(size=400)
-    low, high = evidence.interval(values)
-    few_low, few_high = evidence.interval(values[:20])
+    low, high = report.interval(values)
+    few_low, few_high = report.interval(values[:20])
     assert low < values.mean() < high and high - low < few_high - few_low
-    assert evidence.interval([2.0, 2.0, 2.0]) == (2.0, 2.0)
+    assert report.interval([2.0, 2.0, 2.0]) == (2.0, 2.0)
 
 
 def test_committed_tables_are_what_the_code_computes(each, tmp_path, monkeypatch):
     """results/ was made by this code: every table that a notebook writes comes out as committed."""
-    monkeypatch.setattr(evidence, "root", lambda: tmp_path)
+    monkeypatch.setattr(report, "root", lambda: tmp_path)
     everything = end_to_end.all_datasets(each)
-    clustering.table_1(each), clustering.table_2(each), clustering.table_3(each), models.zoo_quality(each)
+    silhouettes.table_1(each), silhouettes.table_10(each), models.zoo_quality(each)
+    clustering.table_2(each), clustering.table_3(each), clustering.table_11(each)
     fine_selection.table_4(each), fine_selection.table_5(each), end_to_end.table_7(each)
-    end_to_end.table_6(each, everything), end_to_end.summary(each, everything)
+    end_to_end.table_6(each, everything), end_to_end.summary(each, everything), end_to_end.table_methods(each)
+    released.table_released(each)
     made = {path.name: path.read_text() for path in (tmp_path / "results" / "tables").iterdir()}
     assert made == {path.name: path.read_text() for path in (ROOT / "results" / "tables").glob(f"*_{each.domain}.csv")}
+
+
+def test_committed_claims_are_what_the_code_tests(each, tmp_path):
+    claims.tested(each).to_csv(tmp_path / "claims.csv", index=False, float_format="%.6g", lineterminator="\n")
+    assert (tmp_path / "claims.csv").read_text() == (ROOT / f"results/claims/{each.domain}.csv").read_text()
 
 
 def test_trends_predict_better_than_the_mean_somewhere(cv):

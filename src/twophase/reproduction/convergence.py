@@ -8,8 +8,9 @@ import pandas as pd
 from .. import plots
 from ..records import TrainingRecords
 from ..trends import mine, predict
-from .evidence import Evidence, with_interval
+from .evidence import Evidence
 from .leave_one_out import of
+from .report import with_interval
 
 
 def stage_table(evidence: Evidence, model: str, stage: int = 1) -> pd.DataFrame:

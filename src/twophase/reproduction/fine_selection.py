@@ -7,8 +7,9 @@ import pandas as pd
 
 from .. import plots
 from . import paper
-from .evidence import Evidence, interval, save_table, with_interval
+from .evidence import Evidence
 from .leave_one_out import THRESHOLDS, of
+from .report import interval, save_table, with_interval
 
 
 def table_4(evidence: Evidence) -> pd.DataFrame:

@@ -92,6 +92,8 @@ def _all(evidence: Evidence, target: str) -> Iterator[tuple]:
             yield _row("fine-selection", "recalled", f"{kind} threshold {limit:g}", chosen)
     yield from _instead(evidence, target, int(two_phase.epochs / runs.epochs))
     for variant, options in RECALLS.items():
+        if options.get("name", evidence.params.proxy.name) not in evidence.settings.proxies:
+            continue
         yield _row("two-phase", "all", variant, evidence.two_phase(target, **options))
     oracle = list(final.nlargest(evidence.top).index)
     yield _row("successive halving", "oracle", "", successive_halving(runs, oracle))

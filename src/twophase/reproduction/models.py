@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from .. import plots
-from .evidence import Evidence, save_table
+from .evidence import Evidence
+from .report import save_table
 
 
 def figure_1(evidence: Evidence):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pandas as pd
 
 from .. import config, plots
+from ..config import root
 from .claims import FAILS, HOLDS, LEDGER, OPEN, UNTESTED
 from .claims import ledger as made
 from .end_to_end import alternatives, draw_cost
-from .evidence import MODALITY, root
+from .evidence import MODALITY
 
 COLOURS = {HOLDS: plots.BLUE, "holds in part": "#8FC1E3", OPEN: "#D9D9D9", FAILS: plots.RED, UNTESTED: "#FFFFFF"}
 SECTIONS = {"C": "Clusters", "R": "Recall", "T": "Trends", "S": "Selection", "D": "Released code"}
@@ -28,12 +29,26 @@ def ledger() -> pd.DataFrame:
 
 
 def section(table: pd.DataFrame, letter: str):
-    """The claims of one section, verdicts coloured."""
-    here = table[table.index.str.startswith(letter)].drop(columns=["published", "verdict"])
-    here = here[[name for name in here if not name.startswith("why")]]
-    verdicts = [name for name in here if name.startswith("verdict")]
-    styled = here.style.format(precision=3, na_rep="").set_properties(**{"text-align": "left"})
-    return styled.map(lambda verdict: f"background-color: {COLOURS[verdict]}55", subset=verdicts)
+    """The claims of one section; a domain's cell holds value and interval, its colour is the verdict."""
+    here = table[table.index.str.startswith(letter)]
+    shown = here[["claim", "place", "quantity", "paper"]].rename_axis(None)
+    for domain in domains():
+        found = pd.read_csv(root() / "results" / "claims" / f"{domain}.csv", index_col="number").loc[here.index]
+        shown[domain] = [_cell(row) for row in found.to_dict("records")]
+    verdicts = here[[f"verdict {domain}" for domain in domains()]].set_axis(domains(), axis=1)
+    styled = shown.style.set_properties(**{"text-align": "left"})
+    styled = styled.set_properties(subset=domains(), **{"white-space": "nowrap"})
+    styled = styled.set_table_styles([{"selector": "th", "props": "text-align: left"}])
+    return styled.apply(
+        lambda _: verdicts.map(lambda v: f"background-color: {COLOURS[v]}55"), axis=None, subset=domains()
+    )
+
+
+def _cell(row: dict) -> str:
+    if pd.isna(row["value"]):
+        return row["verdict"]
+    span = "" if pd.isna(row["low"]) else f" [{row['low']:.3f}, {row['high']:.3f}]"
+    return f"{row['value']:.3f}{span}<br>{row['verdict']}"
 
 
 def figure_claims(table: pd.DataFrame):
@@ -42,7 +57,7 @@ def figure_claims(table: pd.DataFrame):
 
     names = [name for name in table if name.startswith("verdict ")]
     with plots.style():
-        figure, (axis,) = plots.panels(1, height=0.135 * len(table) + 0.8, width=plots.PAGE)
+        figure, (axis,) = plots.panels(1, height=0.135 * len(table) + 0.8, width=5.6)
         for row, (number, claim) in enumerate(table.iterrows()):
             for column, name in enumerate(names):
                 axis.barh(row, 0.9, left=column, color=COLOURS[claim[name]], edgecolor="black", lw=0.3, height=0.85)

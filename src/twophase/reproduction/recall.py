@@ -8,7 +8,8 @@ import pandas as pd
 from .. import plots
 from ..recall import coarse_recall, normalize
 from . import paper
-from .evidence import RESAMPLES, Evidence, interval, tidy, with_interval
+from .evidence import Evidence
+from .report import RESAMPLES, interval, tidy, with_interval
 
 
 def average_of_recalled(evidence: Evidence, target: str, order: list[str] | None = None) -> pd.Series:
@@ -89,13 +90,13 @@ def verdict(evidence: Evidence, table: pd.DataFrame) -> str:
     low, _ = interval(gain)
     less, more = interval(gain - prior)
     against_prior = "more" if less > 0 else "less" if more < 0 else "neither more nor less, within the interval,"
-    here = float((table["rank of best: coarse recall"].astype(int) <= evidence.top).mean())
+    here = (table["rank of best: coarse recall"].astype(int) <= evidence.top).astype(float)
     return (
         f"Over {len(table)} datasets taking their turn as target, the top {evidence.top} recalled are on average "
         f"**{with_interval(gain)}** more accurate than all models: that coarse recall beats random recall "
         f"**{'holds' if low > 0 else 'does not show'}** here. Compared with the prior alone it gains {against_prior} "
-        f"({with_interval(gain - prior)}). The best model is among the top {evidence.top} on {here:.0%} of the datasets "
-        f"(random recall: {evidence.top / len(evidence.models):.0%})."
+        f"({with_interval(gain - prior)}). The best model is among the top {evidence.top} on a share of "
+        f"{with_interval(here, 2)} of the datasets (random recall: {evidence.top / len(evidence.models):.2f})."
     )
 
 

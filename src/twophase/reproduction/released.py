@@ -5,8 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from .. import plots
-from .claims import FAILS, HOLDS, LEDGER, OPEN
-from .evidence import Evidence, save_table
+from .claims import FAILS, HOLDS, LEDGER, OPEN, UNTESTED
+from .evidence import Evidence
+from .report import save_table
 
 
 def tested(evidence: Evidence) -> pd.DataFrame:
@@ -58,11 +59,13 @@ def reading(table: pd.DataFrame) -> str:
 def verdict(evidence: Evidence) -> str:
     """How constant the re-initialised scores are, and what the recall still knows."""
     found = tested(evidence)
+    if found.loc["D4", "verdict"] == UNTESTED:
+        return f"Not tested: {found.loc['D4', 'why']}."
     share, rho, change = (found.loc[number] for number in ("D4", "D5", "D6"))
     return (
         f"With a re-initialised head **{share['value']:.0%}** of the scores lie within a thousandth of a nat of their "
         f"dataset's median (36 of 39 in the release), and the order of the clustered models agrees with their prior by a "
-        f"Spearman correlation of {rho['value']:.3f} [{rho['low']:.3f}, {rho['high']:.3f}]: the recall is the prior. The "
+        f"Spearman correlation of {rho['value']:.3f} [{rho['low']:.3f}, {rho['high']:.3f}]: {'the recall is the prior' if rho['low'] > 0.9 else 'the proxy still has a say'}. The "
         f"model selected in the end is {change['value']:+.3f} [{change['low']:+.3f}, {change['high']:+.3f}] in accuracy away "
         f"from the paper's method."
     )

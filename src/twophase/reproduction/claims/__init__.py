@@ -21,7 +21,10 @@ def tested(evidence: Evidence) -> pd.DataFrame:
     """Every claim on a domain: number, value, low, high (95 % interval, empty for counts), verdict, why."""
     rows = []
     for number, claim in LEDGER.items():
-        measured = claim.measure(evidence) if claim.measure else Measured(np.nan, None, None, UNTESTED, claim.why)
+        absent = [name for name in claim.proxies if name not in evidence.settings.proxies]
+        why = f"the proxy {', '.join(absent)} is not computed" if absent else claim.why
+        untested = Measured(np.nan, None, None, UNTESTED, why)
+        measured = claim.measure(evidence) if claim.measure and not absent else untested
         rows.append((number, measured.value, measured.low, measured.high, measured.verdict, measured.why))
     return pd.DataFrame(rows, columns=COLUMNS)
 

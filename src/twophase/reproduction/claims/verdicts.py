@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..evidence import Evidence, interval
+from ..evidence import Evidence
+from ..report import interval
 
 HOLDS, FAILS, OPEN, UNTESTED = "holds", "does not hold", "not settled", "cannot be tested here"
 SAME = 0.01  # accuracies within a point are called the same: the paper's largest loss in Table VI is .010
@@ -42,6 +43,7 @@ class Claim:
         paper: domain -> the printed value, as text; empty where none is printed.
         measure: Evidence -> `Measured`; None for what cannot be tested.
         why: for those, the reason.
+        proxies: which proxies must have been computed.
     """
 
     place: str
@@ -50,6 +52,7 @@ class Claim:
     measure: Callable[[Evidence], Measured] | None
     paper: Mapping[str, str] = field(default_factory=dict)
     why: str = ""
+    proxies: tuple[str, ...] = ()
 
 
 def above(values, line: float = 0.0, what: str = "datasets") -> Measured:
