@@ -232,6 +232,21 @@ def test_an_experiment_with_another_proxy_trains_nothing(project):
     assert project.cells() == before
 
 
+def test_a_sweep_is_one_experiment_a_value_and_a_failed_one_is_a_row(whole, tmp_path):
+    project = whole.copy(tmp_path)
+    (project.folder / "conf/ablations.yaml").write_text("recall.top: [2, 99]\n")
+    before = project.cells()
+    project.dvc("repro", "check")
+    project.run(sys.executable, "-m", "twophase.sweep")
+    found = pd.read_csv(project.folder / "results/ablations.csv").set_index(["parameter", "domain"])
+    assert len(found) == 2 * 3
+    assert found.loc["recall.top", "failure"].notna().tolist() == [False, False, True, True]
+    assert found["failure"].dropna().str.contains("recall.top: got 99; allowed is at most 6").all()
+    ahead = found.loc[("recall.top", "cv"), "speed_up_brute_force"].iloc[0]
+    assert ahead > found.loc[("configured", "cv"), "speed_up_brute_force"].iloc[0]
+    assert project.cells() == before
+
+
 def begin_records(project):
     """Start `dvc repro` with no cell in the store; returns when some, but not all, are finished."""
     shutil.rmtree(project.store / "cells")

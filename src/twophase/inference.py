@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .encoding import Encoded, encode
 from .loading import has_source_head, load_classifier, load_with_new_layers
-from .proxies import PROXIES, PROXY_INPUTS
+from .proxies import PROXIES, PROXY_INPUTS, RELEASED
 from .training import EVALUATION_BATCH, encoded
 
 if TYPE_CHECKING:
@@ -83,10 +83,10 @@ def score_cell(model_folder: str | Path, task_folder: str | Path, proxies: list[
     seen = extract(model_folder, encoded(task_folder, model_folder))
     rows = []
     for name in proxies:
-        given = getattr(seen, PROXY_INPUTS[name])
+        given = getattr(seen, PROXY_INPUTS.get(name, "features"))
         if given is None:
             continue
         start = time.perf_counter()
-        score = float(PROXIES[name](given, seen.labels))
+        score = float((PROXIES | RELEASED)[name](given, seen.labels))
         rows.append({"proxy": name, "score": score, "seconds": seen.seconds + time.perf_counter() - start})
     return rows

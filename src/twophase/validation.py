@@ -123,17 +123,18 @@ def _at_least(key: str, got: float, least: float, most: float | None = None) -> 
 
 def _check_domain(params: Params, name: str, domain: Domain) -> None:
     from twophase import tasks
-    from twophase.proxies import PROXIES
+    from twophase.proxies import PROXIES, RELEASED
     from twophase.zoo.recipes import DOMAINS
 
+    computable = PROXIES | RELEASED
     for key in ("name", "headless"):
-        if (got := getattr(params.proxy, key)) not in PROXIES:
-            raise unknown(f"proxy.{key} {got!r}", got, PROXIES)
+        if (got := getattr(params.proxy, key)) not in computable:
+            raise unknown(f"proxy.{key} {got!r}", got, computable)
         if getattr(params.proxy, key) not in domain.proxies:
             raise UserError(f"proxy.{key}: {getattr(params.proxy, key)} is not computed; add it to {name}.proxies")
     for proxy in domain.proxies:
-        if proxy not in PROXIES:
-            raise unknown(f"proxy {proxy!r} in {name}.proxies", proxy, PROXIES)
+        if proxy not in computable:
+            raise unknown(f"proxy {proxy!r} in {name}.proxies", proxy, computable)
     known, chosen = tasks.names(name), domain.tasks
     datasets = chosen.benchmark + chosen.target + chosen.upstream
     for dataset in datasets:

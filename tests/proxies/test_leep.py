@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twophase.errors import UserError
-from twophase.proxies import leep
+from twophase.proxies import leep, leep_reinitialised
 
 
 def random_case(seed, n=40, sources=5, classes=3):
@@ -98,3 +98,27 @@ def test_what_is_no_distribution_is_named(theta, words):
 def test_rounding_of_half_precision_is_no_fault():
     theta, labels = random_case(0, sources=50)
     assert leep(theta.astype(np.float16), labels) == pytest.approx(leep(theta, labels), abs=1e-3)
+
+
+def test_a_reinitialised_head_is_nearly_minus_the_entropy():
+    """Whatever the features: this is how the released scores come to be almost constant."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2, 3], [40, 30, 20, 10])
+    shares = np.array([0.4, 0.3, 0.2, 0.1])
+    entropy = -(shares * np.log(shares)).sum()
+    informative = np.eye(4)[labels] + rng.normal(0, 0.05, (100, 4))
+    useless = rng.normal(size=(100, 48))
+    for features in (informative, useless):
+        assert leep_reinitialised(features, labels) == pytest.approx(-entropy, abs=0.01)
+    assert leep_reinitialised(useless, labels) >= -entropy - 1e-9
+
+
+def test_a_reinitialised_head_by_hand():
+    """The head is the first draw of the seed; its softmax goes into LEEP."""
+    features, labels = np.array([[1.0, 0.0], [0.0, 2.0], [3.0, 1.0], [1.0, 1.0]]), np.array([0, 1, 0, 1])
+    head = np.random.default_rng(5).normal(0, 0.02, (2, 2))
+    raised = np.exp(features @ head)
+    assert leep_reinitialised(features, labels, seed=5) == pytest.approx(
+        leep(raised / raised.sum(1, keepdims=True), labels)
+    )
+    assert leep_reinitialised(features, labels, seed=6) != leep_reinitialised(features, labels, seed=5)

@@ -36,7 +36,7 @@ def leep(probabilities, labels):
     return expected_log_prediction(theta, labels)
 
 
-def leep_reinitialised(features, labels, seed=0):
+def leep_reinitialised(features, labels, *, seed=0):
     r"""LEEP as the paper's released code comes to compute it: through a new, random head of as many labels as the target.
 
     The code loads each model with the target's number of labels, which replaces the source head; theta is then nearly

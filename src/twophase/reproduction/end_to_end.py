@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from .. import plots
+from ..proxies import PROXIES
 from . import paper
 from .evidence import Evidence
 from .leave_one_out import of
@@ -83,7 +84,8 @@ def table_against(evidence: Evidence) -> pd.DataFrame:
 
 def best_single_proxy(evidence: Evidence) -> str:
     """The proxy whose favourites are the most accurate on the benchmark datasets; the targets are not asked."""
-    known = {p: of(evidence.turns, "best proxy", variant=p)["accuracy"] for p in evidence.settings.proxies}
+    real = [name for name in evidence.settings.proxies if name in PROXIES]
+    known = {p: of(evidence.turns, "best proxy", variant=p)["accuracy"] for p in real}
     return max(known, key=lambda name: known[name].loc[evidence.benchmarks].mean())
 
 

@@ -17,7 +17,8 @@ def _story(recipe: Recipe, side) -> str:
         return f"{start} with random weights. It was never trained."
     upstream = side.UPSTREAMS.get(recipe.upstream, recipe.upstream.replace("_", " "))
     if recipe.objective in side.OBJECTIVES:
-        return f"{start}, trained without labels {side.OBJECTIVES[recipe.objective]}. Data: {upstream}."
+        unlabelled = upstream.split(", to tell ")[0]
+        return f"{start}, trained without labels {side.OBJECTIVES[recipe.objective]}. Data: {unlabelled}."
     if recipe.shuffled:
         return f"{start}, trained on permuted labels, so it cannot have learned its task. Data: {upstream}."
     return f"{start}, trained for {side.PIPELINE.replace('-', ' ')}. Data: {upstream}."
@@ -34,7 +35,7 @@ def write_card(folder: Path, recipe: Recipe, side, scores: dict[str, float], par
         lines += [
             "## Training",
             "",
-            f"{recipe.epochs} epochs, batches of {recipe.batch_size}, AdamW at a learning rate of "
+            f"{recipe.epochs} epoch{'s' * (recipe.epochs > 1)}, batches of {recipe.batch_size}, AdamW at a learning rate of "
             f"{recipe.learning_rate:g} with linear decay, seed {recipe.seed}.",
             "",
         ]

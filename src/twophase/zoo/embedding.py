@@ -42,7 +42,9 @@ def embed_cards(folder: str | Path, encoder: str, sha256: Mapping[str, str] | No
     if bare := [model.name for model in models if not (model / "README.md").is_file()]:
         raise UserError(f"models without a card (README.md): {', '.join(bare[:5])}; write one, or set cards=none.")
     sentences = [card_text((model / "README.md").read_text(encoding="utf-8")) for model in models]
-    vectors = _load(encoder, sha256 or {}).encode(sentences, batch_size=16, show_progress_bar=False)
+    model = _load(encoder, sha256 or {})
+    # one at a time: in a batch, the padding of others changes the last digits
+    vectors = model.encode(sentences, batch_size=1, show_progress_bar=False)
     return pd.DataFrame(vectors.astype(float), index=pd.Index([m.name for m in models], name="model"))
 
 

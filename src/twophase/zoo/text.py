@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from ..encoding import Encoded
     from .recipes import Recipe
 
-PIPELINE, TAG, INPUT = "text-classification", "text", "texts of up to 32 tokens"
+PIPELINE, TAG = "text-classification", "text"
 OBJECTIVES = {"masked-language": "to fill in masked tokens"}  # without labels; and what the model card says of each
 MASKED_SHARE = 0.15
 
 VOCABULARY, LONGEST = 4000, 24  # tokens known; tokens read of a text
+INPUT = f"texts of up to {LONGEST} tokens"
 SPREAD = 0.05  # of the initial weights: the usual 0.02 is made for widths of 768 and hardly trains at 48
 CORPORA = {  # upstream tasks whose training texts word vectors come from
     "documentation": ("libraries", "sympy_parts", "types", "sections", "owners", "errors"),
