@@ -55,7 +55,7 @@ class Project:
         return self.run(sys.executable, "-m", "dvc", *arguments, **options)
 
     def params(self, *overrides):
-        self.run(sys.executable, "-m", "twophase", "params", "profile=smoke", *overrides)
+        self.run(sys.executable, "-m", "twophase", "params", "profile=smoke", "cards=none", *overrides)
 
     def git(self, *arguments):
         return self.run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", *arguments)
@@ -128,8 +128,10 @@ def test_a_second_run_does_nothing(whole):
 
 
 def test_a_forced_run_leaves_git_clean(whole):
+    """Of the text half, which has more that could differ; the records of both are made anew below."""
     before = whole.cells()
-    assert "Running stage '09_claims'" in whole.dvc("repro", "--force")
+    last = [f"{path.stem}@nlp" for path in sorted((ROOT / "notebooks").glob("0[1-7]*.ipynb"))]
+    assert "Running stage '07_released_code@nlp'" in whole.dvc("repro", "--force", *last, "manifest")
     assert whole.git("status", "--porcelain") == ""
     assert whole.cells() == before
 
@@ -155,7 +157,7 @@ def test_an_edit_of_conf_without_params_stops_and_says_so(project):
     path = project.folder / "conf/domain/cv.yaml"
     path.write_text(path.read_text().replace("weight_decay: 0.01", "weight_decay: 0.02"))
     output = project.dvc("repro", *PIPELINE, code=255)
-    assert "twophase params profile=smoke" in output
+    assert "twophase params profile=smoke cards=none" in output
     assert "Running stage 'records@cv'" not in output
 
 
@@ -180,14 +182,12 @@ RECALL = both(*TURNS, "03_recall", "05_fine_selection", "06_end_to_end", "07_rel
             {"proxies@cv", "leave_one_out@cv", "claims@cv", "03_recall@cv", "06_end_to_end@cv"},
         ),
         ("cv.zoo.include=[vit-latin,resnet-latin,vit-photographs]", {"zoo@cv", "02_clustering@cv", "claims@cv"}),
-        ("cards=none", both("cards")),
+        ("cards=minilm", both("cards")),
     ],
 )
 def test_a_parameter_reruns_only_the_stages_that_read_it(whole, override, stages):
     whole.params(override)
     assert whole.changed() == stages
-    whole.params()
-    assert whole.changed() == set()
 
 
 def test_a_new_model_costs_its_own_cells_only(project):
@@ -234,16 +234,14 @@ def test_an_experiment_with_another_proxy_trains_nothing(project):
 
 def test_a_sweep_is_one_experiment_a_value_and_a_failed_one_is_a_row(whole, tmp_path):
     project = whole.copy(tmp_path)
-    (project.folder / "conf/ablations.yaml").write_text("recall.top: [2, 99]\n")
+    (project.folder / "conf/ablations.yaml").write_text("cv.cut: [0.2]\nrecall.top: [99]\n")
     before = project.cells()
     project.dvc("repro", "check")
     project.run(sys.executable, "-m", "twophase.sweep")
     found = pd.read_csv(project.folder / "results/ablations.csv").set_index(["parameter", "domain"])
-    assert len(found) == 2 * 3
-    assert found.loc["recall.top", "failure"].notna().tolist() == [False, False, True, True]
+    assert found["failure"].notna().tolist() == [False, False, False, True, True]
     assert found["failure"].dropna().str.contains("recall.top: got 99; allowed is at most 6").all()
-    ahead = found.loc[("recall.top", "cv"), "speed_up_brute_force"].iloc[0]
-    assert ahead > found.loc[("configured", "cv"), "speed_up_brute_force"].iloc[0]
+    assert found.loc[("cv.cut", "cv"), "clusters"] > found.loc[("configured", "cv"), "clusters"]
     assert project.cells() == before
 
 

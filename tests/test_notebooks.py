@@ -73,6 +73,17 @@ def test_two_executions_give_the_same_bytes(tmp_path):
     assert outputs[0]["data"]["text/plain"] == ["5"]
 
 
+def test_printed_pieces_are_put_together(tmp_path):
+    """The kernel sends what a cell prints in pieces, by the clock."""
+    code = "import sys, time\nfor i in range(4):\n    print(i, flush=True)\n    print(-i, file=sys.stderr, flush=True)\n    time.sleep(0.3)"
+    path = notebooks.execute(small(tmp_path, "n = 1", code), tmp_path / "out.ipynb", {})
+    outputs = nbformat.read(path, as_version=4).cells[-1].outputs
+    assert [(output.name, output.text) for output in outputs] == [
+        ("stdout", "0\n1\n2\n3\n"),
+        ("stderr", "0\n-1\n-2\n-3\n"),
+    ]
+
+
 def test_an_undeclared_parameter_is_refused(tmp_path):
     source = small(tmp_path, "n = 1")
     with pytest.raises(UserError, match=r"declares no parameter \['m'\]; declared: \['n'\]"):

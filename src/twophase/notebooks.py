@@ -60,6 +60,8 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
         injected = "injected-parameters" in cell.metadata.get("tags", [])
         cell.id = f"injected-{number}" if injected else cell.id
         cell.metadata = {"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {}
+        if "outputs" in cell:
+            cell.outputs = _whole_streams(cell.outputs)
         for output in cell.get("outputs", []):
             if "metadata" in output:
                 output.metadata = {}
@@ -72,6 +74,20 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
     metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
                 "language_info": {"name": "python"}}  # fmt: skip
     return new_notebook(cells=cells, metadata=metadata)
+
+
+def _whole_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """What a cell printed as one output a stream: the kernel cuts it into pieces by the clock."""
+    first: dict[str, NotebookNode] = {}
+    kept = []
+    for output in outputs:
+        if output.output_type == "stream" and output.name in first:
+            first[output.name].text += output.text
+        else:
+            kept.append(output)
+            if output.output_type == "stream":
+                first[output.name] = output
+    return kept
 
 
 class _kernel_of_this_python:

@@ -32,7 +32,9 @@ def experiments(sweep: dict[str, list], domains: list[str]) -> list[tuple[str, s
     return found
 
 
-def run(sweep: dict[str, list], domains: list[str], target: Path = TARGET) -> pd.DataFrame:
+def run(
+    sweep: dict[str, list], domains: list[str], overrides: tuple[str, ...] = (), target: Path = TARGET
+) -> pd.DataFrame:
     """Run each experiment in a temporary copy (``dvc exp run --temp -S …``) and write its metrics, a row a domain.
 
     What an experiment needs and another has computed is not computed again, so a stopped sweep soon is where it was. An
@@ -41,6 +43,7 @@ def run(sweep: dict[str, list], domains: list[str], target: Path = TARGET) -> pd
     Args:
         sweep: parameter -> values.
         domains: whose metrics to compute.
+        overrides: of params.yaml, which DVC would forget: it composes conf/ anew.
         target: csv to write, anew after every experiment.
 
     Returns:
@@ -60,7 +63,7 @@ def run(sweep: dict[str, list], domains: list[str], target: Path = TARGET) -> pd
         rows.append({"parameter": "configured", "value": "", "domain": domain, **json.loads(path.read_text())})
     for parameter, value, chosen in tqdm(experiments(sweep, domains), desc="ablations", unit="experiment"):
         name = re.sub("[^a-z0-9]+", "-", f"ablation {parameter} {value}".lower())
-        failure = _run(name, parameter, value, chosen)
+        failure = _run(name, [*overrides, f"{parameter}={value}"], chosen)
         for domain in chosen:
             path = f"results/metrics/{domain}.json"
             metrics = {"failure": failure} if failure else dvc.api.metrics_show(path, rev=name)
@@ -70,12 +73,13 @@ def run(sweep: dict[str, list], domains: list[str], target: Path = TARGET) -> pd
     return frame
 
 
-def _run(name: str, parameter: str, value: str, domains: list[str]) -> str:
+def _run(name: str, overrides: list[str], domains: list[str]) -> str:
     """The reason why the experiment failed, empty if it did not."""
     dvc = [sys.executable, "-m", "dvc", "exp"]
     subprocess.run([*dvc, "remove", name], capture_output=True)  # of an earlier sweep, if there was one
-    command = [*dvc, "run", "--temp", "-n", name, "-S", f"{parameter}={value}", *(f"metrics@{d}" for d in domains)]
-    done = subprocess.run(command, capture_output=True, text=True)
+    settings = [part for override in overrides for part in ("-S", override)]
+    command = [*dvc, "run", "--temp", "-n", name, *settings, *(f"metrics@{domain}" for domain in domains)]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if not done.returncode:
         return ""
     output = (done.stdout + done.stderr).strip().splitlines()
@@ -89,7 +93,8 @@ def main(arguments: list[str] | None = None) -> int:
     description = f"run the experiments of {SWEEP}, one parameter at a time, and write {TARGET}"
     argparse.ArgumentParser(prog="python -m twophase.sweep", description=description).parse_args(arguments)
     try:
-        run(yaml.safe_load(SWEEP.read_text()), list(config.read().domain))
+        params = config.read()
+        run(yaml.safe_load(SWEEP.read_text()), list(params.domain), params.overrides)
     except UserError as error:
         print(f"twophase: {error}", file=sys.stderr)
         return 2
