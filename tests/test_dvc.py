@@ -234,14 +234,15 @@ def test_an_experiment_with_another_proxy_trains_nothing(project):
 
 def test_a_sweep_is_one_experiment_a_value_and_a_failed_one_is_a_row(whole, tmp_path):
     project = whole.copy(tmp_path)
-    (project.folder / "conf/ablations.yaml").write_text("cv.cut: [0.2]\nrecall.top: [99]\n")
+    (project.folder / "conf/ablations.yaml").write_text("clustering.n_clusters: [3]\nrecall.top: [99]\n")
     before = project.cells()
     project.dvc("repro", "check")
     project.run(sys.executable, "-m", "twophase.sweep")
     found = pd.read_csv(project.folder / "results/ablations.csv").set_index(["parameter", "domain"])
-    assert found["failure"].notna().tolist() == [False, False, False, True, True]
+    assert found["failure"].notna().tolist() == [False, False, False, False, True, True]
     assert found["failure"].dropna().str.contains("recall.top: got 99; allowed is at most 6").all()
-    assert found.loc[("cv.cut", "cv"), "clusters"] > found.loc[("configured", "cv"), "clusters"]
+    assert (found.loc["clustering.n_clusters", "clusters"] == 3).all()
+    assert (found.loc["configured", "clusters"] != 3).any()
     assert project.cells() == before
 
 

@@ -11,7 +11,7 @@ from ..errors import UserError
 QUANTITIES = {
     "speed_up_brute_force": "speed-up (epochs)",
     "regret_best": "regret (accuracy)",
-    "gain": "gain of the recalled",
+    "gain": "gain of the recalled\n(accuracy)",
 }
 STYLE = {"cv": (plots.BLUE, "o"), "nlp": (plots.ORANGE, "s")}
 
@@ -65,12 +65,16 @@ def figure_ablations(found: pd.DataFrame):
 
 
 def _panel(axis, found: pd.DataFrame, parameters: list[str], quantity: str) -> None:
-    values = list(dict.fromkeys(found[found["parameter"].isin(parameters)]["value"]))
+    here = found[found["parameter"].isin(parameters)]
+    values = list(dict.fromkeys(here["value"]))
+    numeric = pd.to_numeric(pd.Series(values), errors="coerce").notna().all()
+    if numeric:
+        values.sort(key=float)
     for domain, (colour, mark) in STYLE.items():
-        here = found[(found["domain"] == domain) & found["parameter"].isin(parameters)]
-        axis.plot(
-            [values.index(v) for v in here["value"]], here[quantity], marker=mark, ms=3, color=colour, label=domain
-        )
+        line = here[here["domain"] == domain].set_index("value")[quantity].reindex(values).dropna()
+        places = [values.index(value) for value in line.index]
+        axis.plot(places, line, marker=mark, ms=3, ls="-" if numeric else "", color=colour, label=domain)
         configured = found[(found["parameter"] == "configured") & (found["domain"] == domain)][quantity]
         axis.axhline(float(configured.iloc[0]), color=colour, ls="--", lw=0.8, label=f"{domain}, as configured")
     axis.set_xticks(range(len(values)), values, rotation=45, ha="right")
+    axis.margins(x=0.1)
