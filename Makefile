@@ -27,7 +27,7 @@ from-scratch: .venv/installed ## run everything, with an empty cell store (kept 
 	@folder=$$(mktemp -d) && trap "rm -rf $$folder" EXIT && TWOPHASE_CACHE=$$folder dvc repro --force && \
 	cp -r $$folder/. "$$(python -c 'from twophase.store import Store; print(Store().root)')"
 
-smoke: .venv/installed ## the same stages on a handful of models, in a clone under build/smoke (about two minutes)
+smoke: .venv/installed ## the same stages on a handful of models, in a clone under build/smoke (about four minutes)
 	rm -rf build/smoke && git clone -q . build/smoke
 	git ls-files -z -co --exclude-standard | tar --null --ignore-failed-read -T - -cf - | tar -xf - -C build/smoke
 	cd build/smoke && export PYTHONPATH=$$PWD/src && python -m twophase params profile=smoke && dvc repro
