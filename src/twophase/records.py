@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -35,9 +35,16 @@ class TrainingRecords:
         return cls(frame)
 
     @classmethod
-    def from_matrix(cls, matrix: pd.DataFrame, role: str = "benchmark") -> TrainingRecords:
-        """Records without curves from final scores, datasets (rows) x models (columns); empty cells are left out."""
+    def from_matrix(
+        cls, matrix: pd.DataFrame, role: str = "benchmark", metrics: Mapping[str, str] | None = None
+    ) -> TrainingRecords:
+        """Records without curves from final scores, datasets (rows) x models (columns); empty cells are left out.
+
+        `metrics`: dataset -> metric, for those that are not measured by accuracy (a correlation may be negative).
+        """
         long = matrix.rename_axis(index="dataset", columns="model").stack().rename("test").reset_index()
+        if metrics:
+            long["metric"] = long["dataset"].map(dict(metrics)).fillna("accuracy")
         return cls(long.assign(role=role, seed=0, epoch=1, val=np.nan, seconds=np.nan))
 
     @classmethod

@@ -16,7 +16,8 @@ from ..errors import UserError
 from ..store import cache_folder
 
 ADDRESS = "https://raw.githubusercontent.com/{repository}/{commit}/{path}"
-TIMEOUT = 30.0  # seconds without an answer
+TIMEOUT = 30.0  # seconds without a byte
+RETRIES = 2
 
 
 @dataclass(frozen=True)
@@ -70,24 +71,28 @@ def find(source: str, file: str) -> Entry:
     raise UserError(f"{source} has no file {file!r}; allowed: {', '.join(entry.file for entry in entries)}.")
 
 
-def get(entry: Entry, progress: bool = True) -> Path:
+def get(entry: Entry, mirror: str | Path | None = None, progress: bool = True) -> Path:
     """The path of a file whose sha256 is right: in the mirror, in the cache, or downloaded into the cache.
 
     Args:
         entry: of the catalogue.
+        mirror: folder that holds `source/file`; the variable TWOPHASE_MIRROR goes before it. Where there is one, nothing is
+            downloaded.
         progress: whether to show a bar while it is downloaded.
 
     Raises:
-        UserError: the mirror's file is another one, or the file can neither be found nor downloaded.
+        UserError: the mirror lacks the file or has another one; or it cannot be downloaded, or is not what it must be.
     """
-    if mirror := os.environ.get("TWOPHASE_MIRROR"):
-        path = Path(mirror).expanduser() / entry.source / entry.file
-        if not path.is_file():
-            raise UserError(f"{path} does not exist; TWOPHASE_MIRROR must name a folder with {entry.source}/{entry.file}.")
-        if (got := sha256(path)) != entry.sha256:
-            raise UserError(f"{path} is not the file of the catalogue: sha256 {got}, expected {entry.sha256}.")
-        return path
-    return _download(entry, cache_folder() / "records" / entry.source, progress)
+    if folder := os.environ.get("TWOPHASE_MIRROR") or mirror:
+        return _mirrored(entry, Path(folder).expanduser())
+    return _downloaded(entry, cache_folder() / "records", progress)
+
+
+def kept(entry: Entry, mirror: str | Path | None = None) -> bool:
+    """Whether the file is here already, so that `get` needs no network."""
+    folder = os.environ.get("TWOPHASE_MIRROR") or mirror or cache_folder() / "records"
+    path = Path(folder).expanduser() / entry.source / entry.file
+    return path.is_file() and sha256(path) == entry.sha256
 
 
 def sha256(path: Path) -> str:
@@ -95,19 +100,36 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _download(entry: Entry, folder: Path, progress: bool) -> Path:
+def _mirrored(entry: Entry, folder: Path) -> Path:
+    path = folder / entry.source / entry.file
+    if not path.is_file():
+        raise UserError(
+            f"{path} does not exist; the mirror must hold {entry.source}/{entry.file}. Without a mirror (unset "
+            "TWOPHASE_MIRROR, published.mirror=null) the file is downloaded."
+        )
+    if (got := sha256(path)) != entry.sha256:
+        raise UserError(
+            f"{path} is not the file of the catalogue ({path.stat().st_size} bytes, sha256 {got[:12]}…; it must have "
+            f"{entry.bytes} bytes, sha256 {entry.sha256[:12]}…): truncated, changed, or of another commit. Copy it again."
+        )
+    return path
+
+
+def _downloaded(entry: Entry, folder: Path, progress: bool) -> Path:
     import pooch
     import requests
 
+    name = f"{entry.source}/{entry.file}"
+    # a file that is there with the right hash is used; a new one stands under a temporary name until its hash is right
+    shelf = pooch.create(
+        folder, base_url="", registry={name: f"sha256:{entry.sha256}"}, urls={name: entry.address}, retry_if_failed=RETRIES
+    )
+    pooch.get_logger().setLevel("ERROR")
     try:
-        found = pooch.retrieve(
-            entry.address, f"sha256:{entry.sha256}", entry.file, folder,
-            downloader=pooch.HTTPDownloader(progressbar=progress, timeout=TIMEOUT),
-        )  # fmt: skip
+        return Path(shelf.fetch(name, downloader=pooch.HTTPDownloader(progressbar=progress, timeout=TIMEOUT)))
     except (requests.RequestException, OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = " ".join(str(error).split())[:300]
         raise UserError(
-            f"{entry.source}/{entry.file} cannot be had from {entry.address}: {reason}. Try again with a network, or name "
-            f"a folder that holds {entry.source}/{entry.file} in TWOPHASE_MIRROR."
+            f"{name} cannot be had from {entry.address}: {reason} Nothing was kept of it; what was had before is. Try again "
+            f"with a network, or name a folder that holds {name} in TWOPHASE_MIRROR."
         ) from error
-    return Path(found)
