@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from twophase import similarity
 from twophase.errors import UserError
 from twophase.similarity import cosine_similarity, top_k_similarity
 
@@ -35,11 +34,13 @@ def test_similarity_is_symmetric_bounded_and_one_with_itself(values, data):
     assert (np.diag(alike) == 1).all()
 
 
-def test_blocks_give_what_the_whole_gives(monkeypatch):
-    matrix = pd.DataFrame(np.random.default_rng(0).random((7, 23)))
-    whole = top_k_similarity(matrix, 3)
-    monkeypatch.setattr(similarity, "BLOCK_BYTES", 8 * 23 * 7 * 2)
-    assert np.allclose(top_k_similarity(matrix, 3), whole, atol=1e-15)
+@given(arrays(float, st.tuples(st.integers(1, 6), st.integers(2, 8)), elements=st.floats(-1, 1)), st.booleans(), st.data())
+def test_similarity_is_the_mean_of_the_sorted_differences(values, positive_only, data):
+    k = data.draw(st.integers(1, values.shape[0]))
+    first, second = values[:, 0], values[:, 1]
+    gaps = np.abs(first - second) * (((first > 0) & (second > 0)) | (not positive_only))
+    expected = np.clip(1 - np.sort(gaps)[-k:].mean(), 0, 1)
+    assert top_k_similarity(pd.DataFrame(values), k, positive_only).iloc[0, 1] == pytest.approx(expected, abs=1e-12)
 
 
 def test_cosine_by_hand():

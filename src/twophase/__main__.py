@@ -19,11 +19,17 @@ EXAMPLES = """examples:
   twophase params                          compose conf/ into params.yaml (what `make params` does)
   twophase params profile=smoke            the same with overrides, which params.yaml remembers
   twophase params proxy=logme --stdout     look at a configuration without writing it
+  twophase records list                    other groups' fine-tuning records, and which of them are here
+  twophase records get model-recycling     download one source (all without a name), check and count it
   twophase models list                     the zoo and how each model is made
   twophase doctor                          is everything here, and is params.yaml in step with conf/?
 
-TWOPHASE_CACHE names the folder of the cell store, TWOPHASE_WORKERS the number of processes.
+TWOPHASE_CACHE names the folder of the cell store, TWOPHASE_WORKERS the number of processes, TWOPHASE_MIRROR a folder
+to read published records from instead of downloading them.
 """
+
+
+ACTIONS = {"models": ["list"], "proxies": ["list"], "tasks": ["list"], "records": ["list", "get"]}
 
 
 class Parser(argparse.ArgumentParser):
@@ -47,8 +53,8 @@ def parser() -> Parser:
     def verb(name: str, function, text: str, overrides: bool = True) -> argparse.ArgumentParser:
         added = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         added.set_defaults(function=function)
-        if name in ("models", "proxies", "tasks"):
-            added.add_argument("action", choices=["list"])
+        if name in ACTIONS:
+            added.add_argument("action", choices=ACTIONS[name])
         if overrides:
             added.add_argument("overrides", nargs="*", metavar="key=value", help="override of the configuration")
         return added
@@ -58,6 +64,10 @@ def parser() -> Parser:
     verb("models", models, "list the models of the zoo")
     verb("proxies", proxies, "list the proxy scores", overrides=False)
     verb("tasks", tasks, "list the datasets and their roles")
+    records_verb = verb("records", records, "list published fine-tuning records, or get them", overrides=False)
+    records_verb.add_argument(
+        "given", nargs="*", metavar="source | key=value", help="sources to get, and overrides (published.mirror=folder)"
+    )
     verb(
         "doctor",
         doctor,
@@ -112,6 +122,29 @@ def tasks(given: argparse.Namespace) -> None:
             sizes = chosen.upstream_sizes if role == "upstream" else chosen.sizes
             rows += [(domain, name, role, sizes.train, sizes.validation, sizes.test) for name in getattr(chosen, role)]
     _table(("domain", "dataset", "role", "train", "validation", "test"), rows)
+
+
+def records(given: argparse.Namespace) -> None:
+    from twophase import config
+    from twophase.published import READERS
+    from twophase.published.catalogue import catalogue, get, kept
+
+    overrides = [part for part in given.given if "=" in part]
+    sources = [part for part in given.given if "=" not in part]
+    entries = [entry for source in sources or [None] for entry in catalogue(source)]
+    mirror = config.load(overrides).published.mirror
+    if given.action == "list":
+        rows = [
+            (e.source, e.file, f"{e.bytes / 1000:.1f} kB", e.licence, "yes" if kept(e, mirror) else "no") for e in entries
+        ]
+        _table(("source", "file", "size", "licence", "here"), rows)
+        return
+    for entry in entries:
+        print(get(entry, mirror))
+    for source in dict.fromkeys(entry.source for entry in entries):
+        found = READERS[source](mirror=mirror)
+        print(f"\n{source}: {len(found.records.models)} models, {len(found.records.datasets())} datasets")
+        _table(tuple(found.account), list(found.account.itertuples(index=False)))
 
 
 def doctor(given: argparse.Namespace) -> int:

@@ -130,6 +130,33 @@ class Domain:
 
 
 @dataclass(frozen=True)
+class Cuts:
+    """Distances at which average linkage stops, of each published matrix."""
+
+    paper_nlp: float
+    paper_cv: float
+    model_recycling: float
+    transfergraph: float
+
+
+@dataclass(frozen=True)
+class Published:
+    """How published records are read and analysed.
+
+    ``mirror``: folder that holds the files, None: they are downloaded. ``leakage_z``: see `published.model_recycling.leaked`. ``subset_sizes``: numbers of benchmark datasets
+    that are compared, each with ``subset_repeats`` random subsets.
+    """
+
+    mirror: str | None
+    k: int
+    cuts: Cuts
+    top: int
+    leakage_z: float
+    subset_sizes: tuple[int, ...]
+    subset_repeats: int
+
+
+@dataclass(frozen=True)
 class Params:
     """The whole of ``params.yaml``; ``domain`` maps each of ``domains`` to its part."""
 
@@ -142,4 +169,5 @@ class Params:
     recall: Recall
     selection: Selection
     cards: Cards
+    published: Published
     domain: dict[str, Domain]

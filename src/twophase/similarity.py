@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pandas as pd
 
 from .errors import UserError
-
-BLOCK_BYTES = 64 * 2**20  # of the differences held at once
-
 
 def top_k_similarity(matrix: pd.DataFrame, k: int = 5, positive_only: bool = False) -> pd.DataFrame:
     """Eq. 1: one minus the mean of the k largest absolute differences between two models' scores.
@@ -28,17 +27,38 @@ def top_k_similarity(matrix: pd.DataFrame, k: int = 5, positive_only: bool = Fal
     n, m = values.shape
     if not 1 <= k <= m:
         raise UserError(f"k is {k}; Eq. 1 needs 1 <= k <= {m}, the number of datasets of the matrix.")
-    similarity = np.empty((n, n))
-    rows = max(1, BLOCK_BYTES // (8 * n * m))
-    for start in range(0, n, rows):
-        block = values[start : start + rows, None, :]  # (rows, 1, m)
-        differences = np.abs(block - values[None])  # (rows, n, m)
-        if positive_only:
-            differences[(block <= 0) | (values[None] <= 0)] = 0
-        largest = np.partition(differences, m - k, axis=-1)[..., m - k :]
-        similarity[start : start + rows] = 1 - largest.mean(-1)
-    similarity = (similarity + similarity.T) / 2  # rounding differs with the order of a sum
+    similarity = _kernel()(values, k, positive_only)
     return pd.DataFrame(np.clip(similarity, 0, 1), index=matrix.columns, columns=matrix.columns)
+
+
+@cache
+def _kernel():
+    from numba import njit  # takes half a second, which the command line need not wait for
+
+    return njit(_eq_1)
+
+
+def _eq_1(values, k, positive_only):
+    n, m = values.shape
+    similarity = np.ones((n, n))
+    largest = np.empty(k)  # ascending: what a sum gives must not depend on the order of the datasets
+    for i in range(n):
+        for j in range(i + 1, n):
+            largest[:] = 0
+            for d in range(m):
+                gap = abs(values[i, d] - values[j, d])
+                if gap <= largest[0] or (positive_only and (values[i, d] <= 0 or values[j, d] <= 0)):
+                    continue
+                place = 0
+                while place + 1 < k and largest[place + 1] < gap:
+                    largest[place] = largest[place + 1]
+                    place += 1
+                largest[place] = gap
+            total = 0.0
+            for place in range(k):
+                total += largest[place]
+            similarity[i, j] = similarity[j, i] = 1 - total / k
+    return similarity
 
 
 def cosine_similarity(vectors: pd.DataFrame) -> pd.DataFrame:

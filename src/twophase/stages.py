@@ -154,13 +154,25 @@ def claims(name: str) -> None:
     found.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
 
 
+def published_claims() -> None:
+    """Test the claims that published records can decide: ``results/published/claims.csv``."""
+    from twophase.reproduction.published import claims as ledger
+
+    folder = RESULTS / "published"
+    folder.mkdir(parents=True, exist_ok=True)
+    ledger.tested().to_csv(folder / "claims.csv", index=False, float_format="%.6g", lineterminator="\n")
+
+
 def notebook(name: str, domain: str | None = None) -> None:
     """Execute ``notebooks/<name>.ipynb``, for one domain if it has such a parameter, into ``results/notebooks/``."""
     from twophase import notebooks
 
     given = {"domain": domain} if domain else {}
     target = RESULTS / "notebooks" / f"{'_'.join([name, *given.values()])}.ipynb"
-    notebooks.execute(Path("notebooks") / f"{name}.ipynb", target, given)
+    source = Path("notebooks") / f"{name}.ipynb"
+    if not source.is_file():
+        source = Path("notebooks/published") / source.name
+    notebooks.execute(source, target, given)
 
 
 def manifest() -> None:
@@ -173,7 +185,7 @@ def manifest() -> None:
 
 VERBS = {
     "check": check, "tasks": tasks, "zoo": zoo, "records": records, "second_rate": second_rate, "proxies": proxies, "cards": cards,
-    "leave_one_out": leave_one_out, "metrics": metrics, "claims": claims, "notebook": notebook, "manifest": manifest,
+    "leave_one_out": leave_one_out, "metrics": metrics, "claims": claims, "published_claims": published_claims, "notebook": notebook, "manifest": manifest,
 }  # fmt: skip
 
 

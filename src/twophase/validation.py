@@ -111,6 +111,14 @@ def _check_numbers(params: Params) -> None:
     _at_least("recall.epochs_per_proxy", params.recall.epochs_per_proxy, 0)
     _at_least("selection.threshold", params.selection.threshold, 0)
     _at_least("selection.n_trends", params.selection.n_trends, 1)
+    given = params.published
+    for key in ("k", "top", "subset_repeats"):
+        _at_least(f"published.{key}", getattr(given, key), 1)
+    for name, cut in vars(given.cuts).items():
+        _at_least(f"published.cuts.{name}", cut, 0)
+    _at_least("published.leakage_z", given.leakage_z, 0)
+    for size in given.subset_sizes:
+        _at_least("published.subset_sizes", size, 1)
     if params.clustering.n_clusters is not None:
         _at_least("clustering.n_clusters", params.clustering.n_clusters, 1)
 

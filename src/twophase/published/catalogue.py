@@ -128,8 +128,23 @@ def _downloaded(entry: Entry, folder: Path, progress: bool) -> Path:
     try:
         return Path(shelf.fetch(name, downloader=pooch.HTTPDownloader(progressbar=progress, timeout=TIMEOUT)))
     except (requests.RequestException, OSError, ValueError) as error:
-        reason = " ".join(str(error).split())[:300]
         raise UserError(
-            f"{name} cannot be had from {entry.address}: {reason} Nothing was kept of it; what was had before is. Try again "
-            f"with a network, or name a folder that holds {name} in TWOPHASE_MIRROR."
+            f"{name} cannot be had from {entry.address}: {_reason(error)}. Nothing of it was kept; files that came before "
+            f"are. Try again with a network, or name a folder that holds {name} in TWOPHASE_MIRROR."
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    import requests
+
+    if isinstance(error, requests.HTTPError):
+        return f"the server answers {error.response.status_code} {error.response.reason}"
+    if isinstance(error, requests.Timeout) or "timed out" in str(error):
+        return f"the server sent nothing for {TIMEOUT:g} seconds"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the connection broke in the middle"
+    if isinstance(error, requests.ConnectionError):
+        return "the server cannot be reached"
+    if isinstance(error, ValueError) and "hash" in str(error):
+        return "what came is not the file of the catalogue (another sha256)"
+    return " ".join(str(error).split())

@@ -12,7 +12,7 @@ from .report import interval, save_table, with_interval
 
 def clusters(evidence: Evidence, **options) -> Clusters:
     """Clusters of all models on all benchmark datasets."""
-    return evidence.clusters(evidence.targets[0], **options)
+    return evidence.clusters(evidence.outside, **options)
 
 
 def figure_dendrogram(evidence: Evidence):
@@ -27,22 +27,22 @@ def figure_dendrogram(evidence: Evidence):
     with plots.style():
         figure, (axis,) = plots.panels(1, height=4.6, width=plots.PAGE)
         dendrogram(linkage(distance, "average"), labels=list(alike.index), orientation="left", ax=axis,
-                   color_threshold=evidence.settings.cut, above_threshold_color=plots.GREY)  # fmt: skip
-        axis.axvline(evidence.settings.cut, color=plots.RED, ls="--", lw=1)
+                   color_threshold=evidence.cut, above_threshold_color=plots.GREY)  # fmt: skip
+        axis.axvline(evidence.cut, color=plots.RED, ls="--", lw=1)
         axis.set(xlabel="distance (1 - similarity of Eq. 1); dashed: the cut")
         axis.grid(False)
         axis.tick_params(axis="y", labelsize=6.5)
-        return plots.save(figure, "figure_dendrogram", evidence.domain)
+        return plots.save(figure, "figure_dendrogram", evidence.name)
 
 
 def table_2(evidence: Evidence) -> pd.DataFrame:
     """Table II: members of the non-singleton hierarchical clusters, the representative first."""
-    return save_table(_members(clusters(evidence, method="hierarchical")), "table_2", evidence.domain)
+    return save_table(_members(clusters(evidence, method="hierarchical")), "table_2", evidence.name)
 
 
 def table_11(evidence: Evidence) -> pd.DataFrame:
     """Table XI: members of the non-singleton k-means clusters, the representative first."""
-    return save_table(_members(clusters(evidence, method="kmeans")), "table_11", evidence.domain)
+    return save_table(_members(clusters(evidence, method="kmeans")), "table_11", evidence.name)
 
 
 def _members(found: Clusters) -> pd.DataFrame:
@@ -94,7 +94,7 @@ def table_3(evidence: Evidence) -> pd.DataFrame:
             "models": len(names), "average accuracy": matrix[names].mean().mean(), "best on": int(best.isin(names).sum()),
             "paper: average accuracy": average, "paper: best on": count,
         }  # fmt: skip
-    return save_table(pd.DataFrame(rows).T.rename_axis("cluster type"), "table_3", evidence.domain)
+    return save_table(pd.DataFrame(rows).T.rename_axis("cluster type"), "table_3", evidence.name)
 
 
 def table_3_verdict(evidence: Evidence) -> str:

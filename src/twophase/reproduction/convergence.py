@@ -47,7 +47,7 @@ def _curves(evidence: Evidence, target: str, records: TrainingRecords, name: str
         axis.set(xlabel="epoch", ylabel="validation accuracy")
         axis.set(title=f"{target.replace('_', ' ')}, learning rate {rate:g}")
         axis.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
-        return plots.save(figure, name, evidence.domain)
+        return plots.save(figure, name, evidence.name)
 
 
 def two_rates(evidence: Evidence) -> pd.DataFrame:
@@ -95,7 +95,7 @@ def figure_4(evidence: Evidence, model: str):
             title=f"{model}: one colour a convergence trend",
         )
         axis.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
-        return plots.save(figure, "figure_4", evidence.domain)
+        return plots.save(figure, "figure_4", evidence.name)
 
 
 def figure_6_table(evidence: Evidence, seed: int = 0) -> pd.DataFrame:
@@ -150,7 +150,7 @@ def figure_6(evidence: Evidence, table: pd.DataFrame):
         )
         right.set(xlabel="relative error of the predicted\nfinal test, leave one dataset out", xlim=(0, None))
         left.tick_params(axis="y", labelsize=6.5)
-        return plots.save(figure, "figure_6", evidence.domain)
+        return plots.save(figure, "figure_6", evidence.name)
 
 
 def figure_6_verdict(table: pd.DataFrame) -> str:

@@ -57,7 +57,7 @@ def table_methods(evidence: Evidence) -> pd.DataFrame:
             "regret against brute force": with_interval(reference - table["accuracy"], 4),
             "regret against the best": with_interval(table["best"] - table["accuracy"], 4),
         }  # fmt: skip
-    return save_table(pd.DataFrame(rows).T.rename_axis("method").infer_objects(), "table_methods", evidence.domain)
+    return save_table(pd.DataFrame(rows).T.rename_axis("method").infer_objects(), "table_methods", evidence.name)
 
 
 def table_against(evidence: Evidence) -> pd.DataFrame:
@@ -111,7 +111,7 @@ def table_6(evidence: Evidence, everything: pd.DataFrame) -> pd.DataFrame:
     for target, (cost, bf, sh, *accuracies) in paper.TABLE_6[evidence.domain].items():
         rows["paper", target] = dict(zip(columns, (cost, bf, sh, None, None, *accuracies), strict=True))
     table = pd.DataFrame(rows).T.rename_axis(["source", "target"]).astype(float)
-    return save_table(table, "table_6", evidence.domain)
+    return save_table(table, "table_6", evidence.name)
 
 
 def summary(evidence: Evidence, everything: pd.DataFrame) -> pd.DataFrame:
@@ -133,7 +133,7 @@ def summary(evidence: Evidence, everything: pd.DataFrame) -> pd.DataFrame:
             "SH regret against the best by test": with_interval(rows["SH regret against the best"], 4),
             "BF regret against the best by test": with_interval(rows["BF regret against the best"], 4),
         }
-    return save_table(pd.DataFrame(table).rename_axis("quantity"), "table_summary", evidence.domain)
+    return save_table(pd.DataFrame(table).rename_axis("quantity"), "table_summary", evidence.name)
 
 
 def verdict(evidence: Evidence, everything: pd.DataFrame) -> str:
@@ -162,7 +162,7 @@ def figure_cost(evidence: Evidence):
         figure, (axis,) = plots.panels(1, height=3.1, width=5.6)
         draw_cost(axis, alternatives(evidence.turns, evidence.params.proxy.name))
         figure.legend(*axis.get_legend_handles_labels(), loc="outside right upper")
-        return plots.save(figure, "figure_cost", evidence.domain)
+        return plots.save(figure, "figure_cost", evidence.name)
 
 
 def draw_cost(axis, chosen: dict[str, pd.DataFrame]) -> None:
@@ -199,4 +199,4 @@ def table_7(evidence: Evidence) -> pd.DataFrame:
             "rank in recall": rank,
             "average of recalled": average,
         }
-    return save_table(pd.DataFrame(rows).T.rename_axis(["source", "target"]), "table_7", evidence.domain)
+    return save_table(pd.DataFrame(rows).T.rename_axis(["source", "target"]), "table_7", evidence.name)

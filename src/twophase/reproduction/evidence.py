@@ -35,6 +35,8 @@ class Evidence:
         params: the whole configuration.
         results: the folder of that name.
         incomplete: models left out because a cell of theirs failed.
+        source: what the records are of, where they are not this project's own ("paper", …).
+        own_cut: where the dendrogram is cut; None: as the domain's configuration has it.
     """
 
     domain: str
@@ -42,6 +44,8 @@ class Evidence:
     params: config.Params
     results: Path
     incomplete: list[str] = field(default_factory=list)
+    source: str = ""
+    own_cut: float | None = None
     _made: dict = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -80,6 +84,21 @@ class Evidence:
         return self.params.domain[self.domain]
 
     @property
+    def name(self) -> str:
+        """What tables and figures of this evidence are called after: domain, or source and domain."""
+        return f"{self.source}_{self.domain}" if self.source else self.domain
+
+    @property
+    def cut(self) -> float:
+        """Distance at which average linkage stops."""
+        return self.settings.cut if self.own_cut is None else self.own_cut
+
+    @property
+    def outside(self) -> str:
+        """A target that is no benchmark dataset: what is made for it is made of the whole benchmark."""
+        return self.targets[0] if self.targets else ""
+
+    @property
     def models(self) -> list[str]:
         return self.records.models
 
@@ -109,7 +128,7 @@ class Evidence:
         """Clusters made without the target, as configured; options override `cluster_models`'s."""
         chosen, matrix = self.params.clustering, self.matrix(target)
         given = {"k": min(chosen.k, len(matrix)), "method": chosen.method, "n_clusters": chosen.n_clusters,
-                 "threshold": self.settings.cut, "seed": self.params.seed}  # fmt: skip
+                 "threshold": self.cut, "seed": self.params.seed}  # fmt: skip
         if "similarity" in options:
             return cluster_models(matrix, **(given | options))
         key = (target, tuple(sorted(options.items())))

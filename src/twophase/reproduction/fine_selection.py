@@ -24,7 +24,7 @@ def table_4(evidence: Evidence) -> pd.DataFrame:
     for target, cells in paper.TABLE_4[evidence.domain].items():
         for place, quantity in enumerate(("accuracy", "epochs")):
             rows["paper", target, quantity] = {f"{limit:.0%}": cell[place] for limit, cell in cells.items()}
-    return save_table(pd.DataFrame(rows).T.rename_axis(["source", "target", "quantity"]), "table_4", evidence.domain)
+    return save_table(pd.DataFrame(rows).T.rename_axis(["source", "target", "quantity"]), "table_4", evidence.name)
 
 
 def table_4_verdict(evidence: Evidence) -> str:
@@ -61,7 +61,7 @@ def table_5(evidence: Evidence) -> pd.DataFrame:
     table = pd.Series(rows, name="epochs").rename_axis(["source", "models", "method"]).to_frame()
     whole = table.xs("brute force", level="method")["epochs"]
     table["speed-up"] = [whole.loc[key[:2]] / cost for key, cost in table["epochs"].items()]
-    return save_table(table, "table_5", evidence.domain)
+    return save_table(table, "table_5", evidence.name)
 
 
 def compare(evidence: Evidence, candidates: str = "recalled") -> pd.DataFrame:
@@ -121,7 +121,7 @@ def figure_7(evidence: Evidence):
             axis.set_xticks([0, 1], [f"{evidence.top} recalled", f"all {len(evidence.models)}"])
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles[:3], labels[:3], loc="outside lower center", ncols=3)
-        return plots.save(figure, "figure_7", evidence.domain)
+        return plots.save(figure, "figure_7", evidence.name)
 
 
 def figure_cuts(evidence: Evidence, target: str):
@@ -149,7 +149,7 @@ def figure_cuts(evidence: Evidence, target: str):
         axis.set(xlabel="stage (epoch)", ylabel="validation accuracy", xticks=range(1, evidence.records.epochs + 1),
                  title=target.replace("_", " "))  # fmt: skip
         axis.legend(loc="best")
-        return plots.save(figure, "figure_cuts", evidence.domain)
+        return plots.save(figure, "figure_cuts", evidence.name)
 
 
 def history(evidence: Evidence, target: str) -> pd.DataFrame:

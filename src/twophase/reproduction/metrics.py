@@ -18,7 +18,7 @@ def metrics(evidence: Evidence) -> dict[str, float]:
     """
     rows = [_row(evidence, target) for target in evidence.everything]
     means = {name: fmean(row[name] for row in rows) for name in rows[0]}
-    return means | {"clusters": int(evidence.clusters(evidence.targets[0]).labels.nunique())}
+    return means | {"clusters": int(evidence.clusters(evidence.outside).labels.nunique())}
 
 
 def _row(evidence: Evidence, target: str) -> dict[str, float]:

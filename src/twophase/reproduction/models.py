@@ -21,7 +21,7 @@ def figure_1(evidence: Evidence):
             axis.legend(loc="upper right")
             axis.set(title=target.replace("_", " "), ylim=(0, 1), xlim=(0.2, len(scores) + 0.8))
             axis.set(xlabel="models, sorted by accuracy", ylabel="test accuracy")
-        return plots.save(figure, "figure_1", evidence.domain)
+        return plots.save(figure, "figure_1", evidence.name)
 
 
 def chance(evidence: Evidence, dataset: str) -> float:
@@ -48,7 +48,7 @@ def zoo_quality(evidence: Evidence) -> pd.DataFrame:
             "best_model": final.idxmax(), "between_models": final.std(), "between_seeds": seeds,
             "ratio": final.std() / seeds, "first_epoch": evidence.first_epoch(dataset),
         }  # fmt: skip
-    return save_table(pd.DataFrame(rows).T.rename_axis("dataset").infer_objects(), "table_zoo", evidence.domain)
+    return save_table(pd.DataFrame(rows).T.rename_axis("dataset").infer_objects(), "table_zoo", evidence.name)
 
 
 def quality_verdict(quality: pd.DataFrame) -> str:
@@ -87,7 +87,7 @@ def figure_regimes(evidence: Evidence):
         axis.tick_params(axis="x", rotation=45)
         for label in axis.get_xticklabels():
             label.set_ha("right")
-        return plots.save(figure, "figure_regimes", evidence.domain)
+        return plots.save(figure, "figure_regimes", evidence.name)
 
 
 def regimes_verdict(evidence: Evidence) -> str:

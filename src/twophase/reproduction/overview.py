@@ -20,10 +20,16 @@ def domains() -> list[str]:
     return list(config.read(root() / "params.yaml").domain)
 
 
+def measured() -> dict[str, pd.DataFrame]:
+    """Domain -> its tested claims; "published" among them where `make published` has tested them."""
+    folder = root() / "results" / "claims"
+    names = [*domains(), *(["published"] if (folder / "published.csv").is_file() else [])]
+    return {name: pd.read_csv(folder / f"{name}.csv") for name in names}
+
+
 def ledger() -> pd.DataFrame:
-    """All claims on all domains; written to results/claims.csv."""
-    found = {domain: pd.read_csv(root() / "results" / "claims" / f"{domain}.csv") for domain in domains()}
-    table = made(found)
+    """All claims on all domains and on published records; written to results/claims.csv."""
+    table = made(measured())
     table.to_csv(root() / "results" / "claims.csv", float_format="%.6g", lineterminator="\n")
     return table
 
@@ -32,15 +38,16 @@ def section(table: pd.DataFrame, letter: str):
     """The claims of one section; a domain's cell holds value and interval, its colour is the verdict."""
     here = table[table.index.str.startswith(letter)]
     shown = here[["claim", "place", "quantity", "paper"]].rename_axis(None)
-    for domain in domains():
-        found = pd.read_csv(root() / "results" / "claims" / f"{domain}.csv", index_col="number").loc[here.index]
-        shown[domain] = [_cell(row) for row in found.to_dict("records")]
-    verdicts = here[[f"verdict {domain}" for domain in domains()]].set_axis(domains(), axis=1)
+    tables = measured()
+    for name, table_of in tables.items():
+        shown[name] = [_cell(row) for row in table_of.set_index("number").loc[here.index].to_dict("records")]
+    names = list(tables)
+    verdicts = here[[f"verdict {name}" for name in names]].set_axis(names, axis=1)
     styled = shown.style.set_properties(**{"text-align": "left"})
-    styled = styled.set_properties(subset=domains(), **{"white-space": "nowrap"})
+    styled = styled.set_properties(subset=names, **{"white-space": "nowrap"})
     styled = styled.set_table_styles([{"selector": "th", "props": "text-align: left"}])
     return styled.apply(
-        lambda _: verdicts.map(lambda v: f"background-color: {COLOURS[v]}55"), axis=None, subset=domains()
+        lambda _: verdicts.map(lambda v: f"background-color: {COLOURS[v]}55"), axis=None, subset=names
     )
 
 
@@ -105,4 +112,4 @@ def open_questions(table: pd.DataFrame) -> pd.DataFrame:
     return here[["claim", *names, *[name for name in table if name.startswith("why")]]]
 
 
-__all__ = ["LEDGER", "counts", "domains", "figure_claims", "figure_regret", "ledger", "open_questions", "section"]
+__all__ = ["LEDGER", "counts", "domains", "figure_claims", "figure_regret", "ledger", "measured", "open_questions", "section"]

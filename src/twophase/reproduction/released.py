@@ -27,7 +27,7 @@ def table_released(evidence: Evidence) -> pd.DataFrame:
             "paper or release": claim.paper.get(evidence.domain, ""), "measured": measured["value"],
             "low": measured["low"], "high": measured["high"], "verdict": measured["verdict"],
         }  # fmt: skip
-    return save_table(pd.DataFrame(rows).T.rename_axis("number").infer_objects(), "table_released", evidence.domain)
+    return save_table(pd.DataFrame(rows).T.rename_axis("number").infer_objects(), "table_released", evidence.name)
 
 
 def figure_leep(evidence: Evidence):
@@ -43,7 +43,7 @@ def figure_leep(evidence: Evidence):
             axis.set(title=target.replace("_", " "), xlabel="LEEP (nats)")
             axis.set(ylabel="final test accuracy" if axis is axes[0] else "")
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
-        return plots.save(figure, "figure_leep", evidence.domain)
+        return plots.save(figure, "figure_leep", evidence.name)
 
 
 def reading(table: pd.DataFrame) -> str:

@@ -21,7 +21,7 @@ def by_cards(evidence: Evidence, method: str = "hierarchical", target: str | Non
     """Clusters by the cosine of the model cards' embeddings, as many as performance gives; None without cards."""
     if evidence.cards.empty:
         return None
-    target = target or evidence.targets[0]
+    target = target or evidence.outside
     alike = cosine_similarity(evidence.cards.loc[evidence.models])
     number = evidence.clusters(target).labels.nunique()
     return evidence.clusters(target, method=method, similarity=alike, n_clusters=number)
@@ -47,7 +47,7 @@ def table_1(evidence: Evidence) -> pd.DataFrame:
                 }
     table = pd.DataFrame(rows).T.rename_axis(["similarity", "clustering"])
     columns = ["clusters", "standard", "released", "in Eq. 1", "paper"]
-    return save_table(table.reindex(columns=columns), "table_1", evidence.domain)
+    return save_table(table.reindex(columns=columns), "table_1", evidence.name)
 
 
 def table_1_verdict(evidence: Evidence) -> str:
@@ -100,7 +100,7 @@ def jackknife(evidence: Evidence, statistic: Callable[[str], float]) -> tuple[fl
         evidence: of a domain.
         statistic: target -> value; computed without that target.
     """
-    value = statistic(evidence.targets[0])
+    value = statistic(evidence.outside)
     left_out = np.array([statistic(dataset) for dataset in evidence.benchmarks])
     n = len(left_out)
     deviation = np.sqrt((n - 1) / n * ((left_out - left_out.mean()) ** 2).sum())
@@ -119,7 +119,7 @@ def table_10(evidence: Evidence) -> pd.DataFrame:
             "released": silhouette(found, variant="released"),
             "paper": paper.TABLE_10[evidence.domain].get(k),
         }
-    return save_table(pd.DataFrame(rows).T.rename_axis("k"), "table_10", evidence.domain)
+    return save_table(pd.DataFrame(rows).T.rename_axis("k"), "table_10", evidence.name)
 
 
 def choice_of_cut(evidence: Evidence) -> pd.DataFrame:

@@ -33,11 +33,11 @@ def ledger(domains: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """The ledger of all domains.
 
     Args:
-        domains: domain -> what `tested` returned.
+        domains: domain (or "published") -> what `tested` returned.
 
     Returns:
-        number; claim, place and quantity; paper (printed values); a column a domain (value); published (empty until
-        published records are read); interval; verdict (of all domains); a verdict and a reason a domain.
+        number; claim, place and quantity; paper (printed values); a column a domain (value); published (empty where
+        published records were not read); interval; verdict (of all domains); a verdict and a reason a domain.
     """
     rows = {}
     tables = {domain: table.set_index("number") for domain, table in domains.items()}
@@ -46,7 +46,8 @@ def ledger(domains: dict[str, pd.DataFrame]) -> pd.DataFrame:
         printed = "; ".join(f"{domain} {value}" for domain, value in claim.paper.items())
         spans = [f"{d} [{row['low']:.3f}, {row['high']:.3f}]" for d, row in found.items() if pd.notna(row["low"])]
         row = {"claim": claim.claim, "place": claim.place, "quantity": claim.quantity, "paper": printed}
-        row |= {domain: measured["value"] for domain, measured in found.items()} | {"published": None}
+        row |= {domain: measured["value"] for domain, measured in found.items()}
+        row.setdefault("published", None)
         row |= {
             "interval": "; ".join(spans),
             "verdict": _together([measured["verdict"] for measured in found.values()]),

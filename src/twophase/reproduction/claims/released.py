@@ -66,7 +66,7 @@ def _booked(evidence: Evidence) -> Measured:
 
 
 def _positive_only(evidence: Evidence) -> Measured:
-    matrix, k = evidence.matrix(evidence.targets[0]), min(evidence.params.clustering.k, len(evidence.benchmarks))
+    matrix, k = evidence.matrix(evidence.outside), min(evidence.params.clustering.k, len(evidence.benchmarks))
     change = float(
         (top_k_similarity(matrix, k, positive_only=True) - top_k_similarity(matrix, k)).abs().to_numpy().max()
     )
