@@ -34,7 +34,9 @@ def test_similarity_is_symmetric_bounded_and_one_with_itself(values, data):
     assert (np.diag(alike) == 1).all()
 
 
-@given(arrays(float, st.tuples(st.integers(1, 6), st.integers(2, 8)), elements=st.floats(-1, 1)), st.booleans(), st.data())
+@given(
+    arrays(float, st.tuples(st.integers(1, 6), st.integers(2, 8)), elements=st.floats(-1, 1)), st.booleans(), st.data()
+)
 def test_similarity_is_the_mean_of_the_sorted_differences(values, positive_only, data):
     k = data.draw(st.integers(1, values.shape[0]))
     first, second = values[:, 0], values[:, 1]

@@ -135,7 +135,8 @@ def records(given: argparse.Namespace) -> None:
     mirror = config.load(overrides).published.mirror
     if given.action == "list":
         rows = [
-            (e.source, e.file, f"{e.bytes / 1000:.1f} kB", e.licence, "yes" if kept(e, mirror) else "no") for e in entries
+            (e.source, e.file, f"{e.bytes / 1000:.1f} kB", e.licence, "yes" if kept(e, mirror) else "no")
+            for e in entries
         ]
         _table(("source", "file", "size", "licence", "here"), rows)
         return

@@ -9,6 +9,7 @@ import pandas as pd
 
 from .errors import UserError
 
+
 def top_k_similarity(matrix: pd.DataFrame, k: int = 5, positive_only: bool = False) -> pd.DataFrame:
     """Eq. 1: one minus the mean of the k largest absolute differences between two models' scores.
 
@@ -24,7 +25,7 @@ def top_k_similarity(matrix: pd.DataFrame, k: int = 5, positive_only: bool = Fal
         UserError: k out of range, empty cells, scores outside [0, 1], a model named twice.
     """
     values = check_matrix(matrix).to_numpy(dtype=np.float64).T  # (n, m)
-    n, m = values.shape
+    m = values.shape[1]
     if not 1 <= k <= m:
         raise UserError(f"k is {k}; Eq. 1 needs 1 <= k <= {m}, the number of datasets of the matrix.")
     similarity = _kernel()(values, k, positive_only)

@@ -34,7 +34,9 @@ def read(domain: str = "nlp", mirror: str | Path | None = None) -> Published:
     names = _path(f"{domain}_datasets.txt", mirror).read_text(encoding="utf-8").split()
     matrix = table.set_axis(names, axis="index").rename(columns=lambda name: name.replace("--", "/"))
     account.start(matrix.T, f"{domain}_matrix.tsv")
-    return Published(TrainingRecords.from_matrix(matrix, metrics=CORRELATIONS), account.table, pd.DataFrame(index=matrix.columns))
+    return Published(
+        TrainingRecords.from_matrix(matrix, metrics=CORRELATIONS), account.table, pd.DataFrame(index=matrix.columns)
+    )
 
 
 def leep(domain: str = "nlp", mirror: str | Path | None = None) -> pd.Series:

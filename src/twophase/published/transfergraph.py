@@ -35,7 +35,9 @@ def read(mirror: str | Path | None = None) -> Published:
     score = pd.to_numeric(table["eval_accuracy"], errors="coerce")
     table = account.keep(table.assign(test=score), score.between(0, 1), "no accuracy")
     table["batch_size"] = pd.to_numeric(table["batch_size"])
-    table = account.keep(table, ~table.duplicated(KEY, keep="last"), "run again with the same settings: the last is kept")
+    table = account.keep(
+        table, ~table.duplicated(KEY, keep="last"), "run again with the same settings: the last is kept"
+    )
     table = account.keep(table, table["finetuned_dataset"] != SPARSE, f"on {SPARSE}, which a quarter of the models saw")
     rows = table.rename(columns={"finetuned_dataset": "dataset", "train_runtime": "seconds"})
     rows = rows[["model", "dataset", "test", "seconds"]].assign(role="benchmark")

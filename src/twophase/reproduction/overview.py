@@ -46,9 +46,7 @@ def section(table: pd.DataFrame, letter: str):
     styled = shown.style.set_properties(**{"text-align": "left"})
     styled = styled.set_properties(subset=names, **{"white-space": "nowrap"})
     styled = styled.set_table_styles([{"selector": "th", "props": "text-align: left"}])
-    return styled.apply(
-        lambda _: verdicts.map(lambda v: f"background-color: {COLOURS[v]}55"), axis=None, subset=names
-    )
+    return styled.apply(lambda _: verdicts.map(lambda v: f"background-color: {COLOURS[v]}55"), axis=None, subset=names)
 
 
 def _cell(row: dict) -> str:
@@ -112,4 +110,14 @@ def open_questions(table: pd.DataFrame) -> pd.DataFrame:
     return here[["claim", *names, *[name for name in table if name.startswith("why")]]]
 
 
-__all__ = ["LEDGER", "counts", "domains", "figure_claims", "figure_regret", "ledger", "measured", "open_questions", "section"]
+__all__ = [
+    "LEDGER",
+    "counts",
+    "domains",
+    "figure_claims",
+    "figure_regret",
+    "ledger",
+    "measured",
+    "open_questions",
+    "section",
+]

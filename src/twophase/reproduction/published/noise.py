@@ -110,5 +110,5 @@ def figure_noise():
                   label=f"between {recycling().matrix.shape[1]} models")  # fmt: skip
         axis.set_xticks(range(len(order)), [name.replace("_", " ") for name in order], rotation=60, ha="right")
         axis.set(yscale="log", ylabel="standard deviation (accuracy)")
-        axis.legend(loc="upper left")
+        figure.legend(loc="outside upper center", ncols=2)
         return plots.save(figure, "figure_noise", "published")

@@ -14,6 +14,7 @@ from .sources import params, recycling
 
 METHODS = {"prior": plots.GREEN, "recall, perfect proxy": plots.BLUE, "recall, linear probe": plots.ORANGE,
            "random": plots.GREY}  # fmt: skip
+TITLES = {"paper": "the paper's benchmark and targets", "leave one out": "every dataset in turn"}
 MOST = 100  # models recalled
 
 
@@ -40,8 +41,9 @@ def figure_misplaced():
     like = raw[datasets].T.corrwith(raw[datasets].median())
     with plots.style():
         figure, (axis,) = plots.panels(1, height=2.4, width=plots.COLUMN)
-        axis.hist([like[~out], like[out]], bins=np.linspace(-0.2, 1, 41), stacked=True, color=[plots.BLUE, plots.RED],
-                  label=[f"in place ({(~out).sum()})", f"out of place ({out.sum()})"])  # fmt: skip
+        for rows, colour, name in ((~out, plots.BLUE, "in place"), (out, plots.RED, "out of place")):
+            axis.hist(like[rows], bins=np.linspace(-0.2, 1, 31), histtype="stepfilled", alpha=0.6, color=colour,
+                      label=f"{name} ({rows.sum()})")  # fmt: skip
         axis.set(xlabel="correlation of a row with the datasets' medians", ylabel="models", yscale="log")
         axis.legend(loc="upper left")
         return plots.save(figure, "figure_misplaced", "published")
@@ -53,20 +55,23 @@ def _tested():
     return get(find(model_recycling.SOURCE, "models_tested.csv"), params().published.mirror)
 
 
-def orders(matrix: pd.DataFrame, final: pd.Series, probe: pd.Series | None = None) -> dict[str, pd.DataFrame]:
+def orders(
+    matrix: pd.DataFrame, final: pd.Series, probe: pd.Series | None = None, cut: float | None = None
+) -> dict[str, pd.DataFrame]:
     """Recall tables of a target by method.
 
     Args:
         matrix: benchmark datasets x models, without the target.
         final: accuracy of each model on the target.
         probe: a measured proxy of the target, model -> score in [0, 1].
+        cut: where the dendrogram is cut; the configured one by default.
 
     Returns:
         "recall, perfect proxy" takes the representatives' own final accuracy for proxy, which no proxy can know: it is the
         most that Eq. 3 and Eq. 4 can give. "recall, linear probe" takes `probe`.
     """
     given = params().published
-    clusters = cluster_models(matrix, min(given.k, len(matrix)), threshold=given.cuts.model_recycling)
+    clusters = cluster_models(matrix, min(given.k, len(matrix)), threshold=cut or given.cuts.model_recycling)
     scored = clusters.representatives.loc[clusters.non_singletons]
     tables = {"recall, perfect proxy": coarse_recall(matrix, clusters, final.loc[scored], given.top)}
     tables["prior"] = tables["recall, perfect proxy"].sort_values("prior", ascending=False, kind="stable")
@@ -166,6 +171,28 @@ def verdict(table: pd.DataFrame) -> str:
     )
 
 
+def cuts(tried: tuple[float, ...] = (0.02, 0.03, 0.05, 0.09, 0.15)) -> pd.DataFrame:
+    """Whether a perfect proxy would gain more at another cut (every dataset against the other 35, K = 10).
+
+    Columns: different proxy values (one a cluster, and those of singletons) on average; gain and regret minus the prior's.
+    """
+    whole, k = recycling().matrix, params().published.top
+    rows = {}
+    for cut in tried:
+        found, sizes = [], []
+        for target in whole.index:
+            final, matrix = whole.loc[target].clip(0, 1), whole.drop(index=target)
+            tables = orders(matrix, final, cut=cut)
+            ends = [curves(final, list(tables[name].index)).loc[k] for name in ("recall, perfect proxy", "prior")]
+            found.append(ends[0] - ends[1])
+            sizes.append(tables["recall, perfect proxy"]["proxy"].nunique())
+        differences = pd.DataFrame(found)
+        rows[f"{cut:.2f}"] = {"different proxy values": np.mean(sizes)} | {
+            f"{name} - prior's": with_interval(differences[name]) for name in ("gain", "regret")
+        }
+    return pd.DataFrame(rows).T.rename_axis("cut").infer_objects()
+
+
 def figure_scale(table: pd.DataFrame):
     """Gain and regret against K, means over targets with 95 % intervals; both settings."""
     with plots.style():
@@ -178,11 +205,13 @@ def figure_scale(table: pd.DataFrame):
                         continue
                     values = here.xs(method, level="method")[quantity].unstack("K")
                     spans = np.array([interval(values[k]) for k in values])
-                    axis.plot(values.columns, values.mean(), color=colour, label=method)
+                    axis.plot(values.columns, values.mean(), color=colour, label=method,
+                              ls="--" if method == "prior" else "-", zorder=3 if method == "prior" else 2)  # fmt: skip
                     axis.fill_between(values.columns, *spans.T, color=colour, alpha=0.18, lw=0)
-                title = f"{setting}: {values.shape[0]} targets"
-                axis.set(xscale="log", title=title, xlabel="K, models recalled",
-                         ylabel=f"{quantity} (accuracy)")  # fmt: skip
+                axis.set(xscale="log", title=f"{TITLES[setting]}, {values.shape[0]} targets",
+                         xlabel="K, models recalled", ylabel=f"{quantity} (accuracy)")  # fmt: skip
+                axis.set_xticks([1, 3, 10, 30, 100], ["1", "3", "10", "30", "100"])
+                axis.minorticks_off()
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
         return plots.save(figure, "figure_scale", "published")
 

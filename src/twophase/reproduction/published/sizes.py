@@ -37,7 +37,9 @@ def agreement_verdict(table: pd.DataFrame) -> str:
     for task, row in table.iterrows():
         enough = next(size for size in table.columns if (row.loc[size:] >= 0.9).all())
         said.append(f"{task} from {enough:,} examples ({enough / largest:.1%})")
-    return f"The order of the models agrees with that at {largest:,} examples (Spearman .9 and more): {'; '.join(said)}."
+    return (
+        f"The order of the models agrees with that at {largest:,} examples (Spearman .9 and more): {'; '.join(said)}."
+    )
 
 
 def records(first: int) -> TrainingRecords:
@@ -101,8 +103,8 @@ def figure_sizes():
             best = table.iloc[:, -1].idxmin()
             shown = table.drop(columns=0)
             axis.plot(shown.columns, shown.T, color=plots.GREY, lw=0.5, alpha=0.6)
-            axis.plot(shown.columns, shown.loc[best], color=plots.RED, label=f"best at the end: {best}")
-            axis.set(xscale="log", yscale="log", title=task, xlabel="training examples")
-            axis.legend(loc="lower left", fontsize=6)
+            axis.plot(shown.columns, shown.loc[best], color=plots.RED, zorder=3)
+            axis.set(xscale="log", title=f"{task}; red: {best.split('/')[-1]}", xlabel="training examples")
+            axis.minorticks_off()
         axes[0].set(ylabel="test loss (nats a token)")
         return plots.save(figure, "figure_sizes", "published")

@@ -10,6 +10,8 @@ from ...published import model_recycling
 from ..report import interval, tidy
 from .sources import params, recycling
 
+LABELS = {"rho": "Spearman of prior and accuracy", "gain": "gain of the top K (accuracy)"}
+
 
 def greedy(matrix: pd.DataFrame) -> list[str]:
     """Datasets in the order in which each explains most of what those before it leave of all of them.
@@ -94,7 +96,7 @@ def figure_subsets(found: pd.DataFrame):
     """Spearman and gain of the prior against the number of benchmark datasets: the rule, and random subsets with 95 %."""
     with plots.style():
         figure, axes = plots.panels(2, columns=2, height=2.4)
-        for axis, (quantity, label) in zip(axes, {"rho": "Spearman with the final accuracy", "gain": "gain of the top K (accuracy)"}.items(), strict=True):  # fmt: skip
+        for axis, (quantity, label) in zip(axes, LABELS.items(), strict=True):
             means = found.groupby(["rule", "size", "draw"])[quantity].mean()
             lucky = means["random"].groupby("size").quantile([0.025, 0.5, 0.975]).unstack()
             axis.fill_between(lucky.index, lucky[0.025], lucky[0.975], color=plots.GREY, alpha=0.25, lw=0,

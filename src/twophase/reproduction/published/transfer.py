@@ -48,7 +48,10 @@ def turns() -> pd.DataFrame:
             order = final.loc[scores.sort_values(ascending=False, kind="stable").index]
             row = {"rho": scores.corr(final, method="spearman")}
             for k in SHOWN:
-                row |= {f"gain at {k}": order.iloc[:k].mean() - final.mean(), f"regret at {k}": final.max() - order.iloc[:k].max()}
+                row |= {
+                    f"gain at {k}": order.iloc[:k].mean() - final.mean(),
+                    f"regret at {k}": final.max() - order.iloc[:k].max(),
+                }
             rows[target, proxy, rule] = row
     return pd.DataFrame(rows).T.rename_axis(["target", "proxy", "rule"])
 
@@ -82,9 +85,10 @@ def cost() -> pd.DataFrame:
 
 def against_prior(table: pd.DataFrame, proxy: str, rule: str, quantity: str = "gain at 10") -> pd.Series:
     """A quantity by a rule minus that by the prior alone, a value a target."""
-    return table.xs((proxy, rule), level=("proxy", "rule"))[quantity] - table.xs(
-        ("prior", "alone"), level=("proxy", "rule")
-    )[quantity]
+    return (
+        table.xs((proxy, rule), level=("proxy", "rule"))[quantity]
+        - table.xs(("prior", "alone"), level=("proxy", "rule"))[quantity]
+    )
 
 
 def verdict(table: pd.DataFrame) -> str:
