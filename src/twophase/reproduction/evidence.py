@@ -85,8 +85,8 @@ class Evidence:
 
     @property
     def name(self) -> str:
-        """What tables and figures of this evidence are called after: domain, or source and domain."""
-        return f"{self.source}_{self.domain}" if self.source else self.domain
+        """What tables and figures of this evidence are called after: domain, or domain and source."""
+        return f"{self.domain}_{self.source}" if self.source else self.domain
 
     @property
     def cut(self) -> float:

@@ -72,11 +72,11 @@ def orders(
     """
     given = params().published
     clusters = cluster_models(matrix, min(given.k, len(matrix)), threshold=cut or given.cuts.model_recycling)
-    scored = clusters.representatives.loc[clusters.non_singletons]
-    tables = {"recall, perfect proxy": coarse_recall(matrix, clusters, final.loc[scored], given.top)}
+    scored, top = clusters.representatives.loc[clusters.non_singletons], min(given.top, matrix.shape[1])
+    tables = {"recall, perfect proxy": coarse_recall(matrix, clusters, final.loc[scored], top)}
     tables["prior"] = tables["recall, perfect proxy"].sort_values("prior", ascending=False, kind="stable")
     if probe is not None:
-        tables["recall, linear probe"] = coarse_recall(matrix, clusters, probe.loc[scored], given.top)
+        tables["recall, linear probe"] = coarse_recall(matrix, clusters, probe.loc[scored], top)
     return tables
 
 
