@@ -63,3 +63,9 @@ def test_it_holds_every_file_of_the_configuration(installed):
 def test_it_holds_every_template(installed):
     made, here = (folder / "twophase" / "site" / "templates" for folder in (installed / "site", ROOT / "src"))
     assert files(made, "*.*") == files(here, "*.*") != []
+
+
+def test_it_holds_the_catalogue_of_published_records(installed):
+    done = run(installed, "-m", "twophase", "records", "list")
+    assert done.returncode == 0, done.stderr
+    assert "models_tested.csv" in done.stdout
