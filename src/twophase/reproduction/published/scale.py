@@ -67,8 +67,7 @@ def orders(
         cut: where the dendrogram is cut; the configured one by default.
 
     Returns:
-        "recall, perfect proxy" takes the representatives' own final accuracy for proxy, which no proxy can know: it is the
-        most that Eq. 3 and Eq. 4 can give. "recall, linear probe" takes `probe`.
+        "recall, perfect proxy" takes the representatives' own final accuracy for proxy, which no proxy can know. "recall, linear probe" takes `probe`.
     """
     given = params().published
     clusters = cluster_models(matrix, min(given.k, len(matrix)), threshold=cut or given.cuts.model_recycling)
@@ -167,7 +166,7 @@ def verdict(table: pd.DataFrame) -> str:
         f"Over {len(gain)} targets the {k} models of highest prior are {with_interval(here['gain']['prior'])} more accurate than "
         f"the average model, and the best of them is {with_interval(random)} better than the best of {k} at random. A proxy "
         f"that knew the representatives' final accuracy exactly would add {with_interval(gain)} to the gain and "
-        f"{with_interval(regret)} to the best of the {k}: the most that scoring clusters can give here."
+        f"{with_interval(regret)} to the best of the {k}. No proxy can know more about the clusters."
     )
 
 
