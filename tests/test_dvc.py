@@ -72,8 +72,9 @@ class Project:
         return self.table("records", domain)
 
     def changed(self):
-        """Stages that `dvc repro` would run because of what they read."""
-        return set(json.loads(self.dvc("status", "--json"))) - {"check"}
+        """Stages that `dvc repro` would run because of what they read; those of published records are not among them."""
+        found = json.loads(self.dvc("status", "--json"))
+        return {stage for stage in found if not stage.startswith("notebooks/published/")} - {"check"}
 
     def copy(self, folder):
         shutil.copytree(self.folder, folder / "project", symlinks=True)
