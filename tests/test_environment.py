@@ -90,7 +90,7 @@ def test_citation_names_the_version_of_the_package():
         ("notebooks/.ipynb_checkpoints/01.ipynb", True),
         ("src/twophase.egg-info/PKG-INFO", True),
         ("src/twophase/zoo/recipes.py", False),
-        ("conf/zoo/cv.yaml", False),
+        ("conf/recipes/cv.yaml", False),
         ("results/cv/records.csv", False),
         ("results/figures/figure_1_cv.png", False),
         ("params.yaml", False),

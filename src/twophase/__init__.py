@@ -1,3 +1,19 @@
 """Find the pre-trained model worth fine-tuning for a new task: coarse recall, then fine-selection."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .selecting import select
+
 __version__ = "0.1.0"
+__all__ = ["__version__", "select"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "select":
+        from .selecting import select
+
+        return select
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

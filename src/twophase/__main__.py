@@ -16,6 +16,8 @@ from twophase import __version__
 from twophase.errors import UserError
 
 EXAMPLES = """examples:
+  twophase select task=csv task.path=reviews.csv task.text=review task.label=stars
+                                           select a model for your own task, and fine-tune it
   twophase params                          compose conf/ into params.yaml (what `make params` does)
   twophase params profile=smoke            the same with overrides, which params.yaml remembers
   twophase params proxy=logme --stdout     look at a configuration without writing it
@@ -30,6 +32,20 @@ to read published records from instead of downloading them.
 
 
 ACTIONS = {"models": ["list"], "proxies": ["list"], "tasks": ["list"], "records": ["list", "get"]}
+
+
+SELECT = """examples:
+  twophase select task=csv task.path=reviews.csv task.text=review task.label=stars
+  twophase select task=image_folder task.path=photos/            one folder of pictures a class
+  twophase select task=json task.path=data/ out=runs/first       a folder with train.json, test.json
+  twophase select task=csv task.path=pairs.csv task.text=question task.text_pair=answer
+  twophase select task.path=reviews.csv budget.minutes=10        recall fewer models, to stay below
+  twophase select task.path=reviews.csv zoo=folder zoo.path=my-models/
+
+Keys (conf/select.yaml): task.path, .text, .text_pair, .label, .test, .validation, .max_rows; zoo, proxy; recall.top;
+budget.minutes, .epochs; training.epochs, .learning_rate; selection.threshold; out. Columns that are not named are
+guessed, and the guess is printed. Stopped with Ctrl-C it saves the best model so far; the same command goes on.
+"""
 
 
 class Parser(argparse.ArgumentParser):
@@ -55,10 +71,13 @@ def parser() -> Parser:
         added.set_defaults(function=function)
         if name in ACTIONS:
             added.add_argument("action", choices=ACTIONS[name])
+        if name == "select":
+            added.epilog, added.formatter_class = SELECT, argparse.RawDescriptionHelpFormatter
         if overrides:
             added.add_argument("overrides", nargs="*", metavar="key=value", help="override of the configuration")
         return added
 
+    verb("select", select, "select a model for your own labelled task, and fine-tune it")
     params_verb = verb("params", params, "write params.yaml from conf/")
     params_verb.add_argument("--stdout", action="store_true", help="print it instead; works anywhere")
     verb("models", models, "list the models of the zoo")
@@ -77,6 +96,25 @@ def parser() -> Parser:
     clean_verb = verb("clean", clean, "remove every kept result from the cell store", overrides=False)
     clean_verb.add_argument("--yes", action="store_true", help="do not ask")
     return top
+
+
+def select(given: argparse.Namespace) -> int:
+    from twophase.selecting.settings import compose
+
+    settings = compose(given.overrides)
+    from twophase.loading import quiet
+    from twophase.selecting.run import Stopped, run
+
+    try:
+        with quiet():
+            print(f"\n{run(settings)}")
+    except Stopped as stopped:
+        if stopped.outcome is None:
+            print("twophase: interrupted before any model finished an epoch; the same command goes on", file=sys.stderr)
+        else:
+            print(f"\n{stopped.outcome}\ntwophase: interrupted; the same command goes on", file=sys.stderr)
+        return 130
+    return 0
 
 
 def params(given: argparse.Namespace) -> None:

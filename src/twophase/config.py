@@ -64,10 +64,11 @@ def groups() -> dict[str, list[str]]:
     return {folder.name: sorted(file.stem for file in folder.glob("*.yaml")) for folder in folders}
 
 
-def compose(overrides: list[str] | tuple[str, ...] = ()) -> str:
+def compose(overrides: list[str] | tuple[str, ...] = (), name: str = "config") -> str:
     """The text of ``params.yaml`` for ``overrides`` (``key=value``, Hydra's grammar), byte for byte.
 
-    It is what ``dvc exp run`` itself would write, with ``overrides`` recorded under that key.
+    It is what ``dvc exp run`` itself would write, with ``overrides`` recorded under that key. ``name``: of the file under
+    ``conf/`` to begin with; ``select`` is what ``twophase select`` reads.
 
     Raises:
         UserError: an override that is not ``key=value``, or an unknown group, option or key.
@@ -86,11 +87,12 @@ def compose(overrides: list[str] | tuple[str, ...] = ()) -> str:
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(find_conf()), version_base=None):
-            composed = hydra_compose("config", overrides=overrides)
+            composed = hydra_compose(name, overrides=overrides)
         OmegaConf.resolve(composed)
     except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(_explain(error, overrides)) from None
-    composed.overrides = overrides
+        raise UserError(_explain(error, overrides, name)) from None
+    if name == "config":
+        composed.overrides = overrides
     return OmegaConf.to_yaml(composed)
 
 
@@ -154,20 +156,38 @@ def difference(path: Path | str = PARAMS) -> str | None:
     )
 
 
-def _explain(error: Exception, overrides: list[str]) -> str:
+def _explain(error: Exception, overrides: list[str], name: str) -> str:
     """Hydra's complaint on one line: what was got, what is allowed."""
     message = re.sub(r"\s+", " ", str(error)).strip()
     if found := re.search(r"Could not find '(\w+)/([^']*)'", message):
         group, option = found.groups()
         return str(unknown(f"{group} {option!r}", option, groups().get(group, [])))
+    if found := re.search(r"Missing mandatory value: ([\w.]+)", message):
+        return f"{found[1]} is missing; give {found[1]}=…"
     if found := re.search(r"Could not override '([^']+)'", message):
-        keys = _keys(parse(compose(), "the composed configuration"))
+        keys = _keys(_unresolved(name))
         near = difflib.get_close_matches(found[1], keys, n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
-        return f"unknown key {found[1]!r}{hint}; allowed are the keys of params.yaml"
+        return f"unknown key {found[1]!r}{hint}; allowed: {_known(name, keys)}"
     message = re.sub(r" ?(full_key|object_type|To use|See https)\b.*| [1-3]\. .*", "", message)
     given = " ".join(overrides) or "conf/"
     return f"got {given}: {message}; allowed is key=value in Hydra's grammar (lists as [a,b])"
+
+
+def _known(name: str, keys: list[str]) -> str:
+    if name == "config":
+        return "the keys of params.yaml"
+    return ", ".join(key for key in keys if not any(other.startswith(f"{key}.") for other in keys))
+
+
+def _unresolved(name: str) -> dict[str, Any]:
+    """The configuration without overrides, values that must be given among its keys."""
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from omegaconf import OmegaConf
+
+    with initialize_config_dir(str(find_conf()), version_base=None):
+        return OmegaConf.to_container(hydra_compose(name), resolve=False)
 
 
 def _keys(values: dict[str, Any], prefix: str = "") -> list[str]:

@@ -64,3 +64,10 @@ def save(figure: Figure, name: str, domain: str | None = None, folder: str | Pat
     figure.savefig(folder / f"{name}.png", metadata={"Software": None})
     plt.close(figure)
     return figure
+
+
+def close(figure: Figure) -> None:
+    """Give a figure back that is not kept."""
+    import matplotlib.pyplot as plt
+
+    plt.close(figure)

@@ -256,6 +256,22 @@ class LiveRuns(Runs):
         self._current = (model, self._resumed(model, self._read(model)["state"]))
         return self._current[1]
 
+    def so_far(self) -> tuple[str, FineTuning]:
+        """The model that did best in the latest stage that any has finished, and its run as it stands.
+
+        Raises:
+            UserError: no model has finished an epoch.
+        """
+        scores = {}
+        for model in self._folders:
+            kept = self._read(model)
+            if kept["state"] is not None and kept["val"]:
+                scores[model] = (len(kept["val"]), kept["val"][-1])
+        if not scores:
+            raise UserError("no model has finished an epoch yet, so there is no best one; let the run go on longer.")
+        best = min(scores, key=lambda name: (-scores[name][0], -scores[name][1], name))
+        return best, self._resumed(best, self._read(best)["state"])
+
     def test(self, model: str) -> float:
         """Score on the test split; UserError for a model that was not advanced to the end."""
         return self.trained(model).test()

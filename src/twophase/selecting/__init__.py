@@ -1,0 +1,60 @@
+"""`twophase.select`: a user's task in, a fine-tuned model and the reasons out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .outcome import Outcome
+
+
+def select(
+    path: str | Path,
+    *overrides: str,
+    text: str | None = None,
+    text_pair: str | None = None,
+    label: str | None = None,
+    zoo: str | None = None,
+    top: int | None = None,
+    minutes: float | None = None,
+    out: str | Path | None = None,
+    progress: bool = True,
+) -> Outcome:
+    """Select a pre-trained model for a labelled task, and fine-tune it.
+
+    Args:
+        path: a csv, tsv, json, jsonl or parquet file, a folder of such files (train.csv, test.csv, …), or a folder of
+            pictures, one folder a class.
+        overrides: of the configuration, as on the command line: "selection.threshold=0.05".
+        text, text_pair, label: columns; those not named are guessed, and the guess is printed.
+        zoo: where models come from, an option of conf/zoo/ ("live") or a folder of folders with models.
+        top: models that coarse recall keeps.
+        minutes: what the run may take, about.
+        out: the run's folder; runs/<name of the data> by default.
+        progress: whether to show bars.
+
+    Returns:
+        `Outcome`: the winner, its score, the folder of the model, the ranking, the history, what it cost.
+
+    Raises:
+        UserError: with one message that says what is wrong and what to do.
+        KeyboardInterrupt: stopped; the best model so far is saved in the run's folder.
+    """
+    from . import settings
+    from .run import run
+
+    given = [f"task={settings.kind_of(path)}", f"task.path={quoted(path)}"]
+    if zoo is not None:
+        given += [f"zoo.path={quoted(zoo)}", "zoo=folder"] if Path(zoo).is_dir() else [f"zoo={zoo}"]
+    named = {"task.text": text, "task.text_pair": text_pair, "task.label": label, "recall.top": top,
+             "budget.minutes": minutes, "out": out}  # fmt: skip
+    given += [f"{key}={quoted(value)}" for key, value in named.items() if value is not None]
+    return run(settings.compose([*given, *overrides]), progress=progress)
+
+
+def quoted(value: object) -> str:
+    """A value as Hydra's grammar wants it: text in quotes, whatever is in it."""
+    if isinstance(value, int | float):
+        return str(value)
+    return "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"

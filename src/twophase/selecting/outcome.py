@@ -1,0 +1,113 @@
+"""What a run found: the winner, how it was found, and what it cost."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What `twophase.select` returns; in a notebook it shows itself as a table and pictures.
+
+    Attributes:
+        winner: name of the model selected.
+        test: its accuracy on the test split, `interval` with 95 % (Wilson).
+        baseline: accuracy of always answering the training split's most frequent class.
+        model: folder of the fine-tuned model, for `transformers.pipeline`.
+        recall: the ranking of all models (prior, proxy, recall_score, rank, recalled).
+        history: a row a stage and model: stage, model, val, predicted, kept, reason.
+        ledger: what was trained: stage, model, epochs, seconds.
+        costs: a row a method (two-phase; brute force, estimated): epochs, seconds.
+        classes: a row a class of the test split: examples, right, most often taken for.
+        facts: everything that `selection.json` holds.
+        folder: of the run.
+        finished: False if it was stopped; then the winner is the best so far.
+    """
+
+    winner: str
+    test: float
+    interval: tuple[float, float]
+    baseline: float
+    model: Path
+    recall: pd.DataFrame
+    history: pd.DataFrame
+    ledger: pd.DataFrame
+    costs: pd.DataFrame
+    classes: pd.DataFrame
+    facts: dict
+    folder: Path
+    finished: bool = True
+
+    @property
+    def report(self) -> Path:
+        """The report as a web page that needs no network."""
+        return self.folder / "report.html"
+
+    @property
+    def saving(self) -> float:
+        """How many times fewer seconds than the estimate for brute force."""
+        return float(self.costs.loc["brute force (estimate)", "seconds"] / self.costs.loc["two-phase", "seconds"])
+
+    def summary(self) -> pd.DataFrame:
+        """The outcome in a few rows."""
+        low, high = self.interval
+        costs = self.costs
+        rows = {
+            "selected model": self.winner + ("" if self.finished else " (best so far: the run was stopped)"),
+            "test accuracy": f"{self.test:.3f} [{low:.3f}, {high:.3f}]",
+            "most frequent class": f"{self.baseline:.3f}",
+            "cost": f"{costs.loc['two-phase', 'epochs']:g} epochs, {costs.loc['two-phase', 'seconds']:.0f} s",
+            "trying all of them": f"{costs.iloc[1]['epochs']:g} epochs, about {costs.iloc[1]['seconds']:.0f} s "
+                                  f"({self.saving:.1f} times as long)",
+            "model": str(self.model),
+            "report": str(self.report),
+        }  # fmt: skip
+        return pd.Series(rows, name="").rename_axis("").to_frame()
+
+    def __str__(self) -> str:
+        rows = self.summary()[""]
+        width = max(map(len, rows.index))
+        return "\n".join(f"{name.ljust(width)}  {value}" for name, value in rows.items())
+
+    def _repr_html_(self) -> str:
+        from .report import pictures
+
+        return self.summary().to_html(header=False) + "".join(pictures(self).values())
+
+    def write(self) -> None:
+        """Write `selection.json` into the run's folder."""
+        path = self.folder / "selection.json"
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(self.facts, indent=2) + "\n", encoding="utf-8")
+        temporary.replace(path)
+
+
+def wilson(right: int, n: int) -> tuple[float, float]:
+    """95 % interval of a share (Wilson, 1927)."""
+    from scipy.stats import binomtest
+
+    found = binomtest(right, n).proportion_ci(0.95, method="wilson")
+    return float(found.low), float(found.high)
+
+
+def by_class(labels, predicted, names: tuple[str, ...]) -> pd.DataFrame:
+    """A row a class: examples, right (share), interval, most often taken for (and how often)."""
+    from sklearn.metrics import confusion_matrix
+
+    table = confusion_matrix(labels, predicted, labels=range(len(names)))
+    rows = {}
+    for number, name in enumerate(names):
+        n, right = int(table[number].sum()), int(table[number, number])
+        wrong = table[number].copy()
+        wrong[number] = 0
+        other = int(wrong.argmax())
+        low, high = wilson(right, n) if n else (float("nan"),) * 2
+        rows[name] = {
+            "examples": n, "right": right / n if n else float("nan"), "low": low, "high": high,
+            "most often taken for": f"{names[other]} ({wrong[other]})" if wrong[other] else "",
+        }  # fmt: skip
+    return pd.DataFrame(rows).T.rename_axis("class").infer_objects()

@@ -1,0 +1,143 @@
+"""The first phase of a run: proxy scores of the representatives, and the ranking of all models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from .. import cells, inference, tasks, zoo
+from ..clustering import Clusters, cluster_models
+from ..compute import Failure
+from ..errors import UserError
+from ..recall import coarse_recall, normalize
+from ..similarity import check_matrix
+from ..store import Store, file_digest
+from .settings import Settings
+from .shelf import Shelf
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """What recall found.
+
+    Attributes:
+        table: of `coarse_recall`; without records: proxy, recall_score, rank, recalled.
+        scored: model -> seconds that its proxy took (its pass over the data included).
+        failures: model -> why it could not be scored.
+        how: in a sentence, for the user.
+    """
+
+    table: pd.DataFrame
+    scored: dict[str, float]
+    failures: dict[str, str]
+    how: str
+
+    @property
+    def models(self) -> list[str]:
+        """Of the ranking, best first."""
+        return list(self.table.index)
+
+
+def recall(given: Settings, shelf: Shelf, task_folder: Path, say: Callable[[str], None]) -> Recalled:
+    """Coarse recall (Eq. 2-4); where nothing is known of the models, the proxy scores every one of them.
+
+    A representative that cannot be scored is replaced by the next best member of its cluster.
+
+    Raises:
+        UserError: no model could be scored.
+    """
+    if shelf.records is None:
+        return _by_proxy(given, shelf, task_folder)
+    matrix = shelf.records.matrix()
+    clusters = cluster_models(
+        matrix, min(given.clustering.k, len(check_matrix(matrix))), method=given.clustering.method, threshold=shelf.cut,
+        n_clusters=given.clustering.n_clusters, seed=given.seed,
+    )  # fmt: skip
+    if not clusters.non_singletons:
+        return _by_proxy(given, shelf, task_folder)
+    average = matrix.mean()
+    waiting = {
+        label: sorted(clusters.members(label), key=lambda name: (name != clusters.representatives[label], -average[name], name))
+        for label in clusters.non_singletons
+    }  # fmt: skip
+    found: dict[int, tuple[str, float]] = {}
+    seconds, failures = {}, {}
+    while waiting:
+        asked = {label: members.pop(0) for label, members in waiting.items()}
+        for (label, model), result in zip(asked.items(), _score(given, shelf, list(asked.values()), task_folder), strict=True):
+            if isinstance(result, Failure):
+                failures[model] = result.reason
+                say(f"{model} cannot be scored ({result.reason}); the next of its cluster takes its place.")
+            else:
+                found[label], seconds[model] = (model, result[0]), result[1]
+        waiting = {label: members for label, members in waiting.items() if label not in found and members}
+    if not found:
+        raise UserError(f"no model could be scored; the first reason: {next(iter(failures.values()), 'none is known')}")
+    table = _table(given, matrix, clusters, found, failures)
+    how = f"{len(seconds)} representatives of {clusters.labels.nunique()} clusters scored by {given.proxy.name}"
+    return Recalled(table, seconds, failures, how)
+
+
+def _table(given: Settings, matrix: pd.DataFrame, clusters: Clusters, found: dict, failures: dict) -> pd.DataFrame:
+    """`coarse_recall` of the models that can be used; a cluster of which none could be scored is left out."""
+    gone = set(failures) | {m for label in clusters.non_singletons if label not in found for m in clusters.members(label)}
+    kept = [model for model in matrix.columns if model not in gone]
+    representatives = clusters.representatives.copy()
+    for label, (model, _) in found.items():
+        representatives[label] = model
+    labels = clusters.labels[kept]
+    usable = Clusters(
+        labels, representatives[representatives.index.isin(labels)], clusters.similarity.loc[kept, kept], clusters.method
+    )
+    scores = pd.Series({model: score for label, (model, score) in found.items() if label in usable.non_singletons})
+    if not usable.non_singletons:
+        raise UserError("too few models can be used for a recall; give more models, or raise zoo.cut.")
+    top = min(given.recall.top, len(kept))
+    return coarse_recall(matrix[kept], usable, normalize(scores, given.proxy.normalization), top)
+
+
+def _by_proxy(given: Settings, shelf: Shelf, task_folder: Path) -> Recalled:
+    names = list(shelf.folders)
+    results = dict(zip(names, _score(given, shelf, names, task_folder), strict=True))
+    failures = {name: result.reason for name, result in results.items() if isinstance(result, Failure)}
+    fine = {name: result for name, result in results.items() if name not in failures}
+    if not fine:
+        raise UserError(f"no model could be scored; the first reason: {next(iter(failures.values()))}")
+    scores = pd.Series({name: score for name, (score, _) in fine.items()}).rename_axis("model")
+    table = pd.DataFrame({"proxy": scores, "recall_score": scores}).reset_index()
+    table = table.sort_values(["recall_score", "model"], ascending=[False, True]).set_index("model")
+    table["rank"] = range(1, len(table) + 1)
+    table["recalled"] = table["rank"] <= given.recall.top
+    how = f"all {len(fine)} models scored by {given.proxy.name}: nothing is known of them on benchmark datasets"
+    return Recalled(table, {name: seconds for name, (_, seconds) in fine.items()}, failures, how)
+
+
+def _score(given: Settings, shelf: Shelf, models: list[str], task_folder: Path) -> list[tuple[float, float] | Failure]:
+    """Score and seconds of each model, in order; kept in the store, so that no model is scored twice on the same data."""
+    proxies = list(dict.fromkeys((given.proxy.name, given.proxy.headless)))
+    code, data = file_digest(Path(inference.__file__)), tasks.digest(task_folder)
+    found: dict[str, tuple[float, float] | Failure] = {}
+    keys, asked = [], []
+    for model in models:
+        try:
+            digest = zoo.digest(shelf.folders[model])
+        except OSError as error:
+            found[model] = Failure(f"its files cannot be read: {error}")
+            continue
+        keys.append({"model": digest, "data": data, "proxies": proxies, "code": code})
+        asked.append(model)
+    items = [(shelf.folders[model], task_folder, proxies) for model in asked]
+    values = cells.through_store(Store(), "proxies", keys, cells.score_one, items, f"{given.proxy.name} of representatives")
+    for model, value in zip(asked, values, strict=True):
+        if isinstance(value, Failure):
+            found[model] = value
+            continue
+        by_name = {row["proxy"]: row for row in value}
+        row = by_name.get(given.proxy.name) or by_name.get(given.proxy.headless)
+        found[model] = (
+            (row["score"], row["seconds"]) if row else Failure(f"it has no source head, which {given.proxy.name} needs")
+        )
+    return [found[model] for model in models]

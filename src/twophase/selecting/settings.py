@@ -1,0 +1,135 @@
+"""What `twophase select` is told, as frozen dataclasses (``conf/select.yaml``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from .. import config
+from ..errors import UserError
+from ..settings import Clustering, Proxy, Recall
+from ..settings import Selection as SelectionSettings
+from ..validation import CHOICES, build, unknown
+
+SUFFIXES = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
+
+
+@dataclass(frozen=True)
+class TaskSource:
+    """Where the labelled data are; see `tasks.files.read`."""
+
+    kind: str
+    path: str
+    text: str | None
+    text_pair: str | None
+    label: str | None
+    test: str | None
+    validation: str | None
+    max_rows: int | None
+    validation_share: float
+    test_share: float
+
+
+@dataclass(frozen=True)
+class ZooSource:
+    """Where the models are: ``live`` (the project's own) or ``folder``; ``cut`` None: the domain's."""
+
+    kind: str
+    path: str | None
+    cut: float | None
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What the run may cost; None: anything."""
+
+    minutes: float | None
+    epochs: float | None
+
+
+@dataclass(frozen=True)
+class Training:
+    """How models are fine-tuned; None: as the zoo's own were."""
+
+    epochs: int | None
+    batch_size: int | None
+    learning_rate: float | None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The whole of a run's configuration."""
+
+    task: TaskSource
+    zoo: ZooSource
+    proxy: Proxy
+    clustering: Clustering
+    recall: Recall
+    selection: SelectionSettings
+    budget: Budget
+    training: Training
+    out: str | None
+    seed: int
+
+
+def compose(overrides: list[str]) -> Settings:
+    """The settings of ``conf/select.yaml`` with overrides.
+
+    Raises:
+        UserError: an unknown key or option, a missing path, a value of a wrong type or out of range.
+    """
+    values = config.parse(config.compose(overrides, "select"), "the composed configuration")
+    for group in ("task", "zoo"):
+        for key, value in values[group].items():
+            if value == "???":
+                raise UserError(f"{group}.{key} is missing: give {group}.{key}=… (see twophase select --help)")
+            if isinstance(value, int | float) and key in ("path", "text", "text_pair", "label", "test", "validation"):
+                values[group][key] = str(value)
+    settings = build(Settings, values, "")
+    _check(settings)
+    return settings
+
+
+def _check(given: Settings) -> None:
+    from ..proxies import PROXIES
+
+    for key, choices in CHOICES.items():
+        group, name = key.split(".")
+        if (got := getattr(getattr(given, group), name)) not in choices:
+            raise unknown(f"{key} {got!r}", got, choices)
+    for key in ("name", "headless"):
+        if (got := getattr(given.proxy, key)) not in PROXIES:
+            raise unknown(f"proxy.{key} {got!r}", got, PROXIES)
+    least = {
+        "seed": 0, "recall.top": 1, "recall.epochs_per_proxy": 0, "selection.threshold": 0, "selection.n_trends": 1,
+        "clustering.k": 1, "clustering.n_clusters": 1, "training.epochs": 1, "training.batch_size": 1,
+    }  # fmt: skip
+    for key, low in least.items():
+        value: Any = given
+        for part in key.split("."):
+            value = getattr(value, part)
+        if value is not None and not value >= low:
+            raise UserError(f"{key}: got {value}; allowed is at least {low}")
+    for key in (field.name for field in fields(Budget)):
+        value = getattr(given.budget, key)
+        if value is not None and not value > 0:
+            raise UserError(f"budget.{key}: got {value:g}; allowed is more than 0, or null for no limit")
+    rate = given.training.learning_rate
+    if rate is not None and not rate > 0:
+        raise UserError(f"training.learning_rate: got {rate:g}; allowed is more than 0")
+
+
+def kind_of(path: str | Path) -> str:
+    """The kind of task that a path looks like: by a file's suffix, a folder of tables, or a folder of folders.
+
+    Raises:
+        UserError: none of them.
+    """
+    path = Path(path)
+    if path.is_dir():
+        inside = [SUFFIXES[p.suffix] for p in sorted(path.iterdir()) if p.suffix in SUFFIXES]
+        return inside[0] if inside else "image_folder"
+    if path.suffix.lower() in SUFFIXES:
+        return SUFFIXES[path.suffix.lower()]
+    raise UserError(f"{path} is neither a folder nor {', '.join(SUFFIXES)}; give task=csv, json, parquet or image_folder.")
