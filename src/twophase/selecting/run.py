@@ -14,6 +14,7 @@ import pandas as pd
 
 from .. import tasks
 from ..checkpoints import task_digest
+from ..compute import single_thread
 from ..errors import UserError
 from ..loading import load_processor, modality
 from ..runs import LiveRuns
@@ -51,7 +52,9 @@ def run(given: Settings, say: Callable[[str], None] = print, progress: bool = Tr
         Stopped: interrupted; the best model so far is saved, and the same call goes on.
     """
     folder = Path(given.out).expanduser() if given.out else Path("runs") / (Path(given.task.path).stem or "task")
-    with _room(folder):
+    import torch  # noqa: F401  an interrupt in the middle of this import would leave nothing that can save a model
+
+    with _room(folder), single_thread():  # threads of small models would wait for each other on a busy machine
         return _run(given, folder, say, progress)
 
 
