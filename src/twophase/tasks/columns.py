@@ -1,0 +1,204 @@
+"""Which column of a table is the text and which the label, and rows without them left out."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import numbers
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ..errors import UserError
+from .tables import shorten
+
+LABELS = ("label", "labels", "category", "class", "target", "sentiment", "intent", "stars", "rating", "topic", "genre",
+          "emotion", "language", "tag", "y")  # fmt: skip
+TEXTS = ("text", "sentence", "review", "content", "message", "utterance", "document", "body", "comment", "tweet",
+         "query", "question", "description", "abstract", "title")  # fmt: skip
+PAIRS = (("text", "text_pair"), ("text1", "text2"), ("sentence1", "sentence2"), ("premise", "hypothesis"),
+         ("question1", "question2"), ("question", "sentence"))  # fmt: skip
+
+
+def choose(
+    table: pd.DataFrame, text: str | None, text_pair: str | None, label: str | None, guesses: list[str]
+) -> dict[str, str]:
+    """Role (text, text_pair, label) -> column; what was not named is guessed, and said in `guesses`.
+
+    Raises:
+        UserError: no such column, one column in two roles, or nothing to guess.
+    """
+    named = {"text": text, "text_pair": text_pair, "label": label}
+    chosen = {role: _named(table, role, column) for role, column in named.items() if column is not None}
+    if len(table.columns) < 2:
+        raise UserError(
+            f"one column only, {table.columns[0]!r}; a text column and a label column are needed. "
+            "A csv file is separated by commas, a .tsv file by tabs: save it so."
+        )
+    for first, second in (("text", "label"), ("text_pair", "label"), ("text", "text_pair")):
+        if first in chosen and chosen[first] == chosen.get(second):
+            raise UserError(
+                f"column {chosen[first]!r} is named as {first} and as {second}; "
+                f"name two of the columns {shorten(table.columns)}."
+            )
+    if "label" not in chosen:
+        chosen["label"], why = _guess_label(table, set(chosen.values()))
+        guesses.append(f"label column: {chosen['label']!r} ({why})")
+    if "text" not in chosen:
+        pair = None if "text_pair" in chosen else _guess_pair(table, chosen["label"])
+        if pair:
+            chosen["text"], chosen["text_pair"] = pair
+            guesses.append(f"text columns: {pair[0]!r} and {pair[1]!r} (a pair by their names)")
+        else:
+            chosen["text"], why = _guess_text(table, set(chosen.values()))
+            guesses.append(f"text column: {chosen['text']!r} ({why})")
+    return chosen
+
+
+def _named(table: pd.DataFrame, role: str, column: str) -> str:
+    if column in table.columns:
+        return column
+    near = difflib.get_close_matches(str(column).lower(), [name.lower() for name in table.columns], 1, 0.5)
+    meant = [name for name in table.columns if near and name.lower() == near[0]]
+    raise UserError(
+        f"no column {column!r} for {role}; columns: {shorten(table.columns, 30)}."
+        + (f" Did you mean {meant[0]!r}?" if meant else " Name one of these.")
+    )
+
+
+def _by_name(table: pd.DataFrame, known: tuple[str, ...], taken: set[str]) -> str | None:
+    names = {name.lower(): name for name in reversed(table.columns) if name not in taken}
+    return next((names[name] for name in known if name in names), None)
+
+
+def _guess_label(table: pd.DataFrame, taken: set[str]) -> tuple[str, str]:
+    if column := _by_name(table, LABELS, taken):
+        return column, "by its name"
+    free = [name for name in table.columns if name not in taken and name.lower() not in TEXTS]
+    distinct = {name: table[name].dropna().map(str).nunique() for name in free}
+    fit = {name: count for name, count in distinct.items() if 2 <= count <= len(table) / 2}
+    if not fit:
+        raise UserError(
+            f"no column looks like a label (2 distinct values or more, {len(table) // 2} at most); "
+            f"columns: {shorten(table.columns)}. Name the label column."
+        )
+    column = min(fit, key=fit.get)
+    return column, f"the fewest distinct values, {fit[column]}"
+
+
+def _guess_pair(table: pd.DataFrame, label: str) -> tuple[str, str] | None:
+    names = {name.lower(): name for name in table.columns if name != label}
+    return next(((names[a], names[b]) for a, b in PAIRS if a in names and b in names), None)
+
+
+def _guess_text(table: pd.DataFrame, taken: set[str]) -> tuple[str, str]:
+    if column := _by_name(table, TEXTS, taken):
+        return column, "by its name"
+    lengths = {}
+    for name in table.columns:
+        values = [value for value in table[name] if isinstance(value, str)]
+        if name not in taken and values and not _all_numbers(values):
+            lengths[name] = sum(map(len, values)) / len(values)
+    if not lengths:
+        raise UserError(
+            f"no column holds texts beside the label; columns: {shorten(table.columns)}. Name the text column."
+        )
+    return max(lengths, key=lengths.get), "the longest texts"
+
+
+def clean(table: pd.DataFrame, chosen: dict[str, str], path: Path, notes: list[str]) -> pd.DataFrame:
+    """Rows with a text and a label: columns text (and text_pair) and label, all strings.
+
+    Raises:
+        UserError: a column is missing in this file; a cell that is no text, or no label; no text or no label at all.
+    """
+    for role, column in chosen.items():
+        if column not in table.columns:
+            raise UserError(
+                f"{path} lacks column {column!r} ({role}), which the training file has; "
+                f"its columns: {shorten(table.columns)}. Give the files of a task the same columns."
+            )
+    labels = pd.Series(
+        [_label(value, row, chosen["label"], path) for row, value in enumerate(table[chosen["label"]], 1)]
+    )
+    if labels.isna().all():
+        raise UserError(
+            f"{path}: all {len(table)} labels in column {chosen['label']!r} are missing; name another column."
+        )
+    roles = [role for role in ("text", "text_pair") if role in chosen]
+    frame = pd.DataFrame({role: _texts(table[chosen[role]], chosen[role], path) for role in roles})
+    _leave_out(labels.isna(), "without a label", path, notes)
+    _leave_out(frame.isna().any(axis=1) & labels.notna(), "without a text", path, notes)
+    frame = frame.assign(label=labels).dropna()
+    if frame.empty:
+        raise UserError(f"{path} has no row with both a text and a label; fill the cells, or name other columns.")
+    return frame.reset_index(drop=True)
+
+
+def _leave_out(rows: pd.Series, what: str, path: Path, notes: list[str]) -> None:
+    if count := int(rows.sum()):
+        notes.append(f"{path.name}: {count} row{'s' if count > 1 else ''} {what} left out")
+
+
+def _missing(value: object) -> bool:
+    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value))
+
+
+def _label(value: object, row: int, column: str, path: Path) -> str | None:
+    """The class's name, None if missing. "nan" is what tools write for a missing one, "None" may be a class."""
+    if _missing(value):
+        return None
+    if isinstance(value, str):
+        name = value.strip()
+        if not _encodable(name):
+            raise UserError(f"{path}, row {row}: label {name!r} is not valid Unicode; save the file as UTF-8.")
+        return None if name in ("", "nan", "NaN") else name
+    if isinstance(value, bool | np.bool_):
+        return str(value)
+    if isinstance(value, numbers.Real):
+        return str(int(value)) if math.isfinite(value) and value == int(value) else str(value)
+    raise UserError(
+        f"{path}, row {row}: the label in column {column!r} is {_shown(value)}; a string or a number is needed, one a row."
+    )
+
+
+def _texts(values: pd.Series, column: str, path: Path) -> pd.Series:
+    """Texts, None where missing or blank. Raises UserError where one is no text, or all are numbers or blank."""
+    present = [value for value in values if not _missing(value)]
+    texts = [value for value in present if isinstance(value, str) and value.strip()]
+    if present and (_all_numbers(texts) if texts else not any(isinstance(value, str) for value in present)):
+        raise UserError(
+            f"{path}: column {column!r} holds no text (numbers or the like, for example {_shown(present[0])}); "
+            "name the column with the texts."
+        )
+    for row, value in enumerate(values, 1):
+        if not _missing(value) and not isinstance(value, str):
+            raise UserError(
+                f"{path}, row {row}: {_shown(value)} in column {column!r} is no text, where other rows have text; "
+                "write it as a string, or leave the row out."
+            )
+        if isinstance(value, str) and not _encodable(value):
+            raise UserError(f"{path}, row {row}: the text in column {column!r} is not valid Unicode; save it as UTF-8.")
+    if not texts:
+        raise UserError(
+            f"{path}: all {len(values)} texts in column {column!r} are empty; name the column with the texts."
+        )
+    return pd.Series([value if isinstance(value, str) and value.strip() else None for value in values], dtype=object)
+
+
+def _all_numbers(texts: list[str]) -> bool:
+    return bool(pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").notna().all())
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can escape
+        return False
+    return True
+
+
+def _shown(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 60 else f"{shown[:60]}…"

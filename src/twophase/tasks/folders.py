@@ -1,0 +1,137 @@
+"""Pictures from folders, a folder a class: RGB, eight bits, upright and at most 512 pixels a side."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ..errors import UserError
+from .tables import ALIASES, exists, shorten
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+LARGEST = 512  # pixels a side that are kept
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # no EPS and the like, which start other programs
+LAYOUT = "put pictures in a folder a class, PATH/CLASS/*.jpg or PATH/train/CLASS/*.jpg"
+
+
+def find(root: Path, given: dict[str, Path], notes: list[str]) -> dict[str, Path]:
+    """Split -> folder of class folders, of `root` (classes, or splits with classes) and of further folders.
+
+    Raises:
+        UserError: a folder is missing or is a file; a split is there twice, or training is not.
+    """
+    sources: dict[str, Path] = {}
+    below = _list(root)[0]
+    for folder in below:
+        split = ALIASES.get(folder.name.lower())
+        if split in sources:
+            raise UserError(f"{root} has {sources[split].name} and {folder.name}, both {split}; keep one.")
+        if split:
+            sources[split] = folder
+    if "train" not in sources:
+        if sources and len(sources) == len(below):
+            raise UserError(f"{root} has {shorten(f.name for f in below)} and no folder train; {LAYOUT}.")
+        sources = {"train": root}  # "test" beside other folders and no "train" is a class of that name
+    elif others := [folder.name for folder in below if folder not in sources.values()]:
+        notes.append(f"{root.name}: folders beside train left out: {shorten(others)}")
+    for split, folder in given.items():
+        if split in sources:
+            raise UserError(f"{split} is given twice, {sources[split]} and {folder}; leave one out.")
+        _list(folder)
+        sources[split] = folder
+    return sources
+
+
+def _list(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Sub-folders and all else in a folder, sorted by name, hidden ones left out."""
+    if not exists(folder).is_dir():
+        raise UserError(f"{folder} is a file, where a folder of pictures is needed; {LAYOUT}.")
+    try:
+        inside = sorted((p for p in folder.iterdir() if p.name[0] not in "._"), key=lambda p: p.name)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be listed ({error}); make it readable.") from error
+    return [p for p in inside if p.is_dir()], [p for p in inside if not p.is_dir()]
+
+
+def read(folder: Path, split: str, notes: list[str]) -> pd.DataFrame:
+    """A row a picture: image (the bytes of a PNG file) and label (its folder's name), by folder and file name.
+
+    Raises:
+        UserError: no class folders (one only, for training), no pictures, or more than half cannot be read.
+    """
+    classes, loose = _list(folder)
+    if not classes or (split == "train" and len(classes) < 2):
+        found = f"one class folder only, {classes[0].name!r}" if classes else "no class folders"
+        beside = f" and {len(loose)} files ({shorten((p.name for p in loose), 3)})" if loose else ""
+        raise UserError(f"{folder} has {found}{beside}; {LAYOUT}, two classes at least.")
+    if loose:
+        notes.append(
+            f"{split}: {len(loose)} files beside the class folders left out: {shorten((p.name for p in loose), 3)}"
+        )
+    rows, broken, reduced = [], [], 0
+    for place in classes:
+        deeper, files = _list(place)
+        if deeper:
+            notes.append(
+                f"{split}: folders inside class {place.name!r} left out: {shorten((p.name for p in deeper), 3)}"
+            )
+        if not files:
+            notes.append(f"{split}: class {place.name!r} has no pictures: left out")
+        for file in files:
+            try:
+                png, smaller = _png(file)
+            except Exception:  # a decoder raises whatever it likes on a broken file
+                broken.append(f"{place.name}/{file.name}")
+                continue
+            rows.append((png, place.name.strip()))
+            reduced += smaller
+    if len(broken) > len(rows):
+        raise UserError(
+            f"{folder}: {len(broken)} of {len(broken) + len(rows)} files cannot be read as pictures "
+            f"({shorten(broken, 3)}); readable are {', '.join(FORMATS)}."
+        )
+    if not rows:
+        raise UserError(f"{folder}: there are no pictures in {shorten(p.name for p in classes)}; {LAYOUT}.")
+    if broken:
+        notes.append(f"{split}: {len(broken)} files that cannot be read as pictures left out: {shorten(broken, 3)}")
+    if reduced:
+        notes.append(f"{split}: {reduced} pictures larger than {LARGEST} pixels a side reduced to {LARGEST}")
+    return pd.DataFrame(rows, columns=["image", "label"])
+
+
+def _png(file: Path) -> tuple[bytes, bool]:
+    """PNG bytes, since thousands of decoded pictures would not fit in memory; and whether it was reduced."""
+    from PIL import Image, ImageOps
+
+    with Image.open(file, formats=FORMATS) as image:
+        reduced = max(image.size) > LARGEST
+        image.draft(None, (2 * LARGEST, 2 * LARGEST))  # a JPEG of a hundred megapixels is decoded smaller
+        picture = _rgb(ImageOps.exif_transpose(image))
+    if reduced:
+        picture.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
+    picture.info.clear()  # profiles and comments would be written along
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    return out.getvalue(), reduced
+
+
+def _rgb(image: Image) -> Image:
+    """RGB of any mode: 16 bits scaled, transparency put on white. Raises ValueError where the scale is unknown."""
+    from PIL import Image
+
+    if image.mode.startswith("I") or image.mode == "F":
+        values = np.asarray(image, dtype=float)
+        top = 1 if image.mode == "F" else 65535
+        if not (values.min() >= 0 and values.max() <= top):
+            raise ValueError(f"mode {image.mode} with values that are not from 0 to {top}")
+        return Image.fromarray(np.round(values * (255 / top)).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    return image.convert("RGB")

@@ -1,0 +1,207 @@
+"""Tables from files: csv, json and parquet, and which file of a folder is which split."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+
+import pandas as pd
+
+from ..errors import UserError
+
+SUFFIXES = {"csv": (".csv", ".tsv", ".txt"), "json": (".json", ".jsonl", ".ndjson"), "parquet": (".parquet", ".pq")}
+ALIASES = {"train": "train", "training": "train", "test": "test"} | dict.fromkeys(
+    ("validation", "valid", "val", "dev"), "validation"
+)
+MAGIC = {
+    b"PK\x03\x04": "an Excel or zip file",
+    b"\xd0\xcf\x11\xe0": "an old Excel file",
+    b"\x1f\x8b": "a gzip file",
+    b"PAR1": "a parquet file",
+    b"%PDF": "a PDF",
+    b"\xff\xfe": "UTF-16 text",
+    b"\xfe\xff": "UTF-16 text",
+}
+
+
+def find(kind: str, path: Path, given: dict[str, Path]) -> dict[str, Path]:
+    """Split -> file, of `path` (a file, or a folder with a file a split) and of further files.
+
+    Raises:
+        UserError: a path is missing, of the wrong sort or suffix; a split is there twice, or training is not.
+    """
+    sources = _splits_of(kind, path) if exists(path).is_dir() else {"train": path}
+    for split, at in given.items():
+        if split in sources:
+            raise UserError(f"{split} is given twice, {sources[split]} and {at}; leave one out.")
+        sources[split] = at
+    for at in sources.values():
+        if not exists(at).is_file():
+            raise UserError(f"{at} is a folder or no plain file, where a {kind} file is needed; name the file in it.")
+        if at.suffix.lower() not in SUFFIXES[kind]:
+            raise UserError(
+                f"{at}: a {kind} file ends in {' or '.join(SUFFIXES[kind])}, not {at.suffix or 'nothing'}; "
+                "choose the kind that the file is, or save it as one of these."
+            )
+    return sources
+
+
+def exists(path: Path) -> Path:
+    """The path. Raises UserError if nothing is there, a link leads nowhere, or it may not be looked at."""
+    try:
+        path.stat()
+    except FileNotFoundError as error:
+        raise UserError(f"{path} does not exist; give the path of the data.") from error
+    except (OSError, ValueError) as error:  # a loop of links, no permission, a NUL in the name
+        raise UserError(f"{path} cannot be opened ({error}); give the path of data that can be read.") from error
+    return path
+
+
+def _splits_of(kind: str, folder: Path) -> dict[str, Path]:
+    try:
+        files = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES[kind] and p.is_file())
+    except OSError as error:
+        raise UserError(f"{folder} cannot be listed ({error}); make it readable.") from error
+    sources: dict[str, Path] = {}
+    for file in files:
+        split = ALIASES.get(file.stem.lower())
+        if split in sources:
+            raise UserError(f"{folder} has {sources[split].name} and {file.name}, both {split}; keep one.")
+        if split:
+            sources[split] = file
+    if "train" not in sources:
+        raise UserError(
+            f"{folder} is a folder without a training file (train{SUFFIXES[kind][0]}); {kind} files in it: "
+            f"{shorten([p.name for p in files])}. Name a file, or rename the training file."
+        )
+    return sources
+
+
+def read(kind: str, path: Path) -> pd.DataFrame:
+    """All rows of a file; columns are named by stripped strings; csv gives strings only, and NaN for empty cells.
+
+    Raises:
+        UserError: the file is empty, has no rows, is of another format, broken, not UTF-8 or not permitted.
+    """
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(8192)
+        if not head.strip():
+            raise UserError(f"{path} is empty; give a file with a row an example.")
+        if kind != "parquet":
+            _check_text(path, head)
+        table = {"csv": _csv, "json": _json, "parquet": _parquet}[kind](path)
+    except UnicodeDecodeError as error:
+        raise _not_utf8(path) from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error}); make it readable, or give another file.") from error
+    table.columns = [str(name).strip() for name in table.columns]
+    if doubled := sorted(set(table.columns[table.columns.duplicated()])):
+        raise UserError(f"{path} has more than one column named {shorten(doubled)}; rename them.")
+    if table.empty:
+        raise UserError(
+            f"{path} has columns ({shorten(table.columns)}) and no rows; give a file with a row an example."
+        )
+    return table.reset_index(drop=True)
+
+
+def _check_text(path: Path, head: bytes) -> None:
+    sort = next((sort for magic, sort in MAGIC.items() if head.startswith(magic)), None)
+    if sort or b"\0" in head:
+        raise UserError(
+            f"{path} is {sort or 'a binary file (it holds zero bytes)'}, whatever its name says; "
+            "export it as UTF-8 text, or choose the kind that it is."
+        )
+
+
+def _not_utf8(path: Path) -> UserError:
+    try:
+        path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as fault:
+        byte, at = fault.object[fault.start], fault.start
+        line = fault.object.count(b"\n", 0, at) + 1
+        return UserError(
+            f"{path} is not UTF-8: byte 0x{byte:02x} at offset {at} (line {line}), as Windows-1252 or Latin-1 has it; "
+            "save as UTF-8."
+        )
+    return UserError(f"{path} is not UTF-8; save as UTF-8.")
+
+
+def _csv(path: Path) -> pd.DataFrame:
+    tabs = path.suffix.lower() == ".tsv"
+    try:
+        with warnings.catch_warnings():
+            # pandas only warns where it drops the last cells of rows that are all longer than the header
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            return pd.read_csv(
+                path, sep="\t" if tabs else ",", encoding="utf-8-sig", dtype=str, index_col=False,
+                keep_default_na=False, na_values=[""],
+            )  # fmt: skip
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, pd.errors.ParserWarning) as error:
+        fault = str(error).strip().removeprefix("Error tokenizing data. C error: ")
+        raise UserError(
+            f"{path} is no {'tab' if tabs else 'comma'}-separated table ({fault}); every row needs as many cells as "
+            'the header, and a text with a separator, a line break or a quote stands in "…" with its quotes doubled.'
+        ) from error
+
+
+def _json(path: Path) -> pd.DataFrame:
+    text = path.read_text(encoding="utf-8-sig")
+    lines = path.suffix.lower() in (".jsonl", ".ndjson")
+    try:
+        rows = _json_lines(path, text) if lines else json.loads(text)
+    except json.JSONDecodeError as error:
+        if error.msg == "Extra data" and text[: error.pos].strip().startswith("{"):
+            rows = _json_lines(path, text)
+        else:
+            raise UserError(
+                f"{path} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}; mend or export it again."
+            ) from error
+    except (RecursionError, ValueError) as error:  # nested too deep; a number of thousands of digits
+        raise UserError(f"{path} cannot be read as JSON ({error}); give a list of flat objects.") from error
+    wanted = 'give a list of objects, [{"text": …, "label": …}, …], or one object a line'
+    if not isinstance(rows, list):
+        raise UserError(f"{path} holds one {_sort(rows)}, not a list of objects; {wanted}.")
+    for number, row in enumerate(rows, 1):
+        if not isinstance(row, dict):
+            raise UserError(f"{path}: item {number} is a {_sort(row)}, not an object; {wanted}.")
+    # dtype object, so that whole numbers beside a missing one do not become floats
+    return pd.DataFrame(rows, dtype=object)
+
+
+def _json_lines(path: Path, text: str) -> list:
+    rows = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            try:
+                rows.append(json.loads(line))
+            except (ValueError, RecursionError) as error:
+                fault = f"{error.msg} at line {number}, column {error.colno}" if hasattr(error, "msg") else str(error)
+                raise UserError(f"{path} is not JSON lines: {fault} (line {number}); one object a line.") from error
+    return rows
+
+
+def _sort(value: object) -> str:
+    return {dict: "object", list: "list", str: "string", bool: "boolean", type(None): "null"}.get(type(value), "number")
+
+
+def _parquet(path: Path) -> pd.DataFrame:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.ParquetFile(path).read()
+        table.validate(full=True)  # text that is not UTF-8 would otherwise show in the middle of a run
+        return table.to_pandas().astype(object)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise UserError(
+            f"{path} cannot be read as parquet ({error}); it is cut short, broken or another format: write it again."
+        ) from error
+
+
+def shorten(names, most: int = 8) -> str:
+    """'a', 'b', … and N more, for messages; "none" for no names."""
+    names = list(names)
+    shown = ", ".join(repr(str(name)) for name in names[:most]) or "none"
+    return shown + (f" and {len(names) - most} more" if len(names) > most else "")
