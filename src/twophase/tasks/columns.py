@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import UserError
-from .tables import shorten
+from .tables import encodable, plural, shorten
 
 LABELS = ("label", "labels", "category", "class", "target", "sentiment", "intent", "stars", "rating", "topic", "genre",
           "emotion", "language", "tag", "y")  # fmt: skip
@@ -138,7 +138,7 @@ def clean(table: pd.DataFrame, chosen: dict[str, str], path: Path, notes: list[s
 
 def _leave_out(rows: pd.Series, what: str, path: Path, notes: list[str]) -> None:
     if count := int(rows.sum()):
-        notes.append(f"{path.name}: {count} row{'s' if count > 1 else ''} {what} left out")
+        notes.append(f"{path.name}: {plural(count, 'row')} {what} left out")
 
 
 def _missing(value: object) -> bool:
@@ -151,7 +151,7 @@ def _label(value: object, row: int, column: str, path: Path) -> str | None:
         return None
     if isinstance(value, str):
         name = value.strip()
-        if not _encodable(name):
+        if not encodable(name):
             raise UserError(f"{path}, row {row}: label {name!r} is not valid Unicode; save the file as UTF-8.")
         return None if name in ("", "nan", "NaN") else name
     if isinstance(value, bool | np.bool_):
@@ -178,7 +178,7 @@ def _texts(values: pd.Series, column: str, path: Path) -> pd.Series:
                 f"{path}, row {row}: {_shown(value)} in column {column!r} is no text, where other rows have text; "
                 "write it as a string, or leave the row out."
             )
-        if isinstance(value, str) and not _encodable(value):
+        if isinstance(value, str) and not encodable(value):
             raise UserError(f"{path}, row {row}: the text in column {column!r} is not valid Unicode; save it as UTF-8.")
     if not texts:
         raise UserError(
@@ -189,14 +189,6 @@ def _texts(values: pd.Series, column: str, path: Path) -> pd.Series:
 
 def _all_numbers(texts: list[str]) -> bool:
     return bool(pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").notna().all())
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:  # half of a surrogate pair, which JSON can escape
-        return False
-    return True
 
 
 def _shown(value: object) -> str:

@@ -123,9 +123,11 @@ def _check_distinct(sources: dict[str, Path]) -> None:
                     f"{one} is given for {first} and for {second}: the test would be {data}; "
                     "name another file, or leave it out and rows are set apart."
                 )
-            inside, around = (one, other) if one.resolve().is_relative_to(other.resolve()) else (other, one)
-            if inside.resolve().is_relative_to(around.resolve()):
-                raise UserError(f"{inside} lies inside {around}; the {first} and {second} folders must be apart.")
+            if one.resolve().is_relative_to(other.resolve()) or other.resolve().is_relative_to(one.resolve()):
+                raise UserError(
+                    f"of {one} ({first}) and {other} ({second}) one lies inside the other, so pictures could be in both; "
+                    "put them side by side."
+                )
 
 
 def _to_dataset(frames: dict[str, pd.DataFrame], classes: list[str]) -> DatasetDict:

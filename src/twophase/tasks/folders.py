@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import UserError
-from .tables import ALIASES, exists, shorten
+from .tables import ALIASES, encodable, exists, plural, shorten
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -53,7 +53,9 @@ def _list(folder: Path) -> tuple[list[Path], list[Path]]:
     if not exists(folder).is_dir():
         raise UserError(f"{folder} is a file, where a folder of pictures is needed; {LAYOUT}.")
     try:
-        inside = sorted((p for p in folder.iterdir() if p.name[0] not in "._"), key=lambda p: p.name)
+        inside = sorted(
+            (p for p in folder.iterdir() if p.name[0] != "." and p.name != "__MACOSX"), key=lambda p: p.name
+        )
     except OSError as error:
         raise UserError(f"{folder} cannot be listed ({error}); make it readable.") from error
     return [p for p in inside if p.is_dir()], [p for p in inside if not p.is_dir()]
@@ -68,14 +70,16 @@ def read(folder: Path, split: str, notes: list[str]) -> pd.DataFrame:
     classes, loose = _list(folder)
     if not classes or (split == "train" and len(classes) < 2):
         found = f"one class folder only, {classes[0].name!r}" if classes else "no class folders"
-        beside = f" and {len(loose)} files ({shorten((p.name for p in loose), 3)})" if loose else ""
+        beside = f" and {plural(len(loose), 'file')} ({shorten((p.name for p in loose), 3)})" if loose else ""
         raise UserError(f"{folder} has {found}{beside}; {LAYOUT}, two classes at least.")
     if loose:
         notes.append(
-            f"{split}: {len(loose)} files beside the class folders left out: {shorten((p.name for p in loose), 3)}"
+            f"{split}: {plural(len(loose), 'file')} beside the class folders left out: {shorten((p.name for p in loose), 3)}"
         )
     rows, broken, reduced = [], [], 0
     for place in classes:
+        if not encodable(place.name):
+            raise UserError(f"the name of folder {place.name!r} in {folder} is not UTF-8; rename it.")
         deeper, files = _list(place)
         if deeper:
             notes.append(
@@ -89,7 +93,7 @@ def read(folder: Path, split: str, notes: list[str]) -> pd.DataFrame:
             except Exception:  # a decoder raises whatever it likes on a broken file
                 broken.append(f"{place.name}/{file.name}")
                 continue
-            rows.append((png, place.name.strip()))
+            rows.append((png, place.name))
             reduced += smaller
     if len(broken) > len(rows):
         raise UserError(
@@ -99,9 +103,11 @@ def read(folder: Path, split: str, notes: list[str]) -> pd.DataFrame:
     if not rows:
         raise UserError(f"{folder}: there are no pictures in {shorten(p.name for p in classes)}; {LAYOUT}.")
     if broken:
-        notes.append(f"{split}: {len(broken)} files that cannot be read as pictures left out: {shorten(broken, 3)}")
+        notes.append(
+            f"{split}: {plural(len(broken), 'file')} that cannot be read as pictures left out: {shorten(broken, 3)}"
+        )
     if reduced:
-        notes.append(f"{split}: {reduced} pictures larger than {LARGEST} pixels a side reduced to {LARGEST}")
+        notes.append(f"{split}: {plural(reduced, 'picture')} larger than {LARGEST} pixels a side reduced to {LARGEST}")
     return pd.DataFrame(rows, columns=["image", "label"])
 
 

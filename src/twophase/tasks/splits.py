@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import UserError
-from .tables import shorten
+from .tables import plural, shorten
 
 SPLITS = ("train", "validation", "test")
 UNEVEN = 10  # times the rows of the smallest class
@@ -121,9 +121,7 @@ def _leave_out_rare(
             f"{shorten(f'{name} ({count})' for name, count in rare.items())}. Add examples, two classes are needed."
         )
     for name, count in list(rare.items())[:3]:
-        notes.append(
-            f"class {name!r} has {count} training row{'s' if count > 1 else ''}, fewer than {needed}: left out"
-        )
+        notes.append(f"class {name!r} has {plural(count, 'training row')}, fewer than {needed}: left out")
     if len(rare) > 3:
         notes.append(f"{len(rare) - 3} more classes with fewer than {needed} training rows left out")
     frames = {split: frame[frame["label"].isin(kept)].reset_index(drop=True) for split, frame in frames.items()}
@@ -134,7 +132,7 @@ def _leave_out_rare(
 
 
 def allot(counts: pd.Series, total: int, leave: int) -> pd.Series:
-    """Rows a class, in proportion to what there is, by largest remainders; at least one, and `leave` left over.
+    """Rows a class, in proportion to what there is, but at least one, and `leave` left over.
 
     scikit-learn's stratified splits promise neither (a small class may miss a split), and refuse to leave out fewer
     rows than there are classes.
@@ -144,12 +142,15 @@ def allot(counts: pd.Series, total: int, leave: int) -> pd.Series:
         total: rows to take; met as nearly as the bounds allow.
         leave: rows of each class not to take.
     """
-    room = counts - 1 - leave
-    total = min(max(total - len(counts), 0), int(room.sum()))
-    parts = room * total // max(1, room.sum())
-    remainders = room * total % max(1, room.sum())
-    more = remainders.sort_values(ascending=False, kind="stable").index[: total - int(parts.sum())]
-    return 1 + parts + pd.Series(1, index=more).reindex(counts.index, fill_value=0)
+    most = counts - leave
+    total = min(max(total, len(counts)), int(most.sum()))
+    quotas = counts * total / counts.sum()
+    sizes = np.floor(quotas).astype(int).clip(1, most)
+    while sizes.sum() < total:
+        sizes[(quotas - sizes).where(sizes < most).idxmax()] += 1
+    while sizes.sum() > total:
+        sizes[(sizes - quotas).where(sizes > 1).idxmax()] -= 1
+    return sizes
 
 
 def _draw(frame: pd.DataFrame, sizes: pd.Series, rng: np.random.Generator) -> np.ndarray:
@@ -166,21 +167,18 @@ def _note_duplicates(frames: dict[str, pd.DataFrame], notes: list[str]) -> None:
         if count := int(frame.duplicated().sum()):
             drawn = split == "train" and len(frames) < len(SPLITS)
             notes.append(
-                f"{split}: {count} duplicate rows kept" + (", which may be in two of the splits drawn" if drawn else "")
+                f"{split}: {plural(count, 'duplicate row')} kept"
+                + (", which may be in two of the splits drawn" if drawn else "")
             )
         differing = int((frame.drop_duplicates().groupby(inputs)["label"].size() > 1).sum())
         if differing:
-            notes.append(f"{split}: {differing} inputs occur with more than one label")
-    known = pd.MultiIndex.from_frame(frames["train"][inputs])
-    for split in frames.keys() - {"train"}:
-        if count := int(pd.MultiIndex.from_frame(frames[split][inputs]).isin(known).sum()):
-            notes.append(
-                f"{split}: {count} of {len(frames[split])} rows are also in the training data; scores will flatter"
-            )
-    if {"test", "validation"} <= frames.keys():
-        seen = pd.MultiIndex.from_frame(frames["validation"][inputs])
-        if count := int(pd.MultiIndex.from_frame(frames["test"][inputs]).isin(seen).sum()):
-            notes.append(f"test: {count} of {len(frames['test'])} rows are also in the validation data")
+            notes.append(f"{split}: {plural(differing, 'input')} with more than one label")
+    for split, other in (("validation", "train"), ("test", "train"), ("test", "validation")):
+        if split in frames and other in frames:
+            count = len(frames[split][inputs].merge(frames[other][inputs].drop_duplicates()))
+            if count:
+                name = "training" if other == "train" else other
+                notes.append(f"{split}: {count} of {plural(len(frames[split]), 'row')} also in the {name} data")
 
 
 def _note_balance(frames: dict[str, pd.DataFrame], classes: list[str], notes: list[str]) -> None:

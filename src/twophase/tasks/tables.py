@@ -177,8 +177,10 @@ def _json_lines(path: Path, text: str) -> list:
             try:
                 rows.append(json.loads(line))
             except (ValueError, RecursionError) as error:
-                fault = f"{error.msg} at line {number}, column {error.colno}" if hasattr(error, "msg") else str(error)
-                raise UserError(f"{path} is not JSON lines: {fault} (line {number}); one object a line.") from error
+                fault = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else error
+                raise UserError(
+                    f"{path} is not JSON lines: line {number}: {fault}; write one object a line."
+                ) from error
     return rows
 
 
@@ -205,3 +207,17 @@ def shorten(names, most: int = 8) -> str:
     names = list(names)
     shown = ", ".join(repr(str(name)) for name in names[:most]) or "none"
     return shown + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def plural(count: int, what: str) -> str:
+    """ "1 row", "2 rows", for messages."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def encodable(text: str) -> bool:
+    """Whether a text can be written as UTF-8; half of a surrogate pair, which JSON can escape, cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
