@@ -292,6 +292,13 @@ FAULTS = {
     "text is label": ("csv", ALL, {"text": "label", "label": "label"}, "column 'label' is named as text and as label"),
     "text twice": ("csv", ALL, {"text": "text", "text_pair": "text"}, "'text' is named as text and as text_pair"),
     "semicolons": ("csv", written("text;label\na;b\nc;d\n"), {}, "one column only, 'text;label'.*separated by commas"),
+    "no header": (
+        "csv", written("".join(f"text {i},{'xy'[i % 2]}\n" for i in range(12))), {},
+        "the first row .'text 0', 'x'. looks like data: 'x' is a label of other rows too",
+    ),
+    "no path": ("csv", lambda f: None, {}, "path is None; give the path of a file or a folder"),
+    "empty path": ("csv", lambda f: "", {}, "path is ''; give the path"),
+    "unknown user": ("csv", lambda f: "~nobody-of-this-name/d.csv", {}, "there is no such user; write the path out"),
     "one class": ("csv", rows(("a", "x"), ("b", "x"), ("c", "x")), {}, "one class only in column 'label': 'x'"),
     "regression": (
         "csv", rows(*((f"t {i}", i / 7) for i in range(30))), {},
@@ -478,11 +485,12 @@ def test_broken_pictures_are_left_out_and_named(tmp_path):
     Image.fromarray(np.full((4, 4), 7e9, np.float32)).save(folder / "dog" / "e.tif")
     (folder / "cat" / ".DS_Store").write_bytes(b"x")
     (folder / "readme.md").write_text("beside")
+    os.mkfifo(folder / "dog" / "f.png")
     (folder / "cat" / "_1.jpg").write_bytes(jpeg(99))
     made = read("image_folder", folder)
     assert made.counts.to_numpy().sum() == 17
-    assert ("train: 5 files that cannot be read as pictures left out: "
-            "'cat/a.txt', 'cat/b.jpg', 'cat/c.jpg' and 2 more") in made.notes  # fmt: skip
+    assert ("train: 6 files that cannot be read as pictures left out: "
+            "'cat/a.txt', 'cat/b.jpg', 'cat/c.jpg' and 3 more") in made.notes  # fmt: skip
     assert "train: 1 file beside the class folders left out: 'readme.md'" in made.notes
 
 

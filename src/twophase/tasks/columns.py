@@ -44,6 +44,11 @@ def choose(
             )
     if "label" not in chosen:
         chosen["label"], why = _guess_label(table, set(chosen.values()))
+        if chosen["label"] in set(table[chosen["label"]].dropna().map(str)):
+            raise UserError(
+                f"the first row ({shorten(table.columns, 3)}) looks like data: {chosen['label']!r} is a label of other rows "
+                "too. Put a row with the names of the columns first, or name the label column."
+            )
         guesses.append(f"label column: {chosen['label']!r} ({why})")
     if "text" not in chosen:
         pair = None if "text_pair" in chosen else _guess_pair(table, chosen["label"])
@@ -57,7 +62,7 @@ def choose(
 
 
 def _named(table: pd.DataFrame, role: str, column: str) -> str:
-    if column in table.columns:
+    if isinstance(column, str) and column in table.columns:
         return column
     near = difflib.get_close_matches(str(column).lower(), [name.lower() for name in table.columns], 1, 0.5)
     meant = [name for name in table.columns if near and name.lower() == near[0]]
@@ -155,6 +160,8 @@ def _label(value: object, row: int, column: str, path: Path) -> str | None:
             raise UserError(f"{path}, row {row}: label {name!r} is not valid Unicode; save the file as UTF-8.")
         return None if name in ("", "nan", "NaN") else name
     if isinstance(value, bool | np.bool_):
+        return str(value)
+    if isinstance(value, numbers.Integral):
         return str(value)
     if isinstance(value, numbers.Real):
         return str(int(value)) if math.isfinite(value) and value == int(value) else str(value)

@@ -70,10 +70,10 @@ def read(
     _check_numbers(validation_share, test_share, max_rows, seed)
     if kind not in KINDS:
         raise UserError(f"unknown kind of file {kind!r}; known: {', '.join(KINDS)}. Name one of these.")
-    given = {split: Path(at).expanduser() for split, at in (("test", test), ("validation", validation)) if at}
+    given = {split: _path(split, at) for split, at in (("test", test), ("validation", validation)) if at is not None}
     guesses: list[str] = []
     notes: list[str] = []
-    path = Path(path).expanduser()
+    path = _path("path", path)
     if kind == "image_folder":
         if named := [name for name, value in dict(text=text, text_pair=text_pair, label=label).items() if value]:
             raise UserError(
@@ -95,6 +95,15 @@ def read(
     frames, classes = splits.complete(frames, classes, origin, shares, max_rows, seed, notes)
     counts = {split: frames[split]["label"].value_counts().reindex(classes, fill_value=0) for split in splits.SPLITS}
     return FileTask(_to_dataset(frames, classes), guesses, notes, pd.DataFrame(counts).rename_axis("class"))
+
+
+def _path(name: str, at: str | Path) -> Path:
+    if not at or not isinstance(at, str | os.PathLike):
+        raise UserError(f"{name} is {at!r}; give the path of a file or a folder.")
+    try:
+        return Path(at).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{name} is {str(at)!r}, and there is no such user; write the path out.") from error
 
 
 def _check_numbers(validation_share: float, test_share: float, max_rows: int | None, seed: int) -> None:

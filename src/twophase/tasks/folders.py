@@ -115,6 +115,8 @@ def _png(file: Path) -> tuple[bytes, bool]:
     """PNG bytes, since thousands of decoded pictures would not fit in memory; and whether it was reduced."""
     from PIL import Image, ImageOps
 
+    if not file.is_file():  # opening a pipe would wait for ever
+        raise OSError(f"{file} is no plain file")
     with Image.open(file, formats=FORMATS) as image:
         reduced = max(image.size) > LARGEST
         image.draft(None, (2 * LARGEST, 2 * LARGEST))  # a JPEG of a hundred megapixels is decoded smaller
