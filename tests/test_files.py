@@ -171,6 +171,12 @@ def test_columns_are_guessed_by_name_then_by_what_they_hold(tmp_path):
     assert named.guesses == [] and named.task["test"][0]["text"].startswith("short")
 
 
+def test_a_column_called_text_is_never_guessed_to_be_the_label(tmp_path):
+    rows = [(f"said {i % 3} times", f"kind {i % 4}") for i in range(24)]
+    made = read("csv", table(tmp_path, rows, columns=("Text", "which")))
+    assert made.guesses[0] == "label column: 'which' (the fewest distinct values, 4)"
+
+
 def test_sentence_pairs_are_named_or_known_by_their_names(tmp_path):
     rows = [(f"first {i}", f"second {i}", "AB"[i % 2]) for i in range(20)]
     made = read("csv", table(tmp_path, rows, columns=("sentence1", "sentence2", "label")))
