@@ -31,7 +31,7 @@ to read published records from instead of downloading them.
 """
 
 
-ACTIONS = {"models": ["list"], "proxies": ["list"], "tasks": ["list"], "records": ["list", "get"]}
+ACTIONS = {"models": ["list", "add", "show"], "proxies": ["list"], "tasks": ["list", "add"], "records": ["list", "get"]}
 
 
 SELECT = """examples:
@@ -80,9 +80,16 @@ def parser() -> Parser:
     verb("select", select, "select a model for your own labelled task, and fine-tune it")
     params_verb = verb("params", params, "write params.yaml from conf/")
     params_verb.add_argument("--stdout", action="store_true", help="print it instead; works anywhere")
-    verb("models", models, "list the models of the zoo")
+    verb(
+        "models", models, "list the models of the live zoos, show one, or add one of your own", overrides=False
+    ).add_argument(
+        "given",
+        nargs="*",
+        metavar="folder | name | key=value",
+        help="a model to add (its folder) or show (its name); name=…",
+    )
     verb("proxies", proxies, "list the proxy scores", overrides=False)
-    verb("tasks", tasks, "list the datasets and their roles")
+    verb("tasks", tasks, "list the datasets and their roles, or add a benchmark dataset (task.path=…, name=…)")
     records_verb = verb("records", records, "list published fine-tuning records, or get them", overrides=False)
     records_verb.add_argument(
         "given", nargs="*", metavar="source | key=value", help="sources to get, and overrides (published.mirror=folder)"
@@ -96,6 +103,23 @@ def parser() -> Parser:
     clean_verb = verb("clean", clean, "remove every kept result from the cell store", overrides=False)
     clean_verb.add_argument("--yes", action="store_true", help="do not ask")
     return top
+
+
+def _add_task(overrides: list[str]) -> None:
+    from dataclasses import asdict
+
+    from twophase.selecting import growing
+    from twophase.selecting.settings import compose
+    from twophase.tasks import files
+
+    named = [part for part in overrides if part.startswith("name=")]
+    settings = compose([part for part in overrides if part not in named])
+    source = asdict(settings.task)
+    data = files.read(source.pop("kind"), source.pop("path"), **source, seed=settings.seed)
+    for line in (*data.guesses, *data.notes):
+        print(line)
+    table = growing.add_dataset(_named(named) or Path(settings.task.path).stem, data.task)
+    print(table.to_string(float_format=lambda value: f"{value:.3f}", na_rep=""))
 
 
 def select(given: argparse.Namespace) -> int:
@@ -134,13 +158,41 @@ def params(given: argparse.Namespace) -> None:
 def models(given: argparse.Namespace) -> None:
     from twophase import config
 
-    rows = []
-    for domain, part in config.load(given.overrides).domain.items():
-        for name, recipe in part.zoo.recipes.items():
-            start = recipe.parent or f"{recipe.architecture} {recipe.width} x {recipe.depth}"
-            learned = f"{recipe.upstream} ({recipe.objective})" if recipe.upstream else "nothing"
-            rows.append((domain, name, start, learned, "yes" if recipe.head else "no"))
-    _table(("domain", "model", "starts from", "learned", "source head"), rows)
+    names = [part for part in given.given if "=" not in part]
+    overrides = [part for part in given.given if "=" in part]
+    if given.action == "list":
+        if names:
+            raise UserError(f"got {names[0]!r}; `models list` takes key=value only")
+        rows = []
+        for domain, part in config.load(overrides).domain.items():
+            for name, recipe in part.zoo.recipes.items():
+                start = recipe.parent or f"{recipe.architecture} {recipe.width} x {recipe.depth}"
+                learned = f"{recipe.upstream} ({recipe.objective})" if recipe.upstream else "nothing"
+                rows.append((domain, name, start, learned, "yes" if recipe.head else "no"))
+            from twophase.selecting.growing import added
+
+            rows += [(domain, name, "added by you", "", "") for name in added(domain)]
+        _table(("domain", "model", "starts from", "learned", "source head"), rows)
+        return
+    if len(names) != 1:
+        what = "the folder of one model" if given.action == "add" else "the name of one model"
+        raise UserError(f"got {' '.join(names) or 'nothing'}; `models {given.action}` takes {what}")
+    from twophase.selecting import growing
+
+    if given.action == "show":
+        folder, table = growing.show(names[0])
+        print(f"{names[0]}: {folder}")
+    else:
+        table = growing.add_model(names[0], name=_named(overrides))
+    print(table.to_string(float_format=lambda value: f"{value:.3f}", na_rep=""))
+
+
+def _named(overrides: list[str]) -> str | None:
+    """The name in name=…; UserError for any other key."""
+    for override in overrides:
+        if not override.startswith("name="):
+            raise UserError(f"got {override!r}; allowed here is name=…")
+    return overrides[-1].removeprefix("name=") if overrides else None
 
 
 def proxies(given: argparse.Namespace) -> None:
@@ -153,6 +205,9 @@ def proxies(given: argparse.Namespace) -> None:
 def tasks(given: argparse.Namespace) -> None:
     from twophase import config
 
+    if given.action == "add":
+        _add_task(given.overrides)
+        return
     rows = []
     for domain, part in config.load(given.overrides).domain.items():
         chosen = part.tasks

@@ -177,7 +177,31 @@ def train_cells(
         for model in models
         for seed in seeds(params.seed, part.seeds, model, role)
     ]
-    data_digests, model_digests, broken = _digests(data, roles, folder, models)
+    folders = {model: folder / model for model in models}
+    rows, failed = train_folders(folders, {task: data / task for task in roles}, roles, cells, settings, name)
+    if rows.empty:
+        raise UserError(f"not one {domain} cell could be trained; the first reason: {(failures + failed)[0][-1]}")
+    return rows, pd.DataFrame(failures + failed, columns=FAILURE_COLUMNS)
+
+
+def train_folders(
+    folders: dict[str, Path],
+    data: dict[str, Path],
+    roles: dict[str, str],
+    cells: list[tuple[str, str, int]],
+    settings: Any,
+    name: str,
+) -> tuple[pd.DataFrame, list[tuple]]:
+    """Train cells (model, dataset, seed) of models and tasks in folders.
+
+    Returns:
+        Records (a row an epoch), and failures: (model, dataset, seed, reason).
+    """
+    import pandas as pd
+
+    from twophase import training
+
+    data_digests, model_digests, broken = _digests(data, folders)
     cells = [cell for cell in cells if cell[0] not in broken]
     keys = [
         {
@@ -190,19 +214,16 @@ def train_cells(
         }
         for model, dataset, seed in cells
     ]
-    items = [(folder / model, data / dataset, settings, seed) for model, dataset, seed in cells]
+    items = [(folders[model], data[dataset], settings, seed) for model, dataset, seed in cells]
     values = through_store(Store(), "cells", keys, train_one, items, name)
-    rows = []
-    failures += [(model, "", "", reason) for model, reason in broken.items()]
+    rows, failures = [], [(model, "", "", reason) for model, reason in broken.items()]
     for (model, dataset, seed), value in zip(cells, values, strict=True):
         if isinstance(value, Failure):
             failures.append((model, dataset, seed, value.reason))
             continue
         head = {"model": model, "dataset": dataset, "role": roles[dataset], "seed": seed}
         rows += [head | row for row in value]
-    if not rows:
-        raise UserError(f"not one {domain} cell could be trained; the first reason: {failures[0][-1]}")
-    return pd.DataFrame(rows), pd.DataFrame(failures, columns=FAILURE_COLUMNS)
+    return pd.DataFrame(rows), failures
 
 
 def seeds(seed: int, repeated: Any, model: str, role: str) -> list[int]:
@@ -232,7 +253,8 @@ def score_cells(params: Params, domain: str, data: Path, folder: Path) -> tuple[
 
     part = params.domain[domain]
     models, failures = _models(part.zoo.recipes, folder)
-    data_digests, model_digests, broken = _digests(data, part.tasks.roles, folder, models)
+    places = {model: folder / model for model in models}
+    data_digests, model_digests, broken = _digests({task: data / task for task in part.tasks.roles}, places)
     pairs = [(m, d) for d in part.tasks.roles for m in models if m not in broken]
     sources = [Path(inference.__file__), *sorted(Path(proxies.__file__).parent.glob("*.py"))]
     code = file_digest(*sources)
@@ -271,17 +293,15 @@ def _models(recipes: dict[str, Any], folder: Path) -> tuple[list[str], list[tupl
     return [m for m in recipes if m not in reasons], [(m, "", "", reason) for m, reason in reasons.items()]
 
 
-def _digests(
-    data: Path, datasets: Any, folder: Path, models: list[str]
-) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+def _digests(data: dict[str, Path], folders: dict[str, Path]) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
     """Digest of each dataset and each model, and the reason for each model whose files cannot be read."""
     from twophase import tasks, zoo
 
-    of_data = {dataset: tasks.digest(data / dataset) for dataset in datasets}
+    of_data = {dataset: tasks.digest(folder) for dataset, folder in data.items()}
     of_models, broken = {}, {}
-    for model in models:
+    for model, folder in folders.items():
         try:
-            of_models[model] = zoo.digest(folder / model)
+            of_models[model] = zoo.digest(folder)
         except OSError as error:
             broken[model] = f"its files cannot be read: {error}"
     return of_data, of_models, broken

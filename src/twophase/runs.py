@@ -157,9 +157,11 @@ class LiveRuns(Runs):
         checkpoints: folder for states, for one process at a time; without one they end with this object.
         progress: whether to show a bar a stage.
         dataset: the target's name.
+        metric: what validation and test are judged by (`metrics.scorer`).
+        trust_remote_code: whether a metric of a hub may be executed.
 
     Raises:
-        UserError: no models; `checkpoints` belongs to another task, configuration, seed or (on the way) model.
+        UserError: an unknown metric; no models; `checkpoints` belongs to another task, configuration, seed or (on the way) model.
     """
 
     def __init__(
@@ -171,7 +173,10 @@ class LiveRuns(Runs):
         checkpoints: str | Path | None = None,
         progress: bool = True,
         dataset: str | None = None,
+        metric: str = "accuracy",
+        trust_remote_code: bool = False,
     ):
+        from .metrics import scorer
         from .training import TRAINING_VERSION
 
         super().__init__()
@@ -186,7 +191,9 @@ class LiveRuns(Runs):
         if checkpoints is None:
             checkpoints = tempfile.mkdtemp(prefix="twophase-")
             weakref.finalize(self, shutil.rmtree, checkpoints, ignore_errors=True)
-        code = {"training version": TRAINING_VERSION, "training": asdict(training), "seed": seed}
+        self._score = None if metric == "accuracy" else scorer(metric, trust_remote_code)
+        judged = {} if metric == "accuracy" else {"metric": metric}
+        code = judged | {"training version": TRAINING_VERSION, "training": asdict(training), "seed": seed}
         self._kept = Checkpoints(checkpoints, code | {"task": task_digest(task)})
 
     def _progress(self, models: list[str], stage: int) -> Iterable[str]:
@@ -235,7 +242,7 @@ class LiveRuns(Runs):
             return self._current[1]
         self._current = None  # freed before the next is loaded
         folder = self._folders[model]
-        run = FineTuning(folder, self._task_for(folder), self._training, self._seed)
+        run = FineTuning(folder, self._task_for(folder), self._training, self._seed, self._score)
         return run.restore(state) if state else run
 
     def _task_for(self, folder: Path) -> Encoded:

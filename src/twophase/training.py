@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,6 +68,7 @@ class FineTuning:
         task: a `DatasetDict` with train, validation and test, or what `encode` made of one.
         config: how to train.
         seed: of the new classification head, the order of the examples and dropout.
+        score: labels (N,), predicted classes (N,) -> what validation and test are judged by; accuracy by default.
 
     Attributes:
         done: epochs trained.
@@ -79,9 +81,11 @@ class FineTuning:
         task: DatasetDict | Encoded,
         config: TrainingConfig,
         seed: int = 0,
+        score: Callable[[np.ndarray, np.ndarray], float] | None = None,
     ):
         import torch
 
+        self._score = score
         self.config, self.seed, self.done, self.seconds = config, seed, 0, []
         self.task = task if isinstance(task, Encoded) else encode(task, model)
         folder = isinstance(model, str | Path)
@@ -93,7 +97,7 @@ class FineTuning:
         self._total, self._batches = batches * config.epochs, batches
 
     def epoch(self) -> float:
-        """Train one more epoch; returns the validation accuracy.
+        """Train one more epoch; returns the validation score.
 
         Raises:
             Diverged: the loss is not finite.
@@ -103,7 +107,7 @@ class FineTuning:
             raise UserError(f"all {self.config.epochs} epochs are trained; a longer run needs training.epochs raised.")
         start = time.perf_counter()
         self._train()
-        score = self._accuracy("validation")
+        score = self._scored("validation")
         self.done += 1
         self.seconds.append(time.perf_counter() - start)
         return score
@@ -135,8 +139,9 @@ class FineTuning:
     def _logits(self, inputs: dict[str, Tensor], rows) -> Tensor:
         return self.model(**{name: values[rows] for name, values in inputs.items()}).logits
 
-    def _accuracy(self, split: str) -> float:
-        return float((self.predict(split).argmax(1) == self.task.labels[split].numpy()).mean())
+    def _scored(self, split: str) -> float:
+        labels, predicted = self.task.labels[split].numpy(), self.predict(split).argmax(1)
+        return self._score(labels, predicted) if self._score else float((predicted == labels).mean())
 
     def predict(self, split: str) -> np.ndarray:
         """Class probabilities (N, C) of a split."""
@@ -151,8 +156,8 @@ class FineTuning:
         return torch.cat(parts).softmax(1).numpy()
 
     def test(self) -> float:
-        """Accuracy on the test split, of the model as it stands."""
-        return self._accuracy("test")
+        """Score on the test split, of the model as it stands."""
+        return self._scored("test")
 
     def state(self) -> dict:
         """Everything that `restore` needs to go on: tensors, numbers and lists (loads with weights_only)."""

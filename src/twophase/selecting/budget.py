@@ -32,7 +32,9 @@ def halving_epochs(models: int, epochs: int) -> int:
     return sum(max(1, models >> stage) for stage in range(epochs))
 
 
-def plan(top: int, epochs: int, budget: Budget, spent_epochs: float, spent_seconds: float, epoch_seconds: float) -> Plan:
+def plan(
+    top: int, epochs: int, budget: Budget, spent_epochs: float, spent_seconds: float, epoch_seconds: float
+) -> Plan:
     """The most models whose halving fits the budget; if not even one model fits, fewer epochs.
 
     Args:

@@ -17,6 +17,7 @@ class Outcome:
         winner: name of the model selected.
         test: its accuracy on the test split, `interval` with 95 % (Wilson).
         baseline: accuracy of always answering the training split's most frequent class.
+        metric, score: what the selection was judged by, and its value on the test split.
         model: folder of the fine-tuned model, for `transformers.pipeline`.
         recall: the ranking of all models (prior, proxy, recall_score, rank, recalled).
         history: a row a stage and model: stage, model, val, predicted, kept, reason.
@@ -32,6 +33,8 @@ class Outcome:
     test: float
     interval: tuple[float, float]
     baseline: float
+    metric: str
+    score: float
     model: Path
     recall: pd.DataFrame
     history: pd.DataFrame
@@ -59,6 +62,7 @@ class Outcome:
         rows = {
             "selected model": self.winner + ("" if self.finished else " (best so far: the run was stopped)"),
             "test accuracy": f"{self.test:.3f} [{low:.3f}, {high:.3f}]",
+            **({} if self.metric == "accuracy" else {f"test {self.metric}": f"{self.score:.3f}"}),
             "most frequent class": f"{self.baseline:.3f}",
             "cost": f"{costs.loc['two-phase', 'epochs']:g} epochs, {costs.loc['two-phase', 'seconds']:.0f} s",
             "trying all of them": f"{costs.iloc[1]['epochs']:g} epochs, about {costs.iloc[1]['seconds']:.0f} s "

@@ -67,7 +67,9 @@ def recall(given: Settings, shelf: Shelf, task_folder: Path, say: Callable[[str]
     seconds, failures = {}, {}
     while waiting:
         asked = {label: members.pop(0) for label, members in waiting.items()}
-        for (label, model), result in zip(asked.items(), _score(given, shelf, list(asked.values()), task_folder), strict=True):
+        for (label, model), result in zip(
+            asked.items(), _score(given, shelf, list(asked.values()), task_folder), strict=True
+        ):
             if isinstance(result, Failure):
                 failures[model] = result.reason
                 say(f"{model} cannot be scored ({result.reason}); the next of its cluster takes its place.")
@@ -83,14 +85,19 @@ def recall(given: Settings, shelf: Shelf, task_folder: Path, say: Callable[[str]
 
 def _table(given: Settings, matrix: pd.DataFrame, clusters: Clusters, found: dict, failures: dict) -> pd.DataFrame:
     """`coarse_recall` of the models that can be used; a cluster of which none could be scored is left out."""
-    gone = set(failures) | {m for label in clusters.non_singletons if label not in found for m in clusters.members(label)}
+    gone = set(failures) | {
+        m for label in clusters.non_singletons if label not in found for m in clusters.members(label)
+    }
     kept = [model for model in matrix.columns if model not in gone]
     representatives = clusters.representatives.copy()
     for label, (model, _) in found.items():
         representatives[label] = model
     labels = clusters.labels[kept]
     usable = Clusters(
-        labels, representatives[representatives.index.isin(labels)], clusters.similarity.loc[kept, kept], clusters.method
+        labels,
+        representatives[representatives.index.isin(labels)],
+        clusters.similarity.loc[kept, kept],
+        clusters.method,
     )
     scores = pd.Series({model: score for label, (model, score) in found.items() if label in usable.non_singletons})
     if not usable.non_singletons:
@@ -130,7 +137,9 @@ def _score(given: Settings, shelf: Shelf, models: list[str], task_folder: Path) 
         keys.append({"model": digest, "data": data, "proxies": proxies, "code": code})
         asked.append(model)
     items = [(shelf.folders[model], task_folder, proxies) for model in asked]
-    values = cells.through_store(Store(), "proxies", keys, cells.score_one, items, f"{given.proxy.name} of representatives")
+    values = cells.through_store(
+        Store(), "proxies", keys, cells.score_one, items, f"{given.proxy.name} of representatives"
+    )
     for model, value in zip(asked, values, strict=True):
         if isinstance(value, Failure):
             found[model] = value

@@ -106,7 +106,9 @@ def cost(outcome: Outcome):
         figure, (axis,) = plots.panels(1, height=1.1, width=6.2)
         axis.barh(range(len(costs)), costs["seconds"], color=[plots.GREY, plots.BLUE])
         for place, (_, row) in enumerate(costs.iterrows()):
-            axis.text(row["seconds"], place, f" {row['seconds']:.0f} s, {row['epochs']:g} epochs", va="center", fontsize=7)
+            axis.text(
+                row["seconds"], place, f" {row['seconds']:.0f} s, {row['epochs']:g} epochs", va="center", fontsize=7
+            )
         axis.set_yticks(range(len(costs)), costs.index)
         axis.set(xlabel="seconds", xlim=(0, 1.3 * costs["seconds"].max()))
         return figure

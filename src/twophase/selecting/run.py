@@ -80,13 +80,17 @@ def _run(given: Settings, folder: Path, say: Callable[[str], None], progress: bo
     spent = sum(found.scored.values())
     top = min(given.recall.top, len(found.table))
     per_epoch = TRAINING_TO_SCORING * spent / max(1, len(found.scored))
-    planned = plan(top, shelf.training.epochs, given.budget, given.recall.epochs_per_proxy * len(found.scored), spent, per_epoch)
+    planned = plan(
+        top, shelf.training.epochs, given.budget, given.recall.epochs_per_proxy * len(found.scored), spent, per_epoch
+    )
     if planned.said:
         say(planned.said)
     training = replace(shelf.training, epochs=planned.epochs)
     runs = LiveRuns(
-        shelf.folders, tasks.load(folder / "task"), training, given.seed, folder / f"checkpoints-{planned.epochs}", progress
-    )
+        shelf.folders, tasks.load(folder / "task"), training, given.seed,
+        folder / "checkpoints" / f"{planned.epochs}-{given.metric.replace('/', '-')}", progress,
+        metric=given.metric, trust_remote_code=given.trust_remote_code,
+    )  # fmt: skip
     recalled = found.models[: planned.top]
     try:
         chosen, how = _select(given, shelf, runs, recalled)
@@ -96,6 +100,9 @@ def _run(given: Settings, folder: Path, say: Callable[[str], None], progress: bo
 
 
 def _select(given: Settings, shelf: Shelf, runs: LiveRuns, recalled: list[str]) -> tuple[Selection, str]:
+    if given.metric != "accuracy":
+        how = f"Successive halving by {given.metric}: the models' curves on benchmark datasets are accuracies, so no result was predicted."
+        return successive_halving(runs, recalled), how
     if shelf.records is None or not shelf.curves:
         how = "Successive halving: the models' curves on benchmark datasets are not known, so no result was predicted."
         return successive_halving(runs, recalled), how
@@ -109,7 +116,14 @@ def _select(given: Settings, shelf: Shelf, runs: LiveRuns, recalled: list[str]) 
 
 
 def _best_so_far(
-    given: Settings, folder: Path, shelf: Shelf, found: Recalled, planned: Plan, runs: LiveRuns, data: files.FileTask, what: str
+    given: Settings,
+    folder: Path,
+    shelf: Shelf,
+    found: Recalled,
+    planned: Plan,
+    runs: LiveRuns,
+    data: files.FileTask,
+    what: str,
 ) -> Outcome | None:
     ledger = runs.ledger
     try:
@@ -119,7 +133,9 @@ def _best_so_far(
     history = ledger.assign(val=float("nan"), predicted=float("nan"), kept=True, reason="stopped")
     history = history[["stage", "model", "val", "predicted", "kept", "reason"]]
     chosen = Selection(name, float("nan"), float(ledger["epochs"].sum()), float(ledger["seconds"].sum()), history)
-    return _finish(given, folder, shelf, found, planned, runs, data, what, chosen, "The run was stopped.", finished=False)
+    return _finish(
+        given, folder, shelf, found, planned, runs, data, what, chosen, "The run was stopped.", finished=False
+    )
 
 
 def _finish(
@@ -130,6 +146,7 @@ def _finish(
     trained = runs.trained(chosen.winner) if finished else runs.so_far()[1]
     predicted, labels = trained.predict("test").argmax(1), trained.task.labels["test"].numpy()
     right = int((predicted == labels).sum())
+    judged = right / len(labels) if given.metric == "accuracy" else trained.test()
     train = trained.task.labels["train"]
     baseline = float((labels == int(train.bincount().argmax())).mean())
     model = folder / "model"
@@ -137,17 +154,20 @@ def _finish(
     costs = pd.DataFrame(
         {
             "epochs": [chosen.epochs + proxies, float(len(shelf.folders) * planned.epochs)],
-            "seconds": [chosen.seconds + sum(found.scored.values()), brute_force_seconds(shelf, runs.ledger, planned.epochs)],
+            "seconds": [
+                chosen.seconds + sum(found.scored.values()),
+                brute_force_seconds(shelf, runs.ledger, planned.epochs),
+            ],
         },
         index=["two-phase", "brute force (estimate)"],
     ).rename_axis("method")
     interval = wilson(right, len(labels))
     outcome = Outcome(
         winner=chosen.winner, test=right / len(labels), interval=interval, baseline=baseline, model=model,
-        recall=found.table, history=chosen.history, ledger=runs.ledger, costs=costs,
+        metric=given.metric, score=judged, recall=found.table, history=chosen.history, ledger=runs.ledger, costs=costs,
         classes=by_class(labels, predicted, trained.task.classes), folder=folder, finished=finished,
         facts={
-            "winner": chosen.winner, "finished": finished, "test": right / len(labels), "interval": list(interval),
+            "winner": chosen.winner, "finished": finished, "test": right / len(labels), "metric": given.metric, "score": judged, "interval": list(interval),
             "baseline": baseline, "pipeline": PIPELINES[what], "zoo": shelf.name,
             "data": {"path": given.task.path, "classes": len(trained.task.classes), "notes": [*data.guesses, *data.notes],
                      **{split: len(rows) for split, rows in data.task.items()}},
@@ -259,5 +279,3 @@ def _room(folder: Path) -> Iterator[None]:
         raise UserError(
             f"no space is left for {folder}; what was finished is kept. Free some space and repeat the same command."
         ) from error
-
-

@@ -69,6 +69,8 @@ class Settings:
     selection: SelectionSettings
     budget: Budget
     training: Training
+    metric: str
+    trust_remote_code: bool
     out: str | None
     seed: int
 
@@ -92,12 +94,14 @@ def compose(overrides: list[str]) -> Settings:
 
 
 def _check(given: Settings) -> None:
+    from ..metrics import metric
     from ..proxies import PROXIES
 
     for key, choices in CHOICES.items():
         group, name = key.split(".")
         if (got := getattr(getattr(given, group), name)) not in choices:
             raise unknown(f"{key} {got!r}", got, choices)
+    metric(given.metric, given.trust_remote_code)
     for key in ("name", "headless"):
         if (got := getattr(given.proxy, key)) not in PROXIES:
             raise unknown(f"proxy.{key} {got!r}", got, PROXIES)
@@ -132,4 +136,6 @@ def kind_of(path: str | Path) -> str:
         return inside[0] if inside else "image_folder"
     if path.suffix.lower() in SUFFIXES:
         return SUFFIXES[path.suffix.lower()]
-    raise UserError(f"{path} is neither a folder nor {', '.join(SUFFIXES)}; give task=csv, json, parquet or image_folder.")
+    raise UserError(
+        f"{path} is neither a folder nor {', '.join(SUFFIXES)}; give task=csv, json, parquet or image_folder."
+    )

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import pandas as pd
+
 from .. import cells, config
 from ..errors import UserError
 from ..records import TrainingRecords
@@ -56,34 +58,69 @@ def open_shelf(given: Settings, modality: str, say: Callable[[str], None]) -> Sh
     cut = part.cut if given.zoo.cut is None else given.zoo.cut
     if given.zoo.kind == "folder":
         return _folder(Path(given.zoo.path).expanduser(), cut, training)
-    models, table = _live(params, domain, say)
-    records = TrainingRecords.read(table).only("benchmark")
+    live = open_live(params, domain, say)
+    records, folders = live.records, live.folders
     whole = records.matrix(missing="drop").columns
-    folders = {name: models / name for name in records.models if name in whole}
-    left_out = {name: "its benchmark cells are not all there" for name in records.models if name not in whole}
-    return Shelf(f"the live {domain} zoo", folders, records.without(models=left_out), True, cut, training, left_out)
+    left_out = {name: "its benchmark cells are not all there" for name in folders if name not in whole}
+    folders = {name: folder for name, folder in folders.items() if name in whole}
+    records = records.without(models=[name for name in records.models if name not in folders])
+    return Shelf(f"the live {domain} zoo", folders, records, True, cut, training, left_out)
 
 
-def _live(params: config.Params, domain: str, say: Callable[[str], None]) -> tuple[Path, Path]:
-    """Folder of the models and file of their records: the project's, or built once beside the cell store."""
+@dataclass(frozen=True)
+class Live:
+    """A live zoo with what the user has added.
+
+    Attributes:
+        folders: model -> folder.
+        records: of the models on benchmark datasets.
+        data: benchmark dataset -> folder (`tasks.load`).
+        added: where the user's own models and datasets of this domain are kept.
+    """
+
+    folders: dict[str, Path]
+    records: TrainingRecords
+    data: dict[str, Path]
+    added: Path
+
+
+def open_live(params: config.Params, domain: str, say: Callable[[str], None]) -> Live:
+    """The live zoo of a domain: the project's, or built once beside the cell store; and what the user has added."""
+    added = cache_folder() / "live" / "added" / domain
+    models, table, data = _built(params, domain, say)
+    known = TrainingRecords.read(table).only("benchmark")
+    folders = {name: models / name for name in known.models}
+    tables = [known.frame]
+    for file in sorted((added / "records").glob("*.csv")):
+        tables.append(pd.read_csv(file))
+    folders |= {one.name: one for one in sorted((added / "models").glob("*")) if (one / "config.json").is_file()}
+    frame = pd.concat(tables, ignore_index=True)
+    frame = frame[frame["model"].isin(folders)].drop_duplicates(["model", "dataset", "seed", "epoch"], keep="last")
+    places = {name: data / name for name in params.domain[domain].tasks.benchmark}
+    places |= {one.name: one for one in sorted((added / "tasks").glob("*")) if one.is_dir()}
+    return Live(folders, TrainingRecords.from_frame(frame[frame["dataset"].isin(places)]), places, added)
+
+
+def _built(params: config.Params, domain: str, say: Callable[[str], None]) -> tuple[Path, Path, Path]:
+    """Folder of the models, file of their records, and folder of the datasets."""
     if project := config.find_project():
         models, table = project / "zoo" / domain, project / "results" / domain / "records.csv"
         if models.is_dir() and table.is_file():
-            return models, table
+            return models, table, project / "data" / domain
     base = cache_folder() / "live" / params.profile
-    models, table = base / "zoo" / domain, base / domain / "records.csv"
+    models, table, data = base / "zoo" / domain, base / domain / "records.csv", base / "data" / domain
     if not table.is_file():
         datasets, number = len(params.domain[domain].tasks.roles), len(params.domain[domain].zoo.recipes)
         say(
             f"The live zoo ({number} models, trained on {datasets} datasets) is not there yet: it is built once, in about "
             f"{MINUTES.get(domain, 15)} minutes on two cores; what is kept from before is not made again."
         )
-        cells.build_tasks(params, domain, base / "data" / domain)
-        cells.build_zoo(params, domain, base / "data" / domain, models)
-        rows, _ = cells.train_cells(params, domain, base / "data" / domain, models)
+        cells.build_tasks(params, domain, data)
+        cells.build_zoo(params, domain, data, models)
+        rows, _ = cells.train_cells(params, domain, data, models)
         table.parent.mkdir(parents=True, exist_ok=True)
         TrainingRecords.from_frame(rows).write(table.with_suffix(".tmp.csv")).replace(table)
-    return models, table
+    return models, table, data
 
 
 def _folder(path: Path, cut: float, training: TrainingConfig) -> Shelf:
@@ -104,6 +141,8 @@ def _folder(path: Path, cut: float, training: TrainingConfig) -> Shelf:
     left_out = {name: "records.csv lacks some of its benchmark results" for name in folders if name not in known}
     folders = {name: folder for name, folder in folders.items() if name in known}
     if not folders:
-        raise UserError(f"{path / 'records.csv'} has no complete row for any model of {path}; name models as their folders.")
+        raise UserError(
+            f"{path / 'records.csv'} has no complete row for any model of {path}; name models as their folders."
+        )
     records = records.without(models=[name for name in records.models if name not in folders])
     return Shelf(f"{path}", folders, records, not records.frame["val"].isna().any(), cut, training, left_out)
