@@ -107,7 +107,7 @@ def test_interrupted_in_an_epoch_and_resumed(world, tmp_path, monkeypatch, same_
     """Ctrl-C after an epoch's training, before its validation; alone, the model is still in memory then."""
     root, _ = world
     undisturbed = brute_force(live(root), ["vit"])
-    honest, scored = training.FineTuning._accuracy, []
+    honest, scored = training.FineTuning._scored, []
 
     def accuracy(self, split):
         scored.append((self.done, split))
@@ -115,7 +115,7 @@ def test_interrupted_in_an_epoch_and_resumed(world, tmp_path, monkeypatch, same_
             raise KeyboardInterrupt
         return honest(self, split)
 
-    monkeypatch.setattr(training.FineTuning, "_accuracy", accuracy)
+    monkeypatch.setattr(training.FineTuning, "_scored", accuracy)
     runs = live(root, checkpoints=tmp_path)
     with pytest.raises(KeyboardInterrupt):
         brute_force(runs, ["vit"])
@@ -137,13 +137,13 @@ from twophase.runs import LiveRuns
 from twophase.selection import successive_halving
 root, kept, models, threads, die_at = sys.argv[1], sys.argv[2], sys.argv[3].split(","), int(sys.argv[4]), int(sys.argv[5])
 torch.set_num_threads(threads)
-begun, honest = [], training.FineTuning._accuracy
+begun, honest = [], training.FineTuning._scored
 def accuracy(self, split):
     begun.append(split)
     if len(begun) == die_at:
         os.kill(os.getpid(), signal.SIGKILL)
     return honest(self, split)
-training.FineTuning._accuracy = accuracy
+training.FineTuning._scored = accuracy
 config = training.TrainingConfig(epochs=3, learning_rate=2e-3)
 folders = {model: f"{root}/{model}" for model in models}
 runs = LiveRuns(folders, tasks.load(f"{root}/tissue"), config, checkpoints=kept, progress=False, dataset="tissue")
