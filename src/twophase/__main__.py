@@ -31,7 +31,12 @@ to read published records from instead of downloading them.
 """
 
 
-ACTIONS = {"models": ["list", "add", "show"], "proxies": ["list"], "tasks": ["list", "add"], "records": ["list", "get"]}
+ACTIONS = {
+    "models": ["list", "add", "show"],
+    "proxies": ["list"],
+    "tasks": ["list", "add", "save"],
+    "records": ["list", "get"],
+}
 
 
 SELECT = """examples:
@@ -89,7 +94,11 @@ def parser() -> Parser:
         help="a model to add (its folder) or show (its name); name=…",
     )
     verb("proxies", proxies, "list the proxy scores", overrides=False)
-    verb("tasks", tasks, "list the datasets and their roles, or add a benchmark dataset (task.path=…, name=…)")
+    verb(
+        "tasks",
+        tasks,
+        "list the datasets and their roles, add a benchmark dataset (task.path=…, name=…), or save one as files (NAME FOLDER)",
+    )
     records_verb = verb("records", records, "list published fine-tuning records, or get them", overrides=False)
     records_verb.add_argument(
         "given", nargs="*", metavar="source | key=value", help="sources to get, and overrides (published.mirror=folder)"
@@ -207,6 +216,13 @@ def tasks(given: argparse.Namespace) -> None:
 
     if given.action == "add":
         _add_task(given.overrides)
+        return
+    if given.action == "save":
+        if len(given.overrides) != 2:
+            raise UserError(f"got {' '.join(given.overrides) or 'nothing'}; `tasks save` takes a dataset and a folder")
+        from twophase.selecting.bundled import save_task
+
+        print(save_task(*given.overrides))
         return
     rows = []
     for domain, part in config.load(given.overrides).domain.items():

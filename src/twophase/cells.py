@@ -34,8 +34,11 @@ def through_store(
     function: Callable[[Any], Any],
     items: list[Any],
     description: str,
+    progress: bool = True,
 ) -> list[Any]:
     """The value of each key: read from the store, or ``function(item)`` kept as soon as it is there.
+
+    ``description`` names the work, on the bar and to whoever waits for the store; ``progress``: whether to show the bar.
 
     Returns:
         A value or a :class:`~twophase.compute.Failure` for each key, in order.
@@ -52,7 +55,8 @@ def through_store(
             if not isinstance(value, Failure):
                 store.put(kind, keys[missing[number]], value)
 
-        parallel_map(function, [items[i] for i in missing], description=description, on_result=keep)
+        shown = description if progress else None
+        parallel_map(function, [items[i] for i in missing], description=shown, on_result=keep)
     return values
 
 

@@ -41,7 +41,9 @@ class Recalled:
         return list(self.table.index)
 
 
-def recall(given: Settings, shelf: Shelf, task_folder: Path, say: Callable[[str], None]) -> Recalled:
+def recall(
+    given: Settings, shelf: Shelf, task_folder: Path, say: Callable[[str], None], progress: bool = True
+) -> Recalled:
     """Coarse recall (Eq. 2-4); where nothing is known of the models, the proxy scores every one of them.
 
     A representative that cannot be scored is replaced by the next best member of its cluster.
@@ -50,14 +52,14 @@ def recall(given: Settings, shelf: Shelf, task_folder: Path, say: Callable[[str]
         UserError: no model could be scored.
     """
     if shelf.records is None:
-        return _by_proxy(given, shelf, task_folder)
+        return _by_proxy(given, shelf, task_folder, progress)
     matrix = shelf.records.matrix()
     clusters = cluster_models(
         matrix, min(given.clustering.k, len(check_matrix(matrix))), method=given.clustering.method, threshold=shelf.cut,
         n_clusters=given.clustering.n_clusters, seed=given.seed,
     )  # fmt: skip
     if not clusters.non_singletons:
-        return _by_proxy(given, shelf, task_folder)
+        return _by_proxy(given, shelf, task_folder, progress)
     average = matrix.mean()
     waiting = {
         label: sorted(clusters.members(label), key=lambda name: (name != clusters.representatives[label], -average[name], name))
@@ -68,7 +70,7 @@ def recall(given: Settings, shelf: Shelf, task_folder: Path, say: Callable[[str]
     while waiting:
         asked = {label: members.pop(0) for label, members in waiting.items()}
         for (label, model), result in zip(
-            asked.items(), _score(given, shelf, list(asked.values()), task_folder), strict=True
+            asked.items(), _score(given, shelf, list(asked.values()), task_folder, progress), strict=True
         ):
             if isinstance(result, Failure):
                 failures[model] = result.reason
@@ -106,9 +108,9 @@ def _table(given: Settings, matrix: pd.DataFrame, clusters: Clusters, found: dic
     return coarse_recall(matrix[kept], usable, normalize(scores, given.proxy.normalization), top)
 
 
-def _by_proxy(given: Settings, shelf: Shelf, task_folder: Path) -> Recalled:
+def _by_proxy(given: Settings, shelf: Shelf, task_folder: Path, progress: bool) -> Recalled:
     names = list(shelf.folders)
-    results = dict(zip(names, _score(given, shelf, names, task_folder), strict=True))
+    results = dict(zip(names, _score(given, shelf, names, task_folder, progress), strict=True))
     failures = {name: result.reason for name, result in results.items() if isinstance(result, Failure)}
     fine = {name: result for name, result in results.items() if name not in failures}
     if not fine:
@@ -122,7 +124,9 @@ def _by_proxy(given: Settings, shelf: Shelf, task_folder: Path) -> Recalled:
     return Recalled(table, {name: seconds for name, (_, seconds) in fine.items()}, failures, how)
 
 
-def _score(given: Settings, shelf: Shelf, models: list[str], task_folder: Path) -> list[tuple[float, float] | Failure]:
+def _score(
+    given: Settings, shelf: Shelf, models: list[str], task_folder: Path, progress: bool
+) -> list[tuple[float, float] | Failure]:
     """Score and seconds of each model, in order; kept in the store, so that no model is scored twice on the same data."""
     proxies = list(dict.fromkeys((given.proxy.name, given.proxy.headless)))
     code, data = file_digest(Path(inference.__file__)), tasks.digest(task_folder)
@@ -138,7 +142,7 @@ def _score(given: Settings, shelf: Shelf, models: list[str], task_folder: Path) 
         asked.append(model)
     items = [(shelf.folders[model], task_folder, proxies) for model in asked]
     values = cells.through_store(
-        Store(), "proxies", keys, cells.score_one, items, f"{given.proxy.name} of representatives"
+        Store(), "proxies", keys, cells.score_one, items, f"{given.proxy.name} scores", progress
     )
     for model, value in zip(asked, values, strict=True):
         if isinstance(value, Failure):

@@ -73,7 +73,7 @@ def _run(given: Settings, folder: Path, say: Callable[[str], None], progress: bo
         say(f"recall.top is {given.recall.top}, {shelf.name} has {len(shelf.folders)} models: all of them are kept.")
     tasks.save(data.task, folder / "task")
 
-    found = recall(given, shelf, folder / "task", say)
+    found = recall(given, shelf, folder / "task", say, progress)
     say(f"{found.how} in {sum(found.scored.values()):.0f} s. The first of the ranking:")
     say(found.table.drop(columns="recalled").head(SHOWN).to_string(float_format=lambda value: f"{value:.3f}"))
 

@@ -87,7 +87,7 @@ class Live:
 def open_live(params: config.Params, domain: str, say: Callable[[str], None]) -> Live:
     """The live zoo of a domain: the project's, or built once beside the cell store; and what the user has added."""
     added = cache_folder() / "live" / "added" / domain
-    models, table, data = _built(params, domain, say)
+    models, table, data = built(params, domain, say)
     known = TrainingRecords.read(table).only("benchmark")
     folders = {name: models / name for name in known.models}
     tables = [known.frame]
@@ -101,11 +101,11 @@ def open_live(params: config.Params, domain: str, say: Callable[[str], None]) ->
     return Live(folders, TrainingRecords.from_frame(frame[frame["dataset"].isin(places)]), places, added)
 
 
-def _built(params: config.Params, domain: str, say: Callable[[str], None]) -> tuple[Path, Path, Path]:
+def built(params: config.Params, domain: str, say: Callable[[str], None]) -> tuple[Path, Path, Path]:
     """Folder of the models, file of their records, and folder of the datasets."""
     if project := config.find_project():
         models, table = project / "zoo" / domain, project / "results" / domain / "records.csv"
-        if models.is_dir() and table.is_file():
+        if models.is_dir() and table.is_file() and (project / "data" / domain).is_dir():
             return models, table, project / "data" / domain
     base = cache_folder() / "live" / params.profile
     models, table, data = base / "zoo" / domain, base / domain / "records.csv", base / "data" / domain

@@ -1,0 +1,71 @@
+"""Notebook 15: a dataset as a user's files, and what `twophase.select` found, without this machine's paths."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from .. import config
+from ..config import root
+from ..selecting.bundled import save_task
+from ..selecting.outcome import Outcome
+from ..selecting.report import pictures
+from ..store import cache_folder
+
+
+def target() -> str:
+    """A target of the configured domains: of texts if there are any."""
+    params = config.read(root() / "params.yaml")
+    part = params.domain.get("nlp") or next(iter(params.domain.values()))
+    return part.tasks.target[-1]
+
+
+def example(folder: str | Path) -> Path:
+    """The target as files in a new folder."""
+    return save_task(target(), Path(folder) / target())
+
+
+def run_folder() -> Path:
+    """Where the run is kept: beside the cell store, so that a second execution trains nothing."""
+    profile = config.read(root() / "params.yaml").profile
+    return cache_folder() / "runs" / f"notebook-{profile}-{target()}"
+
+
+def first_rows(folder: Path, n: int = 5) -> pd.DataFrame:
+    """The first rows of the training split, or the first pictures' names."""
+    if (folder / "train.csv").is_file():
+        return pd.read_csv(folder / "train.csv").head(n)
+    files = sorted((folder / "train").glob("*/*.png"))[:n]
+    return pd.DataFrame({"picture": [file.name for file in files], "label": [file.parent.name for file in files]})
+
+
+def summary(found: Outcome) -> pd.DataFrame:
+    """The outcome in a few rows, but for paths."""
+    return found.summary().drop(index=["model", "report"])
+
+
+def shown(found: Outcome, title: str):
+    """One picture of the report."""
+    import base64
+
+    from IPython.display import Image
+
+    tag = pictures(found)[title]
+    return Image(
+        base64.b64decode(tag.split("base64,")[1].split('"')[0]), width=int(tag.split('width="')[1].split('"')[0])
+    )
+
+
+def answers(classify, folder: Path, n: int = 5) -> pd.DataFrame:
+    """What the selected model says to the first examples of the test split."""
+    if (folder / "test.csv").is_file():
+        rows = pd.read_csv(folder / "test.csv").head(n)
+        given = rows["text"].tolist() if "text_pair" not in rows else rows[["text", "text_pair"]].to_dict("records")
+        said = [answer[0] if isinstance(answer, list) else answer for answer in classify(given, truncation=True)]
+        rows = rows.assign(text=rows["text"].str.slice(0, 80))
+    else:
+        files = sorted((folder / "test").glob("*/*.png"))[:n]
+        rows = pd.DataFrame({"picture": [file.name for file in files], "label": [file.parent.name for file in files]})
+        said = [classify(str(file))[0] for file in files]
+    return rows.assign(answer=[one["label"] for one in said], score=[round(one["score"], 3) for one in said])
