@@ -47,7 +47,7 @@ def layout(name: str, files: Iterable[str], card: dict, config: str | None = Non
         c for c in card.get("configs") or [] if isinstance(c, dict) and (c.get("data_files") or c.get("data_dir"))
     ]
     found = {str(c.get("config_name", "default")): _from_card(c, data) for c in listed} or _from_folders(data)
-    defaults = [str(c.get("config_name")) for c in listed if c.get("default")]
+    defaults = [str(c.get("config_name", "default")) for c in listed if c.get("default")]
     chosen = _choose(name, config, list(found), defaults)
     if not found[chosen]:
         raise UserError(f"configuration {chosen!r} of {name} has no parquet, csv or json files; choose another.")
@@ -57,10 +57,9 @@ def layout(name: str, files: Iterable[str], card: dict, config: str | None = Non
 def _choose(name: str, config: str | None, known: list[str], defaults: list[str]) -> str:
     if config in known:
         return config
-    if config is None and (usual := [*defaults, *(["default"] if "default" in known else [])] or known)[1:] == []:
+    usual = defaults or [k for k in known if k == "default"] or known
+    if config is None and (defaults or len(usual) == 1):
         return usual[0]
-    if config is None and defaults:
-        return defaults[0]
     near = difflib.get_close_matches(config or "", known, 3, 0.4) or known[:20]
     raise UserError(
         f"dataset {name} has {len(known)} configuration(s), got {config!r}; give one of them in `config`: "

@@ -85,7 +85,8 @@ def list_repository(kind: str, name: str, revision: str | None) -> Repository:
     files = {}
     for file in info.siblings or []:
         files[file.rfilename] = Entry(file.size, file.lfs.sha256 if file.lfs else None, file.blob_id)
-    return Repository(kind, name, info.sha, bool(info.gated), files, info.card_data.to_dict() if info.card_data else {})
+    card = info.card_data.to_dict() if hasattr(info.card_data, "to_dict") else {}
+    return Repository(kind, name, info.sha, bool(info.gated), files, card)
 
 
 def make_room(repository: Repository, names: Iterable[str], folder: Path) -> int:
