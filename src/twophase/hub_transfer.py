@@ -22,7 +22,7 @@ from huggingface_hub import HfApi, constants, hf_hub_url, is_offline_mode
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, OfflineModeIsEnabled, RevisionNotFoundError
 from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
-from .errors import UserError
+from .errors import Unreachable, UserError
 
 PUBLIC = "https://huggingface.co"
 TIMEOUT = 20.0  # seconds that the hub may be silent
@@ -187,9 +187,9 @@ def explained(kind: str, name: str, revision: str | None, file: str | None = Non
     except OfflineModeIsEnabled as error:
         raise UserError(f"{what} was asked for while HF_HUB_OFFLINE is set; unset it and repeat.") from error
     except httpx2.TimeoutException as error:
-        raise UserError(f"{endpoint()} was silent for {TIMEOUT:g} s on {what}; {again}.") from error
+        raise Unreachable(f"{endpoint()} was silent for {TIMEOUT:g} s on {what}; {again}.") from error
     except (httpx2.ConnectError, httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
-        raise UserError(
+        raise Unreachable(
             f"{endpoint()} cannot be reached ({error}); check the connection and HF_ENDPOINT, or set HF_HUB_OFFLINE=1 "
             "to use what an earlier call brought."
         ) from error

@@ -11,12 +11,14 @@ import pandas as pd
 from .. import cells, inference, tasks, zoo
 from ..clustering import Clusters, cluster_models
 from ..compute import Failure
-from ..errors import UserError
+from ..errors import Unreachable, UserError
 from ..recall import coarse_recall, normalize
 from ..similarity import check_matrix
 from ..store import Store, file_digest
 from .settings import Settings
 from .shelf import Shelf
+
+TOLD = 3  # models that cannot be scored, named one by one
 
 
 @dataclass(frozen=True)
@@ -74,38 +76,39 @@ def recall(
         ):
             if isinstance(result, Failure):
                 failures[model] = result.reason
-                say(f"{model} cannot be scored ({result.reason}); the next of its cluster takes its place.")
+                if len(failures) <= TOLD:
+                    say(f"{model} cannot be scored ({result.reason}); the next of its cluster takes its place.")
             else:
                 found[label], seconds[model] = (model, result[0]), result[1]
         waiting = {label: members for label, members in waiting.items() if label not in found and members}
     if not found:
         raise UserError(f"no model could be scored; the first reason: {next(iter(failures.values()), 'none is known')}")
+    if len(failures) > TOLD:
+        say(
+            f"{len(failures)} models cannot be scored, {len(failures) - TOLD} more than named; the report has them all."
+        )
     table = _table(given, matrix, clusters, found, failures)
     how = f"{len(seconds)} representatives of {clusters.labels.nunique()} clusters scored by {given.proxy.name}"
     return Recalled(table, seconds, failures, how)
 
 
 def _table(given: Settings, matrix: pd.DataFrame, clusters: Clusters, found: dict, failures: dict) -> pd.DataFrame:
-    """`coarse_recall` of the models that can be used; a cluster of which none could be scored is left out."""
-    gone = set(failures) | {
-        m for label in clusters.non_singletons if label not in found for m in clusters.members(label)
-    }
-    kept = [model for model in matrix.columns if model not in gone]
+    """`coarse_recall` without the models that failed and without clusters of which none could be scored."""
+    lost = {model for label in clusters.non_singletons if label not in found for model in clusters.members(label)}
+    kept = [model for model in matrix.columns if model not in lost]
     representatives = clusters.representatives.copy()
     for label, (model, _) in found.items():
         representatives[label] = model
     labels = clusters.labels[kept]
     usable = Clusters(
-        labels,
-        representatives[representatives.index.isin(labels)],
-        clusters.similarity.loc[kept, kept],
-        clusters.method,
-    )
-    scores = pd.Series({model: score for label, (model, score) in found.items() if label in usable.non_singletons})
-    if not usable.non_singletons:
-        raise UserError("too few models can be used for a recall; give more models, or raise zoo.cut.")
-    top = min(given.recall.top, len(kept))
-    return coarse_recall(matrix[kept], usable, normalize(scores, given.proxy.normalization), top)
+        labels, representatives[representatives.index.isin(labels)], clusters.similarity.loc[kept, kept], clusters.method
+    )  # fmt: skip
+    scores = pd.Series({model: score for model, score in found.values()})
+    table = coarse_recall(matrix[kept], usable, normalize(scores, given.proxy.normalization), top=1)
+    table = table.drop(index=[model for model in failures if model in table.index])
+    table["rank"] = range(1, len(table) + 1)
+    table["recalled"] = table["rank"] <= given.recall.top
+    return table
 
 
 def _by_proxy(given: Settings, shelf: Shelf, task_folder: Path, progress: bool) -> Recalled:
@@ -134,13 +137,18 @@ def _score(
     keys, asked = [], []
     for model in models:
         try:
-            digest = zoo.digest(shelf.folders[model])
+            digest = zoo.digest(shelf.folder(model))
+        except Unreachable:
+            raise
+        except UserError as error:
+            found[model] = Failure(str(error))
+            continue
         except OSError as error:
             found[model] = Failure(f"its files cannot be read: {error}")
             continue
         keys.append({"model": digest, "data": data, "proxies": proxies, "code": code})
         asked.append(model)
-    items = [(shelf.folders[model], task_folder, proxies) for model in asked]
+    items = [(shelf.folder(model), task_folder, proxies) for model in asked]
     values = cells.through_store(
         Store(), "proxies", keys, cells.score_one, items, f"{given.proxy.name} scores", progress
     )

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ import pandas as pd
 from .. import tasks
 from ..checkpoints import task_digest
 from ..compute import single_thread
-from ..errors import UserError
+from ..errors import Unreachable, UserError
 from ..loading import load_processor, modality
 from ..runs import LiveRuns
 from ..selection import Selection, fine_selection, successive_halving
@@ -59,15 +60,13 @@ def run(given: Settings, say: Callable[[str], None] = print, progress: bool = Tr
 
 
 def _run(given: Settings, folder: Path, say: Callable[[str], None], progress: bool) -> Outcome:
-    source = asdict(given.task)
-    kind, path = source.pop("kind"), source.pop("path")
-    data = files.read(kind, path, **source, seed=given.seed)
+    data = _data(given)
     for line in (*data.guesses, *data.notes):
         say(line)
     sizes = ", ".join(f"{len(rows)} {split}" for split, rows in data.task.items())
     say(f"{len(data.counts)} classes; {sizes} examples.")
     what = "image" if "image" in data.task["train"].features else "text"
-    _open(folder, data.task, path)
+    _open(folder, data.task, given.task.path)
     shelf = open_shelf(given, what, say)
     if given.recall.top > len(shelf.folders):
         say(f"recall.top is {given.recall.top}, {shelf.name} has {len(shelf.folders)} models: all of them are kept.")
@@ -86,17 +85,53 @@ def _run(given: Settings, folder: Path, say: Callable[[str], None], progress: bo
     if planned.said:
         say(planned.said)
     training = replace(shelf.training, epochs=planned.epochs)
+    folders, unreached = _reached(shelf, found.models, planned.top, say)
+    found.failures.update(unreached)
     runs = LiveRuns(
-        shelf.folders, tasks.load(folder / "task"), training, given.seed,
+        folders, tasks.load(folder / "task"), training, given.seed,
         folder / "checkpoints" / f"{planned.epochs}-{given.metric.replace('/', '-')}", progress,
         metric=given.metric, trust_remote_code=given.trust_remote_code,
     )  # fmt: skip
-    recalled = found.models[: planned.top]
     try:
-        chosen, how = _select(given, shelf, runs, recalled)
+        chosen, how = _select(given, shelf, runs, list(folders))
     except KeyboardInterrupt:
         raise Stopped(_best_so_far(given, folder, shelf, found, planned, runs, data, what)) from None
     return _finish(given, folder, shelf, found, planned, runs, data, what, chosen, how)
+
+
+def _data(given: Settings) -> files.FileTask:
+    """The task, from files or from a hub."""
+    source = asdict(given.task)
+    kind, path, name = (source.pop(key) for key in ("kind", "path", "name"))
+    if kind != "hub":
+        if name is not None:
+            raise UserError(f"task.name={name} names a configuration of task=hub; leave it out for task={kind}.")
+        return files.read(kind, path, **source, seed=given.seed)
+    from ..hub import fetch_dataset
+    from ..tasks.shards import gather
+
+    with tempfile.TemporaryDirectory() as folder:
+        return files.read("parquet", gather(fetch_dataset(path, name), folder), **source, seed=given.seed)
+
+
+def _reached(
+    shelf: Shelf, ranked: list[str], top: int, say: Callable[[str], None]
+) -> tuple[dict[str, Path], dict[str, str]]:
+    """The first models of the ranking whose files are there or can be brought, and why others cannot."""
+    folders, failures = {}, {}
+    for model in ranked:
+        if len(folders) == top:
+            break
+        try:
+            folders[model] = shelf.folder(model)
+        except Unreachable:
+            raise
+        except UserError as error:
+            failures[model] = str(error)
+            say(f"{model} cannot be had ({error}); the next of the ranking takes its place.")
+    if not folders:
+        raise UserError(f"no model of the ranking can be had; the first reason: {next(iter(failures.values()))}")
+    return folders, failures
 
 
 def _select(given: Settings, shelf: Shelf, runs: LiveRuns, recalled: list[str]) -> tuple[Selection, str]:
@@ -179,7 +214,7 @@ def _finish(
             "failures": shelf.left_out | found.failures | runs.failures,
         },
     )  # fmt: skip
-    _save(outcome, trained, shelf.folders[chosen.winner])
+    _save(outcome, trained, shelf.folder(chosen.winner))
     from . import report
 
     outcome.write()

@@ -21,6 +21,7 @@ class TaskSource:
 
     kind: str
     path: str
+    name: str | None
     text: str | None
     text_pair: str | None
     label: str | None
@@ -33,11 +34,20 @@ class TaskSource:
 
 @dataclass(frozen=True)
 class ZooSource:
-    """Where the models are: ``live`` (the project's own) or ``folder``; ``cut`` None: the domain's."""
+    """Where the models are: ``live`` (the project's own), ``folder`` or ``hub``; ``cut`` None: the domain's.
+
+    ``matrix``: the published matrix that tells what is known of the hub's models; ``models``: their ids, None: all of the
+    matrix that are of ``base_model`` and have at most ``max_parameters``.
+    """
 
     kind: str
     path: str | None
     cut: float | None
+    matrix: str | None
+    models: tuple[str, ...] | None
+    base_model: str | None
+    max_parameters: float | None
+    allow_pickle: bool
 
 
 @dataclass(frozen=True)
@@ -86,7 +96,15 @@ def compose(overrides: list[str]) -> Settings:
         for key, value in values[group].items():
             if value == "???":
                 raise UserError(f"{group}.{key} is missing: give {group}.{key}=… (see twophase select --help)")
-            if isinstance(value, int | float) and key in ("path", "text", "text_pair", "label", "test", "validation"):
+            if isinstance(value, int | float) and key in (
+                "path",
+                "name",
+                "text",
+                "text_pair",
+                "label",
+                "test",
+                "validation",
+            ):
                 values[group][key] = str(value)
     settings = build(Settings, values, "")
     _check(settings)

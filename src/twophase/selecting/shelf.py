@@ -13,6 +13,7 @@ from ..errors import UserError
 from ..records import TrainingRecords
 from ..store import cache_folder
 from ..training import TrainingConfig
+from ..validation import unknown
 from .settings import Settings
 
 DOMAIN = {"text": "nlp", "image": "cv"}
@@ -25,7 +26,7 @@ class Shelf:
 
     Attributes:
         name: for the user.
-        folders: model -> folder written by save_pretrained.
+        folders: model -> folder written by save_pretrained, None for one that `bring` brings from a hub first.
         records: of these models on benchmark datasets; None where nothing is known of them.
         curves: whether the records have validation curves.
         cut: where the dendrogram is cut.
@@ -34,12 +35,19 @@ class Shelf:
     """
 
     name: str
-    folders: dict[str, Path]
+    folders: dict[str, Path | None]
     records: TrainingRecords | None
     curves: bool
     cut: float
     training: TrainingConfig
     left_out: dict[str, str]
+    bring: Callable[[str], Path] | None = None
+
+    def folder(self, model: str) -> Path:
+        """The model's folder, brought from the hub if need be. Raises UserError if it cannot be had."""
+        if self.folders[model] is None:
+            self.folders[model] = self.bring(model)
+        return self.folders[model]
 
 
 def open_shelf(given: Settings, modality: str, say: Callable[[str], None]) -> Shelf:
@@ -56,6 +64,8 @@ def open_shelf(given: Settings, modality: str, say: Callable[[str], None]) -> Sh
     chosen = {name: value for name, value in asdict(given.training).items() if value is not None}
     training = replace(TrainingConfig(**asdict(part.training)), **chosen)
     cut = part.cut if given.zoo.cut is None else given.zoo.cut
+    if given.zoo.kind == "hub":
+        return _hub(given, modality, cut, training)
     if given.zoo.kind == "folder":
         return _folder(Path(given.zoo.path).expanduser(), cut, training)
     live = open_live(params, domain, say)
@@ -121,6 +131,54 @@ def built(params: config.Params, domain: str, say: Callable[[str], None]) -> tup
         table.parent.mkdir(parents=True, exist_ok=True)
         TrainingRecords.from_frame(rows).write(table.with_suffix(".tmp.csv")).replace(table)
     return models, table, data
+
+
+def _hub(given: Settings, modality: str, cut: float, training: TrainingConfig) -> Shelf:
+    """Models of a hub, with a published matrix."""
+    from ..hub import fetch_model
+    from ..published import model_recycling, paper_matrices
+
+    mirror, zoo = config.load().published.mirror, given.zoo
+    readers = {
+        "model_recycling": lambda: model_recycling.read(mirror),
+        "paper_nlp": lambda: paper_matrices.read("nlp", mirror),
+        "paper_cv": lambda: paper_matrices.read("cv", mirror),
+    }
+    if zoo.matrix not in readers:
+        raise unknown(f"zoo.matrix {zoo.matrix!r}", zoo.matrix, readers)
+    reads = "image" if zoo.matrix == "paper_cv" else "text"
+    if reads != modality:
+        raise UserError(
+            f"the task is made of {modality}, the models of zoo.matrix={zoo.matrix} read {reads}; choose another zoo."
+        )
+    found = readers[zoo.matrix]()
+    names = list(zoo.models) if zoo.models is not None else list(found.matrix.columns)
+    facts = found.models.reindex(names)
+    if zoo.base_model is not None:
+        if "base_model" not in facts:
+            raise UserError(f"zoo.matrix={zoo.matrix} does not tell base models; leave out zoo.base_model.")
+        if zoo.base_model not in set(facts["base_model"]):
+            raise unknown(
+                f"zoo.base_model {zoo.base_model!r}", zoo.base_model, sorted(facts["base_model"].dropna().unique())
+            )
+        names = [name for name in names if facts.loc[name, "base_model"] == zoo.base_model]
+    if zoo.max_parameters is not None:
+        if "size" not in facts:
+            raise UserError(f"zoo.matrix={zoo.matrix} does not tell sizes; leave out zoo.max_parameters.")
+        names = [name for name in names if facts.loc[name, "size"] <= zoo.max_parameters]
+    if not names:
+        raise UserError("no model passes zoo.base_model and zoo.max_parameters; loosen one of them.")
+    known = set(found.matrix.columns)
+    left_out = {name: f"nothing is known of it in {zoo.matrix}" for name in names if name not in known}
+    names = [name for name in names if name in known]
+    records = found.records.without(models=[name for name in found.records.models if name not in set(names)])
+
+    def bring(name: str) -> Path:
+        return fetch_model(name, allow_pickle=zoo.allow_pickle, trust_remote_code=given.trust_remote_code).folder
+
+    return Shelf(
+        f"{len(names)} models of the hub", dict.fromkeys(names), records, False, cut, training, left_out, bring
+    )
 
 
 def _folder(path: Path, cut: float, training: TrainingConfig) -> Shelf:
