@@ -14,22 +14,20 @@ from ..selecting.report import pictures
 from ..store import cache_folder
 
 
-def target() -> str:
-    """A target of the configured domains: of texts if there are any."""
-    params = config.read(root() / "params.yaml")
-    part = params.domain.get("nlp") or next(iter(params.domain.values()))
-    return part.tasks.target[-1]
+def target(domain: str) -> str:
+    """The last target of a domain."""
+    return config.read(root() / "params.yaml").domain[domain].tasks.target[-1]
 
 
-def example(folder: str | Path) -> Path:
-    """The target as files in a new folder."""
-    return save_task(target(), Path(folder) / target())
+def example(domain: str, folder: str | Path) -> Path:
+    """That target as files in a new folder."""
+    return save_task(target(domain), Path(folder) / target(domain))
 
 
-def run_folder() -> Path:
+def run_folder(domain: str) -> Path:
     """Where the run is kept: beside the cell store, so that a second execution trains nothing."""
     profile = config.read(root() / "params.yaml").profile
-    return cache_folder() / "runs" / f"notebook-{profile}-{target()}"
+    return cache_folder() / "runs" / f"notebook-{profile}-{target(domain)}"
 
 
 def first_rows(folder: Path, n: int = 5) -> pd.DataFrame:
