@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -9,6 +10,9 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "select"]
+
+
+warnings.filterwarnings("ignore", message="IProgress not found")  # in a notebook a plain bar does without ipywidgets
 
 
 def __getattr__(name: str) -> Any:

@@ -41,9 +41,6 @@ def select(
         UserError: with one message that says what is wrong and what to do.
         KeyboardInterrupt: stopped; the best model so far is saved in the run's folder.
     """
-    import warnings
-
-    warnings.filterwarnings("ignore", message="IProgress not found")  # a plain bar does without ipywidgets
     from . import settings
     from .run import run
 
