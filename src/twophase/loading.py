@@ -105,9 +105,15 @@ def load_with_new_head(folder: str | Path, classes: tuple[str, ...], seed: int) 
 
     torch.manual_seed(seed)
     names = dict(enumerate(classes))
-    model = load_classifier(
+    model, report = _load(
         folder, id2label=names, label2id={name: i for i, name in names.items()}, ignore_mismatched_sizes=True
     )
+    keys = [key if isinstance(key, str) else key[0] for key in report["mismatched_keys"]]
+    if body := sorted(key for key in keys if not key.startswith("classifier.")):
+        raise UserError(
+            f"the weights in {folder} have other shapes than its config.json says ({len(body)} layers, the first: {body[0]}); "
+            "save the model again with save_pretrained()."
+        )
     for module in model.classifier.modules():
         if hasattr(module, "reset_parameters"):
             module.reset_parameters()

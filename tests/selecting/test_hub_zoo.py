@@ -124,3 +124,17 @@ def test_the_papers_models_are_a_configuration(option, number):
 
     given = settings.compose(["task.path=x", f"zoo={option}"])
     assert len(set(given.zoo.models)) == number and all(name.count("/") <= 1 for name in given.zoo.models)
+
+
+def test_a_model_of_the_hub_is_located_and_named(server, texts):
+    from twophase.selecting.growing import _located
+
+    folder, name = _located("org/a")
+    assert (
+        name == "a"
+        and (folder / "model.safetensors").read_bytes() == (texts[0] / "bert-16" / "model.safetensors").read_bytes()
+    )
+    with pytest.raises(UserError, match="org/none"):
+        _located("org/none")
+    with pytest.raises(UserError, match="is no saved model .* or the id of a model on a hub"):
+        _located("/nowhere/at/all")

@@ -102,6 +102,22 @@ def test_texts_without_records_are_scored_one_by_one_and_halved(texts, tmp_path,
     assert answer["label"] in ("card", "transfer", "rate")
 
 
+def test_sentence_pairs_are_two_columns(texts, tmp_path):
+    rows = pd.read_csv(texts[1])
+    pairs = pd.DataFrame({"first": rows["message"], "second": rows["message"].to_numpy()[::-1]})
+    pairs["same"] = ["yes" if a == b else "no" for a, b in zip(rows["intent"], rows["intent"][::-1], strict=True)]
+    pairs.to_csv(tmp_path / "pairs.csv", index=False)
+    found = twophase.select(
+        tmp_path / "pairs.csv", *FAST[:3], text="first", text_pair="second", label="same", zoo=texts[0],
+        out=tmp_path / "run", progress=False,
+    )  # fmt: skip
+    from transformers import pipeline
+
+    classify = pipeline("text-classification", model=str(found.model))
+    answer = classify({"text": "my red card was lost", "text_pair": "my blue card was lost"})
+    assert answer["label"] in ("yes", "no") and set(found.classes.index) == {"yes", "no"}
+
+
 def test_the_same_command_again_trains_and_scores_nothing(pictures, tmp_path, epochs, monkeypatch):
     first = chosen(pictures, tmp_path / "run", top=3)
     begun = len(epochs)
@@ -229,6 +245,29 @@ def test_a_full_disk_is_one_message_and_nothing_is_lost(pictures, tmp_path, monk
     assert len(list((tmp_path / "run" / "checkpoints").glob("*/*.pt"))) == 1
     monkeypatch.setattr(Checkpoints, "write", honest)
     assert chosen(pictures, tmp_path / "run", top=3).finished
+
+
+def test_a_disk_that_is_really_full(pictures, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", disk], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("a small tmpfs cannot be mounted here")
+    try:
+        with pytest.raises(UserError, match="no space is left for"):
+            chosen(pictures, disk / "run", top=4)
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def test_models_with_wrong_shapes_are_skipped(pictures, tmp_path):
+    zoo = tmp_path / "zoo"
+    shutil.copytree(pictures[0], zoo)
+    config = json.loads((zoo / "resnet" / "config.json").read_text())
+    config["hidden_sizes"] = [size * 2 for size in config["hidden_sizes"]]
+    (zoo / "resnet" / "config.json").write_text(json.dumps(config))
+    found = chosen((zoo, pictures[1]), tmp_path / "run", top=4)
+    assert found.winner != "resnet" and "resnet" in found.facts["failures"]
 
 
 def test_brute_force_is_scaled_by_what_records_took(pictures):

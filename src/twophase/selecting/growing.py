@@ -23,8 +23,9 @@ def add_model(folder: str | Path, say: Callable[[str], None] = print, name: str 
     """Add a model to the live zoo of what it reads, and train its cells; called again, it trains those that failed.
 
     Args:
-        folder: written by save_pretrained, with its tokenizer or image processor.
-        name: by default the folder's.
+        folder: written by save_pretrained, with its tokenizer or image processor; or the id of a model on a hub
+            ("org/name", "org/name@revision"), of which safetensors alone are brought and no code.
+        name: by default the folder's, or the last part of the id.
 
     Returns:
         A row a benchmark dataset: score, or the reason why there is none.
@@ -49,6 +50,22 @@ def add_model(folder: str | Path, say: Callable[[str], None] = print, name: str 
         params, domain, live.data, {name: place}, dict.fromkeys(live.data, "benchmark"), f"cells of {name}"
     )
     return _kept(live, name, rows, failures)
+
+
+def _located(given: str | Path) -> tuple[Path, str]:
+    """Folder and name of a model: a folder here, or brought from a hub."""
+    folder = Path(given).expanduser()
+    if (folder / "config.json").is_file():
+        return folder, folder.resolve().name
+    if folder.exists() or not re.fullmatch(r"[\w.-]+/[\w.-]+(@[\w./-]+)?", str(given)):
+        raise UserError(
+            f"{given} is no saved model (there is no config.json); give a folder written by save_pretrained(), or the id of a "
+            "model on a hub: org/name."
+        )
+    from ..hub import fetch_model
+
+    brought = fetch_model(str(given))
+    return brought.folder, brought.name.split("/")[-1]
 
 
 def add_dataset(name: str, task, say: Callable[[str], None] = print) -> pd.DataFrame:
