@@ -32,7 +32,7 @@ smoke: .venv/installed ## the same stages on a handful of models, in a clone und
 	git ls-files -z -co --exclude-standard | tar --null --ignore-failed-read -T - -cf - | tar -xf - -C build/smoke
 	cd build/smoke && export PYTHONPATH=$$PWD/src && python -m twophase params profile=smoke && dvc repro
 
-published: .venv/installed ## read other groups' records (downloads 4 MB, or reads TWOPHASE_MIRROR) and run their notebooks
+published: .venv/installed ## read other groups' records (downloads 3 MB, or reads TWOPHASE_MIRROR) and run their notebooks
 	@python -m twophase.stages check
 	@python -m twophase records get > /dev/null
 	dvc repro notebooks/published/dvc.yaml

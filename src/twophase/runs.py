@@ -263,6 +263,11 @@ class LiveRuns(Runs):
         self._current = (model, self._resumed(model, self._read(model)["state"]))
         return self._current[1]
 
+    def validation(self, model: str, epoch: int) -> float:
+        """Validation of a model after an epoch (from 1) that it has been trained; NaN if there is none."""
+        kept = self._read(model)["val"]
+        return kept[epoch - 1] if epoch <= len(kept) else math.nan
+
     def so_far(self) -> tuple[str, FineTuning]:
         """The model that did best in the latest stage that any has finished, and its run as it stands.
 

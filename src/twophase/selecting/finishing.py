@@ -1,0 +1,148 @@
+"""The end of a run: the winner saved with its card, costs against brute force, the outcome and its report."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from ..errors import UserError
+from ..loading import load_processor, modality
+from ..runs import LiveRuns
+from ..selection import HISTORY, Selection
+from ..tasks.files import FileTask
+from . import report
+from .budget import Plan
+from .outcome import Outcome, by_class, wilson
+from .recalling import Recalled
+from .settings import Settings
+from .shelf import Shelf
+
+PIPELINES = {"text": "text-classification", "image": "image-classification"}
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What a run has when fine-tuning begins; `what` is "text" or "image"."""
+
+    given: Settings
+    folder: Path
+    shelf: Shelf
+    found: Recalled
+    planned: Plan
+    runs: LiveRuns
+    data: FileTask
+    what: str
+
+
+def best_so_far(reached: Reached) -> Outcome | None:
+    """The outcome of a run that was stopped; None if no model has finished an epoch."""
+    runs = reached.runs
+    try:
+        name, _ = runs.so_far()
+    except UserError:
+        return None
+    ledger = runs.ledger
+    val = [runs.validation(row.model, row.stage) for row in ledger.itertuples()]
+    history = ledger.assign(val=val, predicted=float("nan"), kept=True, reason="stopped")[HISTORY]
+    chosen = Selection(name, float("nan"), float(ledger["epochs"].sum()), float(ledger["seconds"].sum()), history)
+    return finish(reached, chosen, "The run was stopped.", finished=False)
+
+
+def finish(reached: Reached, chosen: Selection, how: str, finished: bool = True) -> Outcome:
+    """Save the winner and write down what was found."""
+    given, shelf, found, planned = reached.given, reached.shelf, reached.found, reached.planned
+    runs, data, folder = reached.runs, reached.data, reached.folder
+    trained = runs.trained(chosen.winner) if finished else runs.so_far()[1]
+    predicted, labels = trained.predict("test").argmax(1), trained.task.labels["test"].numpy()
+    right = int((predicted == labels).sum())
+    judged = right / len(labels) if given.metric == "accuracy" else trained.test()
+    train = trained.task.labels["train"]
+    baseline = float((labels == int(train.bincount().argmax())).mean())
+    model = folder / "model"
+    proxies = given.recall.epochs_per_proxy * len(found.scored)
+    costs = pd.DataFrame(
+        {
+            "epochs": [chosen.epochs + proxies, float(len(shelf.folders) * planned.epochs)],
+            "seconds": [
+                chosen.seconds + sum(found.scored.values()),
+                brute_force_seconds(shelf, runs.ledger, planned.epochs),
+            ],
+        },
+        index=["two-phase", "brute force (estimate)"],
+    ).rename_axis("method")
+    interval = wilson(right, len(labels))
+    outcome = Outcome(
+        winner=chosen.winner, test=right / len(labels), interval=interval, baseline=baseline, model=model,
+        metric=given.metric, score=judged, recall=found.table, history=chosen.history, ledger=runs.ledger, costs=costs,
+        classes=by_class(labels, predicted, trained.task.classes), folder=folder, finished=finished,
+        facts={
+            "winner": chosen.winner, "finished": finished, "test": right / len(labels), "metric": given.metric, "score": judged, "interval": list(interval),
+            "baseline": baseline, "pipeline": PIPELINES[reached.what], "zoo": shelf.name,
+            "data": {"path": given.task.path, "classes": len(trained.task.classes), "notes": [*data.guesses, *data.notes],
+                     **{split: len(rows) for split, rows in data.task.items()}},
+            "training": asdict(shelf.training) | {"epochs": planned.epochs}, "budget": planned.said,
+            "recall": {"how": found.how, "scored": found.scored,
+                       "ranking": json.loads(found.table.reset_index().to_json(orient="records"))},
+            "selection": {"how": how, "history": json.loads(chosen.history.to_json(orient="records"))},
+            "costs": json.loads(costs.to_json(orient="index")),
+            "failures": shelf.left_out | found.failures | runs.failures,
+        },
+    )  # fmt: skip
+    _save(outcome, trained, shelf.folder(chosen.winner))
+    outcome.write()
+    report.write(outcome)
+    return outcome
+
+
+def _save(outcome: Outcome, trained, source: Path) -> None:
+    """The winner with its tokenizer or image processor and a card, whole or not at all."""
+    new = outcome.model.with_name("model.new")
+    shutil.rmtree(new, ignore_errors=True)
+    trained.save(new)
+    load_processor(source).save_pretrained(new)
+    (new / "README.md").write_text(card(outcome, modality(source)), encoding="utf-8")
+    shutil.rmtree(outcome.model, ignore_errors=True)
+    new.rename(outcome.model)
+
+
+def card(outcome: Outcome, what: str) -> str:
+    """A model card: data, score, and how the model was selected."""
+    facts, (low, high) = outcome.facts, outcome.interval
+    data = facts["data"]
+    return f"""---
+pipeline_tag: {PIPELINES[what]}
+library_name: transformers
+---
+# {outcome.winner}, fine-tuned on {Path(data["path"]).name}
+
+Accuracy {outcome.test:.3f} (95 % interval {low:.3f} to {high:.3f}) on {data["test"]} test examples of {data["classes"]} classes; always answering the
+most frequent class gives {outcome.baseline:.3f}. Trained on {data["train"]} examples, {facts["training"]["epochs"]} epochs, selected on {data["validation"]}.
+
+Selected from {len(outcome.recall)} models of {facts["zoo"]}: {facts["recall"]["how"]}. {facts["selection"]["how"]} {facts["budget"]}
+
+```python
+from transformers import pipeline
+
+classify = pipeline("{PIPELINES[what]}", model="{outcome.model}")
+```
+"""
+
+
+def brute_force_seconds(shelf: Shelf, ledger: pd.DataFrame, epochs: int) -> float:
+    """What training all models to the end would take, at the speed of those that were trained.
+
+    Where records tell how long each model took on benchmark datasets, the others are scaled by that.
+    """
+    fine = ledger[ledger["epochs"] == 1]
+    if fine.empty:
+        return float("nan")
+    measured = fine.groupby("model")["seconds"].mean()
+    if shelf.records is None or shelf.records.frame["seconds"].isna().any():
+        return float(measured.mean() * len(shelf.folders) * epochs)
+    known = shelf.records.frame.groupby("model")["seconds"].mean()
+    speed = measured.sum() / known[measured.index].sum()
+    return float((speed * known.loc[list(shelf.folders)]).sum() * epochs)
