@@ -115,10 +115,10 @@ if __name__ == "__main__":
 
 
 def workers_of(process, count):
-    """The interpreters that ``process`` started (spawn also starts a resource tracker)."""
+    """The workers that ``process`` started (a resource tracker runs beside them)."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        found = [c for c in psutil.Process(process.pid).children() if "spawn_main" in " ".join(c.cmdline())]
+        found = [c for c in psutil.Process(process.pid).children() if "popen_loky" in " ".join(c.cmdline())]
         if len(found) == count:
             return found
         time.sleep(0.1)

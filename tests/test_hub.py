@@ -12,11 +12,13 @@ import pytest
 import torch
 from hub_server import TOKEN, HubServer, Repo, commit, files
 
-from twophase import hub, hub_transfer
 from twophase.errors import UserError
-from twophase.hub import fetch_dataset, fetch_model, plan
-from twophase.hub_splits import layout
+from twophase.hub import fetch_dataset, fetch_model, plan, transfer
+from twophase.hub.models import SETTINGS
+from twophase.hub.places import Place
+from twophase.hub.splits import layout
 from twophase.loading import load_classifier, load_processor
+from twophase.store import cache_folder
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 TEXTS = ["a model is a function", "the function returns a list", "raise an error if the list is empty"]
@@ -91,9 +93,9 @@ def server(monkeypatch, tmp_path, text_model):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "no token"))
-    monkeypatch.setattr(hub_transfer, "TIMEOUT", 0.3)
-    monkeypatch.setattr(hub_transfer, "RETRIES", 0)
-    monkeypatch.setattr(hub_transfer, "PAUSE", 0.0)
+    monkeypatch.setattr(transfer, "TIMEOUT", 0.3)
+    monkeypatch.setattr(transfer, "RETRIES", 0)
+    monkeypatch.setattr(transfer, "PAUSE", 0.0)
     yield server
     server.close()
 
@@ -303,7 +305,7 @@ def test_server_in_trouble(server, behave, parts):
 @pytest.mark.parametrize("retries", [0, 1])
 def test_broken_download_continues(server, text_model, monkeypatch, retries):
     weights, repo = (text_model / "model.safetensors").read_bytes(), server.models["org/small-bert"]
-    monkeypatch.setattr(hub_transfer, "RETRIES", retries)
+    monkeypatch.setattr(transfer, "RETRIES", retries)
     repo.cut = len(weights) // 2 + 1
     if retries == 0:
         refused("broke off on model.safetensors", "continues where it stopped")
@@ -348,7 +350,7 @@ def test_two_at_once_download_once(server):
 def test_another_file_than_listed(server, behave, part):
     server.models["org/small-bert"].behave = behave
     refused("model.safetensors of org/small-bert", part, "only the listed file")
-    (folder,) = hub._Place("model", "org/small-bert", None, None).root.glob("[0-9a-f]*")
+    (folder,) = Place("model", "org/small-bert", None, None).root.glob("[0-9a-f]*")
     assert not [name for name in listed(folder) if "safetensors" in name]
     server.models["org/small-bert"].behave = "well"
     assert listed(fetch().folder) == TEXT_FILES
@@ -366,7 +368,7 @@ def test_listing_without_sizes_and_hashes(server):
     server.models["org/small-bert"].bare = True
     assert listed(fetch().folder) == TEXT_FILES
     server.models["org/small-bert"].cut = 10
-    refused("broke off", cache=hub.cache_folder() / "other")
+    refused("broke off", cache=cache_folder() / "other")
 
 
 def test_token_is_not_sent_elsewhere(server, text_model, monkeypatch):
@@ -385,7 +387,7 @@ def test_token_is_not_sent_elsewhere(server, text_model, monkeypatch):
 
 def test_no_room_and_no_folder(server, monkeypatch, tmp_path):
     usage = shutil.disk_usage(tmp_path)
-    monkeypatch.setattr(hub_transfer.shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    monkeypatch.setattr(transfer.shutil, "disk_usage", lambda _: usage._replace(free=1000))
     refused("1,000 left", "make room")
     assert "model.safetensors" not in server.downloads()
     (tmp_path / "file").write_text("")
@@ -419,8 +421,8 @@ def test_plan(server, altered, text_model):
     assert "auto_map" in table.loc["org/custom", "refused"]
     assert "no model" in table.loc["org/none", "refused"]
     assert pd.isna(table.loc["a b", "bytes"])
-    assert set(server.downloads()) <= set(hub.SETTINGS)
-    assert not hub.cache_folder().exists()
+    assert set(server.downloads()) <= set(SETTINGS)
+    assert not cache_folder().exists()
 
 
 @pytest.fixture
@@ -511,4 +513,4 @@ def test_hash_of_git_by_hand(tmp_path):
     """`git hash-object` of a file with "hello" and a line's end is ce013625…"""
     path = tmp_path / "hello"
     path.write_bytes(b"hello\n")
-    assert hub_transfer._hash(path, hashlib.sha1(b"blob 6\0")) == "ce013625030ba8dba906f756967f9e9ca394464a"
+    assert transfer._hash(path, hashlib.sha1(b"blob 6\0")) == "ce013625030ba8dba906f756967f9e9ca394464a"

@@ -13,7 +13,8 @@ from twophase import tasks, training, zoo
 from twophase.encoding import encode
 from twophase.errors import UserError
 from twophase.records import TrainingRecords
-from twophase.runs import LiveRuns, RecordedRuns, task_digest
+from twophase.runs import LiveRuns, RecordedRuns
+from twophase.runs.checkpoints import task_digest
 from twophase.selection import brute_force, fine_selection, successive_halving
 
 CONFIG = training.TrainingConfig(epochs=3, learning_rate=2e-3)

@@ -93,7 +93,9 @@ def fine_selection(
         val = journal.train()  # lines 2, 4: M' is val.index
         pred, gone = None, {}
         if len(val) != 1:  # line 3
-            pred = pd.Series({i: predictor.predict(i, stage, val[i]) for i in val.index})  # lines 5, 6: Eq. 5, 6
+            pred = pd.Series(
+                {i: predictor.predict(i, stage, runs.accuracy(i)) for i in val.index}
+            )  # lines 5, 6: Eq. 5, 6
             gone = dominated(val, pred, threshold, threshold_kind)  # line 7
             gone |= halve(val.drop(list(gone)), len(val))  # lines 8-10
         journal.cut(gone, pred)  # line 12

@@ -72,6 +72,7 @@ class FineTuning:
 
     Attributes:
         done: epochs trained.
+        accuracy: of the split that was scored last; NaN before.
         seconds: wall-clock seconds of each epoch, its validation included.
     """
 
@@ -86,7 +87,7 @@ class FineTuning:
         import torch
 
         self._score = score
-        self.config, self.seed, self.done, self.seconds = config, seed, 0, []
+        self.config, self.seed, self.done, self.seconds, self.accuracy = config, seed, 0, [], math.nan
         self.task = task if isinstance(task, Encoded) else encode(task, model)
         folder = isinstance(model, str | Path)
         self.model = load_with_new_head(model, self.task.classes, seed) if folder else model
@@ -141,7 +142,8 @@ class FineTuning:
 
     def _scored(self, split: str) -> float:
         labels, predicted = self.task.labels[split].numpy(), self.predict(split).argmax(1)
-        return self._score(labels, predicted) if self._score else float((predicted == labels).mean())
+        self.accuracy = float((predicted == labels).mean())
+        return self._score(labels, predicted) if self._score else self.accuracy
 
     def predict(self, split: str) -> np.ndarray:
         """Class probabilities (N, C) of a split."""

@@ -42,13 +42,13 @@ def own(pictures, tmp_path):
 
 def test_a_model_is_added_by_its_own_cells(live, own, monkeypatch):
     trained = []
-    honest = growing.cells.train_one
+    honest = growing.cells.training.train_one
 
     def train_one(item):
         trained.append((item[0].name, item[1].name))
         return honest(item)
 
-    monkeypatch.setattr(growing.cells, "train_one", train_one)
+    monkeypatch.setattr(growing.cells.training, "train_one", train_one)
     table = growing.add_model(own, name="mine")
     assert sorted(trained) == [("mine", name) for name in ("degradation", "focus", "surfaces")]
     matrix = live().records.matrix()
@@ -62,9 +62,9 @@ def test_a_model_is_added_by_its_own_cells(live, own, monkeypatch):
 def test_failed_cells_stay_visible_and_the_same_call_tries_them_again(live, own, monkeypatch):
     from twophase.compute import Failure
 
-    honest = growing.cells.through_store
+    honest = growing.cells.training.through_store
     monkeypatch.setattr(
-        growing.cells, "through_store",
+        growing.cells.training, "through_store",
         lambda store, kind, keys, function, items, *rest: [
             Failure("the power went out") if item[1].name == "focus" else value
             for item, value in zip(items, honest(store, kind, keys, function, items, *rest), strict=True)
@@ -74,7 +74,7 @@ def test_failed_cells_stay_visible_and_the_same_call_tries_them_again(live, own,
     assert table.loc["focus", "failure"] == "the power went out" and table["score"].notna().sum() == 2
     _, shown = growing.show("mine")
     assert shown.loc["focus", "failure"] == "the power went out"
-    monkeypatch.setattr(growing.cells, "through_store", honest)
+    monkeypatch.setattr(growing.cells.training, "through_store", honest)
     again = growing.add_model(own, name="mine")
     assert (again["failure"] == "").all() and live().records.matrix().loc["focus", "mine"] == again.loc[
         "focus", "score"

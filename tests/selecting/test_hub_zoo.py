@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 import twophase
-from twophase import hub_transfer
 from twophase.errors import UserError
+from twophase.hub import transfer
 from twophase.published import model_recycling
 from twophase.published.cleaning import Published
 from twophase.records import TrainingRecords
@@ -38,8 +38,8 @@ def server(monkeypatch, tmp_path, texts):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "no token"))
-    monkeypatch.setattr(hub_transfer, "TIMEOUT", 1.0)
-    monkeypatch.setattr(hub_transfer, "RETRIES", 0)
+    monkeypatch.setattr(transfer, "TIMEOUT", 1.0)
+    monkeypatch.setattr(transfer, "RETRIES", 0)
     matrix = pd.DataFrame(SCORES, index=["x", "y", "z"])
     facts = pd.DataFrame(
         {"base_model": ["bert", "bert", "bert", "other"], "size": [1e6, 2e6, 3e6, 4e6]}, index=list(SCORES)

@@ -9,8 +9,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..checkpoints import task_digest
 from ..errors import UserError
+from ..runs.checkpoints import task_digest
 
 
 def open_run(folder: Path, task, path: str) -> None:

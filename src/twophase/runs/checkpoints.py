@@ -8,12 +8,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .errors import UserError
+from ..errors import UserError
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
-    from .encoding import Encoded
+    from ..encoding import Encoded
 
 
 class Checkpoints:
@@ -50,7 +50,7 @@ class Checkpoints:
         if not path.is_file():
             return None
         try:
-            kept = torch.load(path, weights_only=True)
+            kept = torch.load(path, weights_only=True, mmap=True)  # most calls want the scores only
         except Exception as error:  # zip, pickle and end-of-file errors share no parent
             raise UserError(f"{path} is damaged ({error}); delete it to train {model!r} again.") from error
         if kept["source"] != source:
@@ -58,7 +58,7 @@ class Checkpoints:
         return kept
 
     def write(self, model: str, kept: dict) -> None:
-        """Keep source, val and seconds (lists over epochs), state, and failure if there was one."""
+        """Keep source, val, accuracy and seconds (lists over epochs), state, and failure if there was one."""
         import torch
 
         temporary = self._path(model).with_suffix(".tmp")
@@ -71,7 +71,7 @@ ANOTHER = "give another folder, or delete this one."
 
 def task_digest(task: DatasetDict | Encoded) -> str:
     """sha256 over a task's classes and content, in order."""
-    from .encoding import Encoded
+    from ..encoding import Encoded
 
     total = hashlib.sha256()
     if isinstance(task, Encoded):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
-from .errors import UserError
+from ..errors import UserError
 
 FORMATS = ((".parquet",), (".csv",), (".json", ".jsonl"))  # the first that a configuration has is taken
 DESCRIPTIONS = {"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "config.json"}

@@ -1,8 +1,4 @@
-"""A model or a dataset of a Hugging Face hub as a local folder, safely: data only, at one commit, checked by hash.
-
-All of it has been tested against a server on the same machine that speaks the hub's protocol; the tests have not
-reached the live hub.
-"""
+"""A model of a hub as a local folder."""
 
 from __future__ import annotations
 
@@ -10,18 +6,14 @@ import json
 import logging
 import re
 import tempfile
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
-from . import hub_transfer
-from .errors import UserError
-from .hub_splits import layout
-from .hub_transfer import COMMIT, Repository, list_repository, make_room, receive
-from .store import cache_folder
+from ..errors import UserError
+from .places import Place
+from .transfer import Repository, list_repository, receive, receive_all, total_size
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,7 +71,7 @@ def fetch_model(
             offline and not here; no config.json, no weights that are allowed, no tokenizer or processor, custom code,
             no room. While they come: broken off (repeat: it continues), or another size or hash than listed.
     """
-    place = _Place("model", name, revision, cache)
+    place = Place("model", name, revision, cache)
     if kept := place.kept(""):
         _refuse(place.name, [path.name for path in kept.iterdir()], allow_pickle)
         _refuse_code(place.name, kept, trust_remote_code)
@@ -91,38 +83,9 @@ def fetch_model(
         folder.mkdir(exist_ok=True)
         _receive_settings(repository, folder)
         custom = _refuse_code(place.name, folder, trust_remote_code)
-        _receive_all(repository, {file: file for file in _needed(repository.files, weights, custom)}, folder, progress)
+        receive_all(repository, {file: file for file in _needed(repository.files, weights, custom)}, folder, progress)
         place.keep("", folder)
     return HubModel(place.name, repository.commit, folder)
-
-
-def fetch_dataset(
-    name: str,
-    config: str | None = None,
-    revision: str | None = None,
-    *,
-    cache: str | Path | None = None,
-    progress: bool = True,
-) -> Path:
-    """Bring the parquet, csv or json files of a dataset's configuration; a loading script is never run or brought.
-
-    Returns:
-        A folder of files named by split: train-00000-of-00001.parquet, test-00000-of-00001.parquet, …
-
-    Raises:
-        UserError: as `fetch_model`; or no such files, no such configuration, or several and none named.
-    """
-    place = _Place("dataset", name, revision, cache)
-    if kept := place.kept(config or ""):
-        return kept
-    repository = list_repository("dataset", place.name, place.revision)
-    chosen, files = layout(place.name, repository.files, repository.card, config)
-    with place.lock() as root:
-        folder = root / f"{repository.commit}@{quote(chosen, safe='')}"
-        folder.mkdir(exist_ok=True)
-        _receive_all(repository, files, folder, progress)
-        place.keep(config or "", folder)
-    return folder
 
 
 def plan(names: Iterable[str], *, allow_pickle: bool = False, trust_remote_code: bool = False) -> pd.DataFrame:
@@ -142,24 +105,20 @@ def plan(names: Iterable[str], *, allow_pickle: bool = False, trust_remote_code:
 def _plan(name: str, allow_pickle: bool, trust_remote_code: bool) -> dict:
     row = {"name": name, "format": "", "refused": ""}
     try:
-        place = _Place("model", name, None, None)
+        place = Place("model", name, None, None)
         repository = list_repository("model", place.name, place.revision)
         row |= {"revision": repository.commit, "gated": repository.gated}
         row["format"], weights = next(((k, f) for k in WEIGHTS if (f := _weights(repository.files, k))), ("", []))
-        row["bytes"] = _size(repository, _needed(repository.files, weights, False))
+        row["bytes"] = total_size(repository, _needed(repository.files, weights, False))
         _refuse(place.name, repository.files, allow_pickle)
         with tempfile.TemporaryDirectory() as folder:
             _receive_settings(repository, Path(folder))
             row["custom_code"] = bool(_custom(place.name, Path(folder)))
             custom = _refuse_code(place.name, Path(folder), trust_remote_code)
-        row["bytes"] = _size(repository, _needed(repository.files, weights, custom))
+        row["bytes"] = total_size(repository, _needed(repository.files, weights, custom))
     except UserError as error:
         row["refused"] = str(error)
     return row
-
-
-def _size(repository: Repository, names: Iterable[str]) -> int:
-    return sum(repository.files[name].size or 0 for name in names)
 
 
 def _weights(names: Collection[str], kind: str) -> list[str]:
@@ -227,82 +186,3 @@ def _receive_settings(repository: Repository, folder: Path) -> None:
         if (repository.files[file].size or 0) > LARGEST:
             raise UserError(f"{file} of {repository.name} has over {LARGEST:,} bytes; give another revision or model.")
         receive(repository, file, folder / file)
-
-
-def _receive_all(repository: Repository, files: dict[str, str], folder: Path, progress: bool) -> None:
-    from tqdm import tqdm
-
-    missing = [source for target, source in files.items() if not (folder / target).is_file()]
-    make_room(repository, missing, folder)
-    total = _size(repository, files.values())
-    with tqdm(total=total, unit="B", unit_scale=True, desc=repository.name, disable=not progress) as bar:
-        for target, source in files.items():
-            receive(repository, source, folder / target, bar)
-
-
-class _Place:
-    """Where a repository lies in the cache: a folder a commit, and notes of which one each revision stood for."""
-
-    def __init__(self, kind: str, name: str, revision: str | None, cache: str | Path | None):
-        self.name, self.revision = _parse(name, revision)
-        root = Path(cache).expanduser() if cache is not None else cache_folder() / "hub"
-        self.root = root / f"{kind}s--{self.name.replace('/', '--')}"
-
-    def kept(self, config: str) -> Path | None:
-        """The whole folder from an earlier call, if the hub need not (a commit) or must not (offline) be asked."""
-        if not (offline := hub_transfer.offline()) and not COMMIT.fullmatch(self.revision or ""):
-            return None
-        try:
-            folder = self.root / self._note(self.revision, config).read_text(encoding="utf-8")
-            if folder.is_dir():
-                return folder
-        except OSError:
-            pass
-        if offline:
-            raise UserError(
-                f"{self.name} at {self.revision or 'its default branch'} is not in {self.root.parent}, and "
-                "HF_HUB_OFFLINE is set; unset it and repeat, or give a revision that was brought before."
-            )
-        return None
-
-    def keep(self, config: str, folder: Path) -> None:
-        """Note, for the revision asked for and for the commit, that `folder` is whole."""
-        for revision in {self.revision, folder.name[:40]}:
-            note = self._note(revision, config)
-            note.parent.mkdir(exist_ok=True)
-            note.write_text(folder.name, encoding="utf-8")
-
-    @contextmanager
-    def lock(self) -> Iterator[Path]:
-        """Hold the repository's folder, which is given, against another process that brings the same."""
-        from filelock import FileLock
-
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            held = FileLock(self.root / ".lock").acquire()
-        except OSError as error:
-            raise UserError(
-                f"{self.root} cannot be written ({error}); name another folder in TWOPHASE_CACHE."
-            ) from error
-        with held:
-            yield self.root
-
-    def _note(self, revision: str | None, config: str) -> Path:
-        return self.root / "notes" / f"{quote(revision or 'HEAD', safe='')}@{quote(config, safe='')}"
-
-
-def _parse(name: str, revision: str | None) -> tuple[str, str | None]:
-    """Id and revision of "org/name[@revision]". Raises UserError on another form, or two different revisions."""
-    from huggingface_hub.utils import HFValidationError, validate_repo_id
-
-    known, at, given = str(name).partition("@")
-    try:
-        validate_repo_id(known)
-    except HFValidationError as error:
-        raise UserError(
-            f"{name!r} names no repository; give 'org/name' or 'org/name@revision', "
-            "of letters, digits, '-', '_' and '.'."
-        ) from error
-    if at and (not given or revision not in (None, given)):
-        raise UserError(f"{name!r} with revision={revision!r}: give one revision, in the name or beside it.")
-    return known, given or revision or None

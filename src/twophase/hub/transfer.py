@@ -22,7 +22,7 @@ from huggingface_hub import HfApi, constants, hf_hub_url, is_offline_mode
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, OfflineModeIsEnabled, RevisionNotFoundError
 from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
-from .errors import Unreachable, UserError
+from ..errors import Unreachable, UserError
 
 PUBLIC = "https://huggingface.co"
 TIMEOUT = 20.0  # seconds that the hub may be silent
@@ -243,3 +243,24 @@ def _ask(path: str, query: dict) -> list | dict | None:
         return answer.json() if answer.is_success else None
     except (httpx2.HTTPError, ValueError, OSError):
         return None
+
+
+def receive_all(repository: Repository, files: dict[str, str], folder: Path, progress: bool) -> None:
+    """Bring the files, given as local name -> name in the repository, that are not in the folder yet.
+
+    Raises:
+        UserError: no room, or see `receive`.
+    """
+    from tqdm import tqdm
+
+    missing = [source for target, source in files.items() if not (folder / target).is_file()]
+    make_room(repository, missing, folder)
+    total = total_size(repository, files.values())
+    with tqdm(total=total, unit="B", unit_scale=True, desc=repository.name, disable=not progress) as bar:
+        for target, source in files.items():
+            receive(repository, source, folder / target, bar)
+
+
+def total_size(repository: Repository, names: Iterable[str]) -> int:
+    """Bytes of files of a repository, as listed."""
+    return sum(repository.files[name].size or 0 for name in names)

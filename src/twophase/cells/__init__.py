@@ -1,0 +1,16 @@
+"""The work of the stages, cell by cell: what is in the store is read, what is missing is computed.
+
+A key holds everything that determines a cell: configuration, digests of data and weights, a version of the
+code that computes it, the seed, and the libraries whose arithmetic it is. A failed cell is reported, never
+kept, and never ends the run.
+"""
+
+from .datasets import build_tasks
+from .models import build_zoo
+from .proxies import score_cells, score_one
+from .stored import through_store
+from .training import train_cells, train_folders, train_one
+
+__all__ = [
+    "build_tasks", "build_zoo", "score_cells", "score_one", "through_store", "train_cells", "train_folders", "train_one",
+]  # fmt: skip

@@ -1,0 +1,85 @@
+"""The models of a domain, pre-trained through the store."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from twophase.compute import Failure, parallel_map
+from twophase.errors import UserError
+from twophase.settings import Params
+from twophase.store import Store
+
+from .stored import libraries
+
+UNBUILT = "unbuilt.csv"  # in the zoo's folder: models that could not be built, with the reason
+
+
+def build_zoo(params: Params, domain: str, data: Path, folder: Path) -> None:
+    """Pre-train the models, a generation at a time (parents first), and copy them to ``folder/<model>``."""
+    import pandas as pd
+
+    store, recipes = Store(), params.domain[domain].zoo.recipes
+    keys = {name: zoo_key(recipe, recipes, data) for name, recipe in recipes.items()}
+    built: dict[str, Path] = {}
+    reasons: dict[str, str] = {}
+    with store.lock(f"{domain} zoo"):
+        left = list(recipes)
+        while left:
+            ready = [n for n in left if not recipes[n].parent or recipes[n].parent in built | reasons]
+            left = [name for name in left if name not in ready]
+            built |= {name: kept for name in ready if (kept := store.get_folder("models", keys[name]))}
+            reasons |= {n: f"its parent {recipes[n].parent} failed" for n in ready if recipes[n].parent in reasons}
+            missing = [name for name in ready if name not in built | reasons]
+            items = [(store.root, keys[n], recipes[n], data, built.get(recipes[n].parent)) for n in missing]
+            made = parallel_map(build_model, items, description=f"{domain} zoo")
+            for name, result in zip(missing, made, strict=True):
+                if isinstance(result, Failure):
+                    reasons[name] = result.reason
+                else:
+                    built[name] = result
+    if not built:
+        raise UserError(
+            f"no model of the {domain} zoo could be built; the first reason: {next(iter(reasons.values()))}"
+        )
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name, kept in built.items():
+        store.export(kept, folder / name)
+    unbuilt = pd.DataFrame(sorted(reasons.items()), columns=["model", "reason"])
+    unbuilt.to_csv(folder / UNBUILT, index=False, lineterminator="\n")
+
+
+def zoo_key(recipe: Any, recipes: dict[str, Any], data: Path) -> dict:
+    """Key of a model: its recipe and its parents', the data they learned from, the code's versions."""
+    from twophase import tasks, training, zoo
+
+    line, current = [recipe], recipe
+    while current.parent:
+        current = recipes[current.parent]
+        line.append(current)
+    upstreams = {name: tasks.digest(data / name) for one in line for name in sorted(one.reads)}
+    return {
+        "recipe": zoo.fingerprint(recipe, recipes),
+        "upstreams": upstreams,
+        "zoo": zoo.ZOO_VERSION,
+        "training": training.TRAINING_VERSION,
+        **libraries("tokenizers", "scikit-learn", "scipy"),
+    }
+
+
+def build_model(item: tuple[Path, dict, Any, Path, Path | None]) -> Path:
+    from twophase import zoo
+
+    root, key, recipe, data, parent = item
+    return Store(root).put_folder("models", key, lambda folder: zoo.build(recipe, folder, data, parent=parent))
+
+
+def built_models(recipes: dict[str, Any], folder: Path) -> tuple[list[str], list[tuple]]:
+    """The models that were built, and a failure for each that was not."""
+    import pandas as pd
+
+    listed = folder / UNBUILT
+    reasons = dict(pd.read_csv(listed).itertuples(index=False)) if listed.is_file() else {}
+    return [m for m in recipes if m not in reasons], [(m, "", "", reason) for m, reason in reasons.items()]

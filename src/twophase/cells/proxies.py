@@ -1,0 +1,63 @@
+"""Every model scored on every dataset without training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from twophase.compute import Failure
+from twophase.errors import UserError
+from twophase.settings import Params
+from twophase.store import Store, file_digest
+
+from .models import built_models
+from .stored import FAILURE_COLUMNS, digests, libraries, through_store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def score_cells(params: Params, domain: str, data: Path, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Score each (model, dataset) by every proxy of the domain.
+
+    Returns:
+        Scores (model, dataset, proxy, score, seconds) and failures.
+
+    Raises:
+        UserError: not one model could be scored.
+    """
+    import pandas as pd
+
+    from twophase import inference, proxies
+
+    part = params.domain[domain]
+    models, failures = built_models(part.zoo.recipes, folder)
+    places = {model: folder / model for model in models}
+    data_digests, model_digests, broken = digests({task: data / task for task in part.tasks.roles}, places)
+    pairs = [(m, d) for d in part.tasks.roles for m in models if m not in broken]
+    sources = [Path(inference.__file__), *sorted(Path(proxies.__file__).parent.glob("*.py"))]
+    code = file_digest(*sources)
+    keys = [
+        {"model": model_digests[m], "data": data_digests[d], "proxies": list(part.proxies), "code": code}
+        | libraries("scikit-learn", "scipy")
+        for m, d in pairs
+    ]
+    items = [(folder / model, data / dataset, list(part.proxies)) for model, dataset in pairs]
+    values = through_store(Store(), "proxies", keys, score_one, items, f"{domain} proxies")
+    rows = []
+    failures += [(model, "", "", reason) for model, reason in broken.items()]
+    for (model, dataset), value in zip(pairs, values, strict=True):
+        if isinstance(value, Failure):
+            failures.append((model, dataset, "", value.reason))
+        else:
+            rows += [{"model": model, "dataset": dataset} | row for row in value]
+    if not rows:
+        raise UserError(f"not one {domain} model could be scored; the first reason: {failures[0][-1]}")
+    columns = ["model", "dataset", "proxy", "score", "seconds"]
+    return pd.DataFrame(rows, columns=columns), pd.DataFrame(failures, columns=FAILURE_COLUMNS)
+
+
+def score_one(item: tuple[Path, Path, list[str]]) -> list[dict]:
+    from twophase import inference
+
+    return inference.score_cell(*item)

@@ -1,0 +1,82 @@
+"""One parallel map: results in the order of the items, the same bits on every engine and for any number of workers.
+
+Every worker, and the serial mode too, computes with one thread. Workers die with their parent, however it
+ended; the items of a killed worker are submitted again; an item's exception becomes a :class:`Failure` and
+does not end the map.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from .engines import ENGINES, Engine, chosen, engine_of, using, worker_count
+from .failure import Failure
+from .parent import die_with_launcher
+from .threads import single_thread
+
+__all__ = [
+    "ENGINES", "Engine", "Failure", "chosen", "die_with_launcher", "engine_of", "imap", "parallel_map", "single_thread", "using",
+    "worker_count",
+]  # fmt: skip
+
+
+def parallel_map(
+    function: Callable[[Any], Any],
+    items: Iterable[Any],
+    workers: int | None = None,
+    description: str | None = None,
+    on_result: Callable[[int, Any], None] | None = None,
+) -> list[Any]:
+    """``[function(item) for item in items]`` on the engine that is chosen (:func:`engines.chosen`).
+
+    Args:
+        function: importable by name, since workers are other interpreters; so must be the items' classes.
+        items: what to compute; results come back in this order.
+        workers: processes; see :class:`Engine`.
+        description: of the progress bar; None shows none.
+        on_result: called in this process as ``on_result(index, result)`` when a result is there (any order).
+
+    Returns:
+        A result or a :class:`Failure` for each item.
+
+    Raises:
+        UserError: an engine that is not installed, or a cluster that does not answer.
+    """
+    from tqdm import tqdm
+
+    items = list(items)
+    results: list[Any] = [None] * len(items)
+    hidden = description is None
+    with (
+        tqdm(total=len(items), desc=description, disable=hidden, mininterval=0.5, dynamic_ncols=True) as bar,
+        contextlib.closing(imap(function, items, workers)) as computed,
+    ):
+        for index, result in computed:
+            results[index] = result
+            if on_result is not None:
+                on_result(index, result)
+            bar.update()
+    return results
+
+
+def imap(function: Callable[[Any], Any], items: Iterable[Any], workers: int | None = None) -> Iterator[tuple[int, Any]]:
+    """(index, result) of each item as results come; see :func:`parallel_map`."""
+    items, engine = list(items), chosen()
+    count = min(worker_count(workers or engine.workers), len(items))
+    if not items:
+        return
+    if engine.engine == "ray":
+        from . import on_ray
+
+        yield from on_ray.run(function, items, engine)
+    elif engine.engine == "dask":
+        from . import on_dask
+
+        yield from on_dask.run(function, items, engine)
+    else:
+        from . import local
+
+        alone = engine.engine == "serial" or count == 1
+        yield from local.serial(function, items) if alone else local.processes(function, items, count)

@@ -1,0 +1,116 @@
+"""Which engine computes: ``conf/compute/``, chosen by TWOPHASE_COMPUTE or by ``twophase select compute=…``.
+
+The choice is no parameter of any stage: results are the same on every engine, so it makes nothing stale.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from ..errors import UserError
+from ..validation import build, unknown
+
+ENGINES = ("serial", "local", "ray", "dask")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """How a parallel map computes.
+
+    Attributes:
+        engine: "serial" (in this process), "local" (processes of this machine), "ray" or "dask" (a cluster's workers).
+        workers: processes; None: TWOPHASE_WORKERS, else the cores that this process may use. A cluster that is joined
+            has as many as it has.
+        address: of a running cluster (Ray: "auto" or "ray://host:10001"; Dask: "tcp://host:8786" or the path of a scheduler
+            file); None starts one on this machine.
+        cpus_per_task, gpus_per_task: what a task holds of a cluster (of Dask's workers: of their resource "GPU").
+    """
+
+    engine: str = "local"
+    workers: int | None = None
+    address: str | None = None
+    cpus_per_task: float = 1.0
+    gpus_per_task: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise unknown(f"compute.engine {self.engine!r}", self.engine, ENGINES)
+        if self.address is not None and self.engine not in ("ray", "dask"):
+            raise UserError(
+                f"compute.address is {self.address!r}, and compute={self.engine} joins no cluster; leave it out."
+            )
+        if self.gpus_per_task < 0 or not self.cpus_per_task > 0:
+            raise UserError(
+                f"compute.cpus_per_task is {self.cpus_per_task:g} and compute.gpus_per_task {self.gpus_per_task:g}; "
+                "allowed are more than 0, and 0 or more."
+            )
+        worker_count(self.workers)
+
+
+def worker_count(workers: int | None = None) -> int:
+    """``workers``, else TWOPHASE_WORKERS, else the cores this process may use.
+
+    Raises:
+        UserError: not a whole number of at least 1.
+    """
+    given = workers if workers is not None else os.environ.get("TWOPHASE_WORKERS") or None
+    if given is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        count = int(given)
+    except (TypeError, ValueError):
+        count = 0
+    if count < 1:
+        raise UserError(f"workers (TWOPHASE_WORKERS): got {given!r}; allowed is a whole number of at least 1")
+    return count
+
+
+_CHOSEN: ContextVar[Engine | None] = ContextVar("engine", default=None)
+
+
+def chosen() -> Engine:
+    """The engine of :func:`using`, else of TWOPHASE_COMPUTE ("compute=ray compute.address=auto"), else local processes.
+
+    Raises:
+        UserError: TWOPHASE_COMPUTE names something that there is not.
+    """
+    return _CHOSEN.get() or _from_environment(os.environ.get("TWOPHASE_COMPUTE", ""))
+
+
+@contextlib.contextmanager
+def using(engine: Engine) -> Iterator[None]:
+    """Compute with ``engine`` inside."""
+    token = _CHOSEN.set(engine)
+    try:
+        yield
+    finally:
+        _CHOSEN.reset(token)
+
+
+@cache
+def _from_environment(overrides: str) -> Engine:
+    from .. import config
+
+    if not overrides.strip():
+        return Engine()
+    try:
+        composed = config.compose(shlex.split(overrides), "compute")
+    except (UserError, ValueError) as error:
+        raise UserError(f"TWOPHASE_COMPUTE is {overrides!r}: {error}") from None
+    return engine_of(config.parse(composed, "the composed configuration")["compute"])
+
+
+def engine_of(values: dict[str, Any]) -> Engine:
+    """The engine of composed values.
+
+    Raises:
+        UserError: a key or value that no engine has.
+    """
+    return build(Engine, values, "compute")

@@ -1,0 +1,86 @@
+"""In this process, or in processes of this machine (joblib's loky: they stay warm from one map to the next)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from .failure import KILLED, MOST_KILLS, Failure, failure, guarded
+from .parent import die_with
+from .threads import SINGLE, single_thread, torch_single_thread
+
+IDLE = 60  # seconds after which workers that have nothing to do end
+
+
+def serial(function: Callable, items: list[Any]) -> Iterator[tuple[int, Any]]:
+    """One item after the other."""
+    for index, item in enumerate(items):
+        with single_thread():
+            result = guarded(function, item)
+        yield index, result
+
+
+def processes(function: Callable, items: list[Any], count: int) -> Iterator[tuple[int, Any]]:
+    """Keep ``count`` items in flight. If a worker is killed, those in flight run again one by one."""
+    waiting, suspects = list(range(len(items)))[::-1], []
+    kills = [0] * len(items)
+    while waiting or suspects:
+        alone = bool(suspects)
+        queue, width = (suspects, 1) if alone else (waiting, count)
+        in_flight: dict[Future, int] = {}
+        with _pool(width) as pool:
+            try:
+                while queue or in_flight:
+                    while queue and len(in_flight) < width:
+                        in_flight[pool.submit(guarded, function, items[queue[-1]])] = queue[-1]
+                        queue.pop()
+                    done = wait(in_flight, return_when=FIRST_COMPLETED).done
+                    for future in sorted(done, key=lambda future: isinstance(future.exception(), BrokenProcessPool)):
+                        result = _result(future)
+                        yield in_flight.pop(future), result
+            except BrokenProcessPool:
+                broken = list(in_flight.values())
+            else:
+                continue
+        for index in broken:
+            kills[index] += alone
+            if kills[index] < MOST_KILLS:
+                suspects.append(index)
+            else:
+                yield index, Failure(KILLED)
+
+
+def _result(future: Future) -> Any:
+    """What the worker returned; what cannot travel between processes is a failure of its own."""
+    error = future.exception()
+    if isinstance(error, BrokenProcessPool):
+        raise error
+    return future.result() if error is None else failure(error)
+
+
+@contextlib.contextmanager
+def _pool(width: int) -> Iterator[Any]:
+    """Workers with this process's environment and folder; left early (Ctrl-C, an error), they end at once."""
+    from joblib.externals.loky import get_reusable_executor
+
+    pool = get_reusable_executor(
+        width, timeout=IDLE, initializer=_start_worker, initargs=(os.getpid(), os.getcwd()), env=dict(os.environ) | SINGLE
+    )  # fmt: skip
+    try:
+        yield pool
+    except BaseException as error:
+        if not isinstance(error, BrokenProcessPool):
+            pool.shutdown(wait=True, kill_workers=True)
+        raise
+
+
+def _start_worker(parent: int, folder: str) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.chdir(folder)
+    die_with(parent)
+    torch_single_thread()

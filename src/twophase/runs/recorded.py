@@ -1,0 +1,58 @@
+"""Runs that were trained before, replayed from their records."""
+
+from __future__ import annotations
+
+import math
+
+from ..errors import UserError
+from ..records import TrainingRecords
+from .base import Runs
+
+
+class RecordedRuns(Runs):
+    """Replays records: what a selection would have seen, had it trained.
+
+    Args:
+        records: with curves on `dataset`.
+        dataset: the target to replay.
+        seed: whose runs to replay; None takes each model's lowest.
+
+    Raises:
+        UserError: no records of that dataset or seed; records without curves.
+    """
+
+    def __init__(self, records: TrainingRecords, dataset: str, seed: int | None = None):
+        super().__init__()
+        rows = records.frame[records.frame["dataset"] == dataset]
+        if rows.empty:
+            raise UserError(f"no records of dataset {dataset!r}; datasets: {', '.join(records.datasets())}.")
+        seeds = sorted(rows["seed"].unique().tolist())
+        wanted = rows.groupby("model")["seed"].transform("min") if seed is None else seed
+        rows = rows[rows["seed"] == wanted]
+        if rows.empty:
+            raise UserError(f"no records of dataset {dataset!r} with seed {seed}; seeds: {seeds}.")
+        if rows["val"].isna().any():
+            model = rows.loc[rows["val"].isna(), "model"].iloc[0]
+            raise UserError(
+                f"the records of {model!r} on {dataset!r} have no validation curve (final scores only); "
+                "a selection that trains in stages cannot be replayed from them."
+            )
+        self.dataset, self.epochs = dataset, int(rows["epoch"].max())
+        self._rows = rows.set_index(["model", "epoch"])
+        self._models = set(rows["model"])
+
+    def _train(self, model: str, epoch: int) -> tuple[float, float]:
+        if model not in self._models:
+            raise UserError(
+                f"no records of model {model!r} on {self.dataset!r}; models: {', '.join(sorted(self._models))}."
+            )
+        if (model, epoch) not in self._rows.index:
+            self.failures[model] = f"its records end before epoch {epoch}"
+            return math.nan, 0.0
+        row = self._rows.loc[(model, epoch)]
+        return float(row["val"]), float(row["seconds"])
+
+    def test(self, model: str) -> float:
+        """Recorded final test score. Raises UserError for a model that was not advanced to the end."""
+        self._finished(model)
+        return float(self._rows.loc[(model, self.epochs), "test"])
