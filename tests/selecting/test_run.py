@@ -229,7 +229,7 @@ def test_another_tasks_folder_is_left_alone(pictures, texts, tmp_path):
 def test_a_full_disk_is_one_message_and_nothing_is_lost(pictures, tmp_path, monkeypatch):
     import errno
 
-    from twophase.checkpoints import Checkpoints
+    from twophase.runs.checkpoints import Checkpoints
 
     honest, count = Checkpoints.write, []
 
