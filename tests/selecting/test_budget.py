@@ -31,3 +31,10 @@ def test_the_most_models_that_fit(budget, top, epochs, said):
 def test_nothing_fits():
     with pytest.raises(UserError, match=r"the budget \(5 epochs\) is spent by recall \(5 epochs, 20 s\)"):
         plan(10, 5, Budget(None, 5), 5, 20, 2)
+
+
+def test_models_that_train_at_the_same_time_fit_more_into_the_minutes():
+    alone = plan(10, 5, Budget(1, None), 0, 20, 4)
+    together = plan(10, 5, Budget(1, None), 0, 20, 4, workers=2)
+    assert (alone.top, alone.seconds) == (5, 4 * (5 + 2 + 1 + 1 + 1))
+    assert (together.top, together.seconds) == (9, 4 * (5 + 2 + 1 + 1 + 1))

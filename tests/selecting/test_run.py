@@ -18,7 +18,14 @@ from twophase.errors import UserError
 from twophase.selecting import finishing, settings, shelf
 from twophase.selecting.run import Stopped
 
-FAST = ("training.epochs=2", "training.batch_size=8", "training.learning_rate=2e-3", "zoo.cut=0.2", "clustering.k=2")
+FAST = (
+    "compute=serial",
+    "training.epochs=2",
+    "training.batch_size=8",
+    "training.learning_rate=2e-3",
+    "zoo.cut=0.2",
+    "clustering.k=2",
+)
 
 
 def chosen(pictures, out, *more, **keys):
@@ -49,8 +56,8 @@ def test_pictures_to_a_model_and_the_reasons(pictures, tmp_path, capsys):
     trained = found.ledger["epochs"].sum()
     assert found.costs.loc["two-phase", "epochs"] == trained + 0.5 * len(found.facts["recall"]["scored"])
     assert found.costs.loc["brute force (estimate)", "epochs"] == 4 * 2 and found.costs["seconds"].gt(0).all()
-    assert found.classes["examples"].sum() == 32
-    assert (found.classes["right"] * found.classes["examples"]).sum() / 32 == pytest.approx(found.test)
+    assert found.classes["test"].sum() == 32
+    assert (found.classes["right"] * found.classes["test"]).sum() / 32 == pytest.approx(found.test)
     written = json.loads((tmp_path / "run" / "selection.json").read_text())
     assert written["winner"] == found.winner and written["test"] == found.test
     assert "Fine-selection" in written["selection"]["how"]
@@ -73,7 +80,7 @@ def test_the_winner_is_a_model_for_a_pipeline(pictures, tmp_path):
 def test_the_report_needs_no_network_and_shows_everything(pictures, tmp_path):
     found = chosen(pictures, tmp_path / "run", top=3)
     html = found.report.read_text()
-    assert html.count("data:image/png;base64,") == 3
+    assert html.count("data:image/png;base64,") == 4
     assert "http://" not in html and "https://" not in html and 'src="data:' in html
     for said in (
         found.winner,
@@ -85,12 +92,12 @@ def test_the_report_needs_no_network_and_shows_everything(pictures, tmp_path):
         assert said in html
     assert all(model in html for model in found.recall.index)
     shown = found._repr_html_()
-    assert shown.count("<img") == 3 and "test accuracy" in shown
+    assert shown.count("<img") == 4 and "test accuracy" in shown
 
 
 def test_texts_without_records_are_scored_one_by_one_and_halved(texts, tmp_path, capsys):
     zoo, table = texts
-    found = twophase.select(table, *FAST[:3], zoo=zoo, out=tmp_path / "run", progress=False, top=2)
+    found = twophase.select(table, *FAST[:4], zoo=zoo, out=tmp_path / "run", progress=False, top=2)
     printed = capsys.readouterr().out
     assert "text column" in printed and "'message'" in printed and "'intent'" in printed
     assert "nothing is known of them" in found.facts["recall"]["how"] and len(found.facts["recall"]["scored"]) == 3
@@ -107,7 +114,7 @@ def test_sentence_pairs_are_two_columns(texts, tmp_path):
     pairs["same"] = ["yes" if a == b else "no" for a, b in zip(rows["intent"], rows["intent"][::-1], strict=True)]
     pairs.to_csv(tmp_path / "pairs.csv", index=False)
     found = twophase.select(
-        tmp_path / "pairs.csv", *FAST[:3], text="first", text_pair="second", label="same", zoo=texts[0],
+        tmp_path / "pairs.csv", *FAST[:4], text="first", text_pair="second", label="same", zoo=texts[0],
         out=tmp_path / "run", progress=False,
     )  # fmt: skip
     from transformers import pipeline
@@ -197,7 +204,8 @@ def test_a_broken_model_is_reported_and_skipped(pictures, tmp_path, capsys):
 
 def test_another_metric_is_what_it_is_judged_by(pictures, tmp_path):
     found = chosen(pictures, tmp_path / "run", "metric=macro_f1", top=2)
-    assert found.metric == "macro_f1" and "Successive halving by macro_f1" in found.facts["selection"]["how"]
+    how = found.facts["selection"]["how"]
+    assert found.metric == "macro_f1" and "the better half by macro_f1 was kept" in how and "of accuracy" in how
     from sklearn.metrics import f1_score
     from transformers import pipeline
 
@@ -216,6 +224,43 @@ def test_a_budget_of_epochs_is_kept(pictures, tmp_path, capsys):
 def test_a_budget_too_small_for_one_epoch_says_what_was_spent(pictures, tmp_path):
     with pytest.raises(UserError, match=r"the budget \(0.0001 minutes\) is spent by recall .* raise budget.minutes"):
         chosen(pictures, tmp_path / "run", minutes=0.0001)
+
+
+def test_minutes_are_watched_while_models_train(pictures, tmp_path, monkeypatch, capsys):
+    from twophase.selecting import budget
+
+    now = [0.0]
+    monkeypatch.setattr(budget.time, "monotonic", lambda: now[0])
+    honest = training.FineTuning.epoch
+
+    def epoch(self):  # the first is quick, which is what the plan goes by; the others take a minute
+        now[0] += 60 * bool(trained)
+        trained.append(1)
+        return honest(self)
+
+    trained: list[int] = []
+    monkeypatch.setattr(training.FineTuning, "epoch", epoch)
+    found = chosen(pictures, tmp_path / "run", top=4, minutes=2.5)
+    assert len(trained) == 3 and found.ledger["epochs"].sum() == 3 and not found.finished
+    assert "The budget of 2.5 minutes ended the training after 2.0" in capsys.readouterr().out
+    assert "best so far" in str(found) and "The budget of 2.5 minutes ended" in found.report.read_text()
+    assert chosen(pictures, tmp_path / "run", top=4, minutes=100).finished and len(trained) > 3
+
+
+def test_minutes_that_are_over_before_the_first_epoch(pictures, tmp_path, monkeypatch):
+    from twophase.selecting import budget
+
+    now = iter(range(0, 10**6, 100))
+    monkeypatch.setattr(budget.time, "monotonic", lambda: next(now))
+    with pytest.raises(UserError, match="1 minutes ended the training after 1.7; .* None has finished an epoch"):
+        chosen(pictures, tmp_path / "run", top=2, minutes=1)
+
+
+def test_side_by_side_it_selects_the_same(pictures, tmp_path):
+    one = chosen(pictures, tmp_path / "one", top=4)
+    two = chosen(pictures, tmp_path / "two", "compute=local", "compute.workers=2", top=4)
+    assert two.winner == one.winner and two.test == one.test and two.history.equals(one.history)
+    assert two.ledger.drop(columns="seconds").equals(one.ledger.drop(columns="seconds"))
 
 
 def test_another_tasks_folder_is_left_alone(pictures, texts, tmp_path):

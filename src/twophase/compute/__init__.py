@@ -11,13 +11,13 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from .engines import ENGINES, Engine, chosen, engine_of, using, worker_count
+from .engines import ENGINES, Engine, asked, chosen, using, worker_count
 from .failure import Failure
 from .parent import die_with_launcher
 from .threads import single_thread
 
 __all__ = [
-    "ENGINES", "Engine", "Failure", "chosen", "die_with_launcher", "engine_of", "imap", "parallel_map", "single_thread", "using",
+    "ENGINES", "Engine", "Failure", "asked", "chosen", "die_with_launcher", "imap", "parallel_map", "single_thread", "using",
     "worker_count",
 ]  # fmt: skip
 

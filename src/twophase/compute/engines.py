@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from ..errors import UserError
 from ..validation import build, unknown
@@ -81,7 +80,20 @@ def chosen() -> Engine:
     Raises:
         UserError: TWOPHASE_COMPUTE names something that there is not.
     """
-    return _CHOSEN.get() or _from_environment(os.environ.get("TWOPHASE_COMPUTE", ""))
+    return _CHOSEN.get() or _from_environment(tuple(asked()))
+
+
+def asked() -> list[str]:
+    """The overrides in TWOPHASE_COMPUTE.
+
+    Raises:
+        UserError: they are no list of words.
+    """
+    overrides = os.environ.get("TWOPHASE_COMPUTE", "")
+    try:
+        return shlex.split(overrides)
+    except ValueError as error:
+        raise UserError(f'TWOPHASE_COMPUTE is {overrides!r} ({error}); allowed is for example "compute=ray".') from None
 
 
 @contextlib.contextmanager
@@ -95,22 +107,13 @@ def using(engine: Engine) -> Iterator[None]:
 
 
 @cache
-def _from_environment(overrides: str) -> Engine:
+def _from_environment(overrides: tuple[str, ...]) -> Engine:
     from .. import config
 
-    if not overrides.strip():
+    if not overrides:
         return Engine()
     try:
-        composed = config.compose(shlex.split(overrides), "compute")
-    except (UserError, ValueError) as error:
-        raise UserError(f"TWOPHASE_COMPUTE is {overrides!r}: {error}") from None
-    return engine_of(config.parse(composed, "the composed configuration")["compute"])
-
-
-def engine_of(values: dict[str, Any]) -> Engine:
-    """The engine of composed values.
-
-    Raises:
-        UserError: a key or value that no engine has.
-    """
-    return build(Engine, values, "compute")
+        composed = config.compose(list(overrides), "compute")
+        return build(Engine, config.parse(composed, "the composed configuration")["compute"], "compute")
+    except UserError as error:
+        raise UserError(f"TWOPHASE_COMPUTE is {' '.join(overrides)!r}: {error}") from None

@@ -123,6 +123,15 @@ class LiveRuns(Runs):
         kept = self._training.kept(model)
         return kept[epoch - 1].score if epoch <= len(kept) else math.nan
 
+    @property
+    def models(self) -> list[str]:
+        """Names, in the order given."""
+        return list(self._training.folders)
+
+    def kept_seconds(self) -> float:
+        """What the epochs that are kept already took, of all models together."""
+        return sum(done.seconds for model in self._training.folders for done in self._training.kept(model))
+
     def so_far(self) -> tuple[str, FineTuning]:
         """The model that did best in the latest stage that any has finished, and its run as it stands.
 

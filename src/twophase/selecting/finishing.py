@@ -38,8 +38,8 @@ class Reached:
     what: str
 
 
-def best_so_far(reached: Reached) -> Outcome | None:
-    """The outcome of a run that was stopped; None if no model has finished an epoch."""
+def best_so_far(reached: Reached, why: str) -> Outcome | None:
+    """The outcome of a run that was ended early; None if no model has finished an epoch."""
     runs = reached.runs
     try:
         name, _ = runs.so_far()
@@ -47,9 +47,9 @@ def best_so_far(reached: Reached) -> Outcome | None:
         return None
     ledger = runs.ledger
     val = [runs.validation(row.model, row.stage) for row in ledger.itertuples()]
-    history = ledger.assign(val=val, predicted=float("nan"), kept=True, reason="stopped")[HISTORY]
+    history = ledger.assign(val=val, predicted=float("nan"), kept=True, reason="ended early")[HISTORY]
     chosen = Selection(name, float("nan"), float(ledger["epochs"].sum()), float(ledger["seconds"].sum()), history)
-    return finish(reached, chosen, "The run was stopped.", finished=False)
+    return finish(reached, chosen, why, finished=False)
 
 
 def finish(reached: Reached, chosen: Selection, how: str, finished: bool = True) -> Outcome:
@@ -78,11 +78,11 @@ def finish(reached: Reached, chosen: Selection, how: str, finished: bool = True)
     outcome = Outcome(
         winner=chosen.winner, test=right / len(labels), interval=interval, baseline=baseline, model=model,
         metric=given.metric, score=judged, recall=found.table, history=chosen.history, ledger=runs.ledger, costs=costs,
-        classes=by_class(labels, predicted, trained.task.classes), folder=folder, finished=finished,
+        classes=by_class(labels, predicted, data.counts["train"]), folder=folder, finished=finished,
         facts={
             "winner": chosen.winner, "finished": finished, "test": right / len(labels), "metric": given.metric, "score": judged, "interval": list(interval),
             "baseline": baseline, "pipeline": PIPELINES[reached.what], "zoo": shelf.name,
-            "data": {"path": given.task.path, "classes": len(trained.task.classes), "notes": [*data.guesses, *data.notes],
+            "data": {"path": given.task.path, "classes": len(trained.task.classes), "counts": data.counts.T.to_dict(), "notes": [*data.guesses, *data.notes],
                      **{split: len(rows) for split, rows in data.task.items()}},
             "training": asdict(shelf.training) | {"epochs": planned.epochs}, "budget": planned.said,
             "recall": {"how": found.how, "scored": found.scored,
@@ -140,9 +140,15 @@ def brute_force_seconds(shelf: Shelf, ledger: pd.DataFrame, epochs: int) -> floa
     fine = ledger[ledger["epochs"] == 1]
     if fine.empty:
         return float("nan")
-    measured = fine.groupby("model")["seconds"].mean()
-    if shelf.records is None or shelf.records.frame["seconds"].isna().any():
+    measured, known = fine.groupby("model")["seconds"].mean(), known_seconds(shelf)
+    if known is None:
         return float(measured.mean() * len(shelf.folders) * epochs)
-    known = shelf.records.frame.groupby("model")["seconds"].mean()
     speed = measured.sum() / known[measured.index].sum()
     return float((speed * known.loc[list(shelf.folders)]).sum() * epochs)
+
+
+def known_seconds(shelf: Shelf) -> pd.Series | None:
+    """Mean seconds of an epoch on benchmark datasets, by model; None where records do not tell it of all."""
+    if shelf.records is None or shelf.records.frame["seconds"].isna().any():
+        return None
+    return shelf.records.frame.groupby("model")["seconds"].mean()

@@ -23,10 +23,10 @@ class Outcome:
         history: a row a stage and model: stage, model, val, predicted, kept, reason.
         ledger: what was trained: stage, model, epochs, seconds.
         costs: a row a method (two-phase; brute force, estimated): epochs, seconds.
-        classes: a row a class of the test split: examples, right, most often taken for.
+        classes: a row a class: training and test examples, right (share), low, high, most often taken for.
         facts: everything that `selection.json` holds.
         folder: of the run.
-        finished: False if it was stopped; then the winner is the best so far.
+        finished: False if it was stopped, or its minutes were over; then the winner is the best so far.
     """
 
     winner: str
@@ -60,7 +60,7 @@ class Outcome:
         low, high = self.interval
         costs = self.costs
         rows = {
-            "selected model": self.winner + ("" if self.finished else " (best so far: the run was stopped)"),
+            "selected model": self.winner + ("" if self.finished else " (best so far)"),
             "test accuracy": f"{self.test:.3f} [{low:.3f}, {high:.3f}]",
             **({} if self.metric == "accuracy" else {f"test {self.metric}": f"{self.score:.3f}"}),
             "most frequent class": f"{self.baseline:.3f}",
@@ -98,20 +98,25 @@ def wilson(right: int, n: int) -> tuple[float, float]:
     return float(found.low), float(found.high)
 
 
-def by_class(labels, predicted, names: tuple[str, ...]) -> pd.DataFrame:
-    """A row a class: examples, right (share), interval, most often taken for (and how often)."""
+def by_class(labels, predicted, training: pd.Series) -> pd.DataFrame:
+    """A row a class: training and test examples, right (share), interval, most often taken for (and how often).
+
+    Args:
+        labels, predicted: numbers of classes, an entry a test example.
+        training: examples of each class in the training split, in the order of their numbers.
+    """
     from sklearn.metrics import confusion_matrix
 
-    table = confusion_matrix(labels, predicted, labels=range(len(names)))
+    table = confusion_matrix(labels, predicted, labels=range(len(training)))
     rows = {}
-    for number, name in enumerate(names):
+    for number, (name, seen) in enumerate(training.items()):
         n, right = int(table[number].sum()), int(table[number, number])
         wrong = table[number].copy()
         wrong[number] = 0
         other = int(wrong.argmax())
         low, high = wilson(right, n) if n else (float("nan"),) * 2
         rows[name] = {
-            "examples": n, "right": right / n if n else float("nan"), "low": low, "high": high,
-            "most often taken for": f"{names[other]} ({wrong[other]})" if wrong[other] else "",
+            "training": int(seen), "test": n, "right": right / n if n else float("nan"), "low": low, "high": high,
+            "most often taken for": f"{training.index[other]} ({wrong[other]})" if wrong[other] else "",
         }  # fmt: skip
     return pd.DataFrame(rows).T.rename_axis("class").infer_objects()

@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from .outcome import Outcome
 
 TEMPLATES = Path(__file__).with_name("templates")
-SHOWN = 15  # models of the ranking, classes
+SHOWN = 15  # models of the ranking
+NAMED = 3  # classes
 
 
 def pictures(outcome: Outcome) -> dict[str, str]:
     """Title -> an image tag that holds its picture."""
-    drawn = {"Who was cut when": curves(outcome), "Ranking": ranking(outcome), "Cost": cost(outcome)}
+    drawn = {
+        "Who was cut when": curves(outcome), "Ranking": ranking(outcome), "Cost": cost(outcome), "Classes": classes(outcome),
+    }  # fmt: skip
     return {title: _tag(figure, title) for title, figure in drawn.items()}
 
 
@@ -79,7 +82,7 @@ def curves(outcome: Outcome):
                  (plots.ORANGE, "x", "cut by halving")]  # fmt: skip
         handles = [Line2D([], [], color=c, marker=m, ls="-" if m == "o" else "", label=text) for c, m, text in kinds]
         figure.legend(handles=handles, loc="outside lower center", ncols=3)
-        axis.set(xlabel="epoch", ylabel="validation accuracy")
+        axis.set(xlabel="epoch", ylabel=f"validation {outcome.metric.replace('_', ' ')}")
         axis.set_xticks(range(1, int(history["stage"].max()) + 1))
         return figure
 
@@ -111,4 +114,19 @@ def cost(outcome: Outcome):
             )
         axis.set_yticks(range(len(costs)), costs.index)
         axis.set(xlabel="seconds", xlim=(0, 1.3 * costs["seconds"].max()))
+        return figure
+
+
+def classes(outcome: Outcome):
+    """Share of each class that is right on the test split, by its number of training examples; the worst are named."""
+    table = outcome.classes[outcome.classes["test"] > 0].sort_values("right")
+    with plots.style():
+        figure, (axis,) = plots.panels(1, height=2.6, width=6.2)
+        axis.scatter(table["training"], table["right"], s=16, color=plots.BLUE, alpha=0.6, lw=0)
+        axis.axhline(outcome.test, color=plots.GREY, lw=0.8, ls="--", zorder=1)
+        for name, row in table.head(NAMED).iterrows():
+            axis.annotate(f" {name}", (row["training"], row["right"]), fontsize=6.5, va="center", annotation_clip=False)
+        axis.set(xlabel="training examples of the class", ylabel="right on the test split", ylim=(-0.04, 1.04))
+        least, most = table["training"].min(), table["training"].max()
+        axis.set_xlim(0, 1.25 * most) if most < 3 * least else axis.margins(x=0.15)
         return figure

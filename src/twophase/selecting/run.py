@@ -6,20 +6,24 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .. import tasks
-from ..compute import single_thread
+from ..compute import single_thread, using, worker_count
 from ..errors import Unreachable, UserError
 from ..runs import LiveRuns
 from ..selection import Selection, fine_selection, successive_halving
 from ..tasks import files
-from .budget import plan
-from .finishing import Reached, best_so_far, finish
+from .budget import OutOfTime, Plan, Watch, plan
+from .finishing import Reached, best_so_far, finish, known_seconds
 from .folder import open_run, room
 from .outcome import Outcome
-from .recalling import recall
+from .recalling import Recalled, recall
 from .settings import Settings
 from .shelf import Shelf, open_shelf
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
 
 TRAINING_TO_SCORING = 4.0  # an epoch of fine-tuning takes about so many times a pass without gradients
 SHOWN = 10  # models of the ranking on the screen
@@ -48,16 +52,18 @@ def run(given: Settings, say: Callable[[str], None] = print, progress: bool = Tr
     folder = Path(given.out).expanduser() if given.out else Path("runs") / (Path(given.task.path).stem or "task")
     import torch  # noqa: F401  an interrupt in the middle of this import would leave nothing that can save a model
 
-    with room(folder), single_thread():  # threads of small models would wait for each other on a busy machine
+    # threads of small models would wait for each other on a busy machine
+    with room(folder), single_thread(), using(given.compute):
         return _run(given, folder, say, progress)
 
 
 def _run(given: Settings, folder: Path, say: Callable[[str], None], progress: bool) -> Outcome:
+    watch = Watch(given.budget.minutes)
     data = _data(given)
     for line in (*data.guesses, *data.notes):
         say(line)
-    sizes = ", ".join(f"{len(rows)} {split}" for split, rows in data.task.items())
-    say(f"{len(data.counts)} classes; {sizes} examples.")
+    sizes, counts = ", ".join(f"{len(rows)} {split}" for split, rows in data.task.items()), data.counts["train"]
+    say(f"{sizes} examples; {len(counts)} classes of {counts.min()} to {counts.max()} training examples.")
     what = "image" if "image" in data.task["train"].features else "text"
     open_run(folder, data.task, given.task.path)
     shelf = open_shelf(given, what, say)
@@ -69,28 +75,72 @@ def _run(given: Settings, folder: Path, say: Callable[[str], None], progress: bo
     say(f"{found.how} in {sum(found.scored.values()):.0f} s. The first of the ranking:")
     say(found.table.drop(columns="recalled").head(SHOWN).to_string(float_format=lambda value: f"{value:.3f}"))
 
-    spent = sum(found.scored.values())
-    top = min(given.recall.top, len(found.table))
-    per_epoch = TRAINING_TO_SCORING * spent / max(1, len(found.scored))
-    planned = plan(
-        top, shelf.training.epochs, given.budget, given.recall.epochs_per_proxy * len(found.scored), spent, per_epoch
-    )
-    if planned.said:
-        say(planned.said)
-    training = replace(shelf.training, epochs=planned.epochs)
-    folders, unreached = _reached(shelf, found.models, planned.top, say)
-    found.failures.update(unreached)
-    runs = LiveRuns(
-        folders, tasks.load(folder / "task"), training, given.seed,
-        folder / "checkpoints" / f"{planned.epochs}-{given.metric.replace('/', '-')}", progress,
-        metric=given.metric, trust_remote_code=given.trust_remote_code,
-    )  # fmt: skip
+    task = tasks.load(folder / "task")
+    planned, runs = _planned(given, folder, shelf, found, task, watch, say, progress)
     reached = Reached(given, folder, shelf, found, planned, runs, data, what)
     try:
-        chosen, how = _select(given, shelf, runs, list(folders))
+        chosen, how = _select(given, shelf, runs)
     except KeyboardInterrupt:
-        raise Stopped(best_so_far(reached)) from None
+        raise Stopped(best_so_far(reached, "The run was stopped; the same command goes on.")) from None
+    except OutOfTime as ended:
+        say(str(ended))
+        return best_so_far(reached, str(ended))
     return finish(reached, chosen, how)
+
+
+def _planned(
+    given: Settings, folder: Path, shelf: Shelf, found: Recalled, task: DatasetDict, watch: Watch,
+    say: Callable[[str], None], progress: bool,
+) -> tuple[Plan, LiveRuns]:  # fmt: skip
+    """How much is trained, and its runs. With a budget in minutes, one epoch of one model is trained and measured first."""
+    top, spent = min(given.recall.top, len(found.table)), sum(found.scored.values())
+    costs = given.recall.epochs_per_proxy * len(found.scored), spent
+    guess = TRAINING_TO_SCORING * spent / max(1, len(found.scored))
+    workers = worker_count(given.compute.workers) if given.compute.engine == "local" else 1
+    planned = plan(top, shelf.training.epochs, given.budget, *costs, guess, workers)
+
+    def opened(planned: Plan) -> LiveRuns:
+        folders, unreached = _reached(shelf, found.models, planned.top, say)
+        found.failures.update(unreached)
+        return LiveRuns(
+            folders, task, replace(shelf.training, epochs=planned.epochs), given.seed,
+            folder / "checkpoints" / f"{planned.epochs}-{given.metric.replace('/', '-')}", progress,
+            metric=given.metric, trust_remote_code=given.trust_remote_code,
+            side_by_side=given.compute.engine != "serial", before=watch.before,
+        )  # fmt: skip
+
+    runs = opened(planned)
+    if given.budget.minutes:
+        watch.begin(runs.kept_seconds() / workers, guess)
+        if measured := _first_epoch(runs, shelf):
+            planned = plan(top, planned.epochs, given.budget, *costs, measured, workers)
+            runs = opened(planned)
+    if planned.said:
+        say(planned.said)
+    return planned, runs
+
+
+def _first_epoch(runs: LiveRuns, shelf: Shelf) -> float | None:
+    """Seconds that an epoch of these models takes, from one of the first model that trains; None if none does.
+
+    Others are scaled by what they took on benchmark datasets, where records tell it.
+    """
+    try:
+        for model in runs.models:
+            runs.advance([model])
+            if model not in runs.failures:
+                break
+    except OutOfTime as ended:
+        if not runs.kept_seconds():
+            raise UserError(
+                f"{ended} None has finished an epoch; raise budget.minutes, or lower task.max_rows."
+            ) from None
+    ledger = runs.ledger
+    runs.restart()
+    if not ledger["epochs"].sum():
+        return None
+    seconds, known = float(ledger["seconds"].iloc[-1]), known_seconds(shelf)
+    return seconds if known is None else seconds * float(known[runs.models].mean() / known[ledger["model"].iloc[-1]])
 
 
 def _data(given: Settings) -> files.FileTask:
@@ -128,17 +178,17 @@ def _reached(
     return folders, failures
 
 
-def _select(given: Settings, shelf: Shelf, runs: LiveRuns, recalled: list[str]) -> tuple[Selection, str]:
-    if given.metric != "accuracy":
-        how = f"Successive halving by {given.metric}: the models' curves on benchmark datasets are accuracies, so no result was predicted."
-        return successive_halving(runs, recalled), how
+def _select(given: Settings, shelf: Shelf, runs: LiveRuns) -> tuple[Selection, str]:
+    judged = "" if given.metric == "accuracy" else f" by {given.metric}"
     if shelf.records is None or not shelf.curves:
-        how = "Successive halving: the models' curves on benchmark datasets are not known, so no result was predicted."
-        return successive_halving(runs, recalled), how
+        how = f"Successive halving{judged}: the models' curves on benchmark datasets are not known, so no result was predicted."
+        return successive_halving(runs, runs.models), how
     chosen, known = given.selection, shelf.records
     trends = min(chosen.n_trends, len(known.datasets()))
     how = (
-        f"Fine-selection: after every epoch the better half was kept, without those whose {trends} convergence trends on "
-        f"{len(known.datasets())} benchmark datasets predict that they end below a better one."
+        f"Fine-selection: after every epoch the better half{judged} was kept, without those whose {trends} convergence trends "
+        f"on {len(known.datasets())} benchmark datasets predict that they end below a better one."
     )
-    return fine_selection(runs, recalled, known, chosen.threshold, trends, chosen.threshold_kind, given.seed), how
+    if judged:
+        how += " Trends and predictions are of accuracy, which is what is known of the benchmark datasets."
+    return fine_selection(runs, runs.models, known, chosen.threshold, trends, chosen.threshold_kind, given.seed), how

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import config
+from ..compute import Engine, asked
 from ..errors import UserError
 from ..settings import Clustering, Proxy, Recall
 from ..settings import Selection as SelectionSettings
@@ -79,6 +80,7 @@ class Settings:
     selection: SelectionSettings
     budget: Budget
     training: Training
+    compute: Engine
     metric: str
     trust_remote_code: bool
     out: str | None
@@ -91,6 +93,8 @@ def compose(overrides: list[str]) -> Settings:
     Raises:
         UserError: an unknown key or option, a missing path, a value of a wrong type or out of range.
     """
+    if not any(override.lstrip("+~").startswith("compute") for override in overrides):
+        overrides = [*asked(), *overrides]
     values = config.parse(config.compose(overrides, "select"), "the composed configuration")
     for group in ("task", "zoo"):
         for key, value in values[group].items():
