@@ -1,8 +1,12 @@
+import io
+
 import pandas as pd
 import pytest
-from datasets import ClassLabel, Dataset, Features, Value
+from datasets import ClassLabel, Dataset, Features, Image, Value
+from PIL import Image as Picture
 
 from twophase.errors import UserError
+from twophase.tasks import files
 from twophase.tasks.shards import gather
 
 FEATURES = Features({"text": Value("string"), "label": ClassLabel(names=["bad", "good"])})
@@ -46,3 +50,41 @@ def test_without_a_training_split_or_with_a_broken_part_it_says_so(tmp_path):
     (source / "train-00000-of-00001.parquet").write_bytes(b"PAR1 and nothing more")
     with pytest.raises(UserError, match="split train of the dataset in .* cannot be read"):
         gather(source, tmp_path / "made")
+
+
+def test_pictures_of_a_hub_become_a_task_of_pictures(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    features = Features({"image": Image(), "label": ClassLabel(names=["dark", "light"])})
+    for name, count in (("train-00000-of-00002", 20), ("train-00001-of-00002", 12), ("test-00000-of-00001", 8)):
+        shades = [200 * (number % 2) for number in range(count)]
+        rows = {"image": [png((shade, 10, 10)) for shade in shades], "label": [number % 2 for number in range(count)]}
+        Dataset.from_dict(rows, features=features).to_parquet(str(source / f"{name}.parquet"))
+    made = files.read("parquet", gather(source, tmp_path / "made"))
+    assert made.counts.to_dict("list") == {"train": [14, 15], "validation": [2, 1], "test": [4, 4]}
+    assert made.task["train"].features["label"].names == ["dark", "light"]
+    for row in made.task["test"]:
+        assert row["image"].getpixel((3, 3)) == (200 * row["label"], 10, 10) and row["image"].mode == "RGB"
+    assert any("'image'" in guess for guess in made.guesses)
+
+
+def test_pictures_in_a_column_that_cannot_be_read(tmp_path):
+    good = [{"bytes": png((40 * number, 0, 0)), "path": None} for number in range(6)] * 4
+    frame = pd.DataFrame({"photo": good, "kind": ["a", "b"] * 12})
+    frame.at[3, "photo"] = {"bytes": b"no picture", "path": None}
+    frame.at[5, "photo"] = None
+    frame.at[6, "kind"] = None
+    frame.to_parquet(tmp_path / "train.parquet")
+    made = files.read("parquet", tmp_path / "train.parquet")
+    assert made.counts.to_numpy().sum() == 21
+    assert "train: 2 files that cannot be read as pictures left out: 'row 4', 'row 6'" in made.notes
+    frame["photo"] = [{"bytes": b"no picture", "path": None}] * 24
+    frame.to_parquet(tmp_path / "train.parquet")
+    with pytest.raises(UserError, match="23 of 23 files cannot be read as pictures .*row 1.*; readable are BMP"):
+        files.read("parquet", tmp_path / "train.parquet")
+
+
+def png(colour):
+    buffer = io.BytesIO()
+    Picture.new("RGB", (8, 8), colour).save(buffer, "PNG")
+    return buffer.getvalue()

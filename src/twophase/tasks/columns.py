@@ -1,10 +1,11 @@
-"""Which column of a table is the text and which the label, and rows without them left out."""
+"""Which column of a table is the text (or picture) and which the label, and rows without them left out."""
 
 from __future__ import annotations
 
 import difflib
 import math
 import numbers
+from collections.abc import Set
 from pathlib import Path
 
 import numpy as np
@@ -43,13 +44,7 @@ def choose(
                 f"name two of the columns {shorten(table.columns)}."
             )
     if "label" not in chosen:
-        chosen["label"], why = _guess_label(table, set(chosen.values()))
-        if chosen["label"] in set(table[chosen["label"]].dropna().map(str)):
-            raise UserError(
-                f"the first row ({shorten(table.columns, 3)}) looks like data: {chosen['label']!r} is a label of other rows "
-                "too. Put a row with the names of the columns first, or name the label column."
-            )
-        guesses.append(f"label column: {chosen['label']!r} ({why})")
+        chosen["label"] = choose_label(table, None, guesses, set(chosen.values()))
     if "text" not in chosen:
         pair = None if "text_pair" in chosen else _guess_pair(table, chosen["label"])
         if pair:
@@ -59,6 +54,20 @@ def choose(
             chosen["text"], why = _guess_text(table, set(chosen.values()))
             guesses.append(f"text column: {chosen['text']!r} ({why})")
     return chosen
+
+
+def choose_label(table: pd.DataFrame, label: str | None, guesses: list[str], taken: Set[str] = frozenset()) -> str:
+    """The column of the labels, guessed if it is not named; see `choose`."""
+    if label is not None:
+        return _named(table, "label", label)
+    label, why = _guess_label(table, taken)
+    if label in set(table[label].dropna().map(str)):
+        raise UserError(
+            f"the first row ({shorten(table.columns, 3)}) looks like data: {label!r} is a label of other rows "
+            "too. Put a row with the names of the columns first, or name the label column."
+        )
+    guesses.append(f"label column: {label!r} ({why})")
+    return label
 
 
 def _named(table: pd.DataFrame, role: str, column: str) -> str:
@@ -72,12 +81,12 @@ def _named(table: pd.DataFrame, role: str, column: str) -> str:
     )
 
 
-def _by_name(table: pd.DataFrame, known: tuple[str, ...], taken: set[str]) -> str | None:
+def _by_name(table: pd.DataFrame, known: tuple[str, ...], taken: Set[str]) -> str | None:
     names = {name.lower(): name for name in reversed(table.columns) if name not in taken}
     return next((names[name] for name in known if name in names), None)
 
 
-def _guess_label(table: pd.DataFrame, taken: set[str]) -> tuple[str, str]:
+def _guess_label(table: pd.DataFrame, taken: Set[str]) -> tuple[str, str]:
     if column := _by_name(table, LABELS, taken):
         return column, "by its name"
     free = [name for name in table.columns if name not in taken and name.lower() not in TEXTS]
@@ -97,7 +106,7 @@ def _guess_pair(table: pd.DataFrame, label: str) -> tuple[str, str] | None:
     return next(((names[a], names[b]) for a, b in PAIRS if a in names and b in names), None)
 
 
-def _guess_text(table: pd.DataFrame, taken: set[str]) -> tuple[str, str]:
+def _guess_text(table: pd.DataFrame, taken: Set[str]) -> tuple[str, str]:
     if column := _by_name(table, TEXTS, taken):
         return column, "by its name"
     lengths = {}
@@ -118,27 +127,34 @@ def clean(table: pd.DataFrame, chosen: dict[str, str], path: Path, notes: list[s
     Raises:
         UserError: a column is missing in this file; a cell that is no text, or no label; no text or no label at all.
     """
+    check_columns(table, chosen, path)
+    labels = clean_labels(table, chosen["label"], path, notes)
+    roles = [role for role in ("text", "text_pair") if role in chosen]
+    frame = pd.DataFrame({role: _texts(table[chosen[role]], chosen[role], path) for role in roles})
+    _leave_out(frame.isna().any(axis=1) & labels.notna(), "without a text", path, notes)
+    frame = frame.assign(label=labels).dropna()
+    if frame.empty:
+        raise UserError(f"{path} has no row with both a text and a label; fill the cells, or name other columns.")
+    return frame.reset_index(drop=True)
+
+
+def check_columns(table: pd.DataFrame, chosen: dict[str, str], path: Path) -> None:
+    """Raise UserError where a file lacks a column that was chosen from the training file."""
     for role, column in chosen.items():
         if column not in table.columns:
             raise UserError(
                 f"{path} lacks column {column!r} ({role}), which the training file has; "
                 f"its columns: {shorten(table.columns)}. Give the files of a task the same columns."
             )
-    labels = pd.Series(
-        [_label(value, row, chosen["label"], path) for row, value in enumerate(table[chosen["label"]], 1)]
-    )
+
+
+def clean_labels(table: pd.DataFrame, column: str, path: Path, notes: list[str]) -> pd.Series:
+    """Names of classes, None where a row has none. Raises UserError where no row has one, or one is no label."""
+    labels = pd.Series([_label(value, row, column, path) for row, value in enumerate(table[column], 1)], dtype=object)
     if labels.isna().all():
-        raise UserError(
-            f"{path}: all {len(table)} labels in column {chosen['label']!r} are missing; name another column."
-        )
-    roles = [role for role in ("text", "text_pair") if role in chosen]
-    frame = pd.DataFrame({role: _texts(table[chosen[role]], chosen[role], path) for role in roles})
+        raise UserError(f"{path}: all {len(table)} labels in column {column!r} are missing; name another column.")
     _leave_out(labels.isna(), "without a label", path, notes)
-    _leave_out(frame.isna().any(axis=1) & labels.notna(), "without a text", path, notes)
-    frame = frame.assign(label=labels).dropna()
-    if frame.empty:
-        raise UserError(f"{path} has no row with both a text and a label; fill the cells, or name other columns.")
-    return frame.reset_index(drop=True)
+    return labels
 
 
 def _leave_out(rows: pd.Series, what: str, path: Path, notes: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""A user's own labelled task, read from files: a table of texts, or folders of pictures, a folder a class."""
+"""A user's own labelled task, read from files: a table of texts or of pictures, or folders of pictures, a folder a class."""
 
 from __future__ import annotations
 
@@ -55,7 +55,8 @@ def read(
     """Read a task, deterministically: the same files and arguments give the same rows in the same order.
 
     Args:
-        kind: "csv" (.tsv too), "json" (a list of objects, or a line each), "parquet" or "image_folder".
+        kind: "csv" (.tsv too), "json" (a list of objects, or a line each), "parquet" (with texts, or with pictures as the
+            `datasets` library writes them) or "image_folder".
         path: a file, or a folder with train, test and validation files; for pictures CLASS/* or SPLIT/CLASS/*.
         text, text_pair, label: columns of a table; guessed where not named (a pair only under its usual names).
         test, validation: further files (folders for pictures) with these splits. A split that is given nowhere is
@@ -87,14 +88,27 @@ def read(
         sources = tables.find(kind, path, given)
         _check_distinct(sources)
         raw = {split: tables.read(kind, at) for split, at in sources.items()}
-        chosen = columns.choose(raw["train"], text, text_pair, label, guesses)
-        frames = {split: columns.clean(table, chosen, sources[split], notes) for split, table in raw.items()}
+        image = folders.image_column(raw["train"]) if text is None and text_pair is None else None
+        if image is None:
+            chosen = columns.choose(raw["train"], text, text_pair, label, guesses)
+            frames = {split: columns.clean(table, chosen, sources[split], notes) for split, table in raw.items()}
+        else:
+            guesses.append(f"picture column: {image!r} (it holds the bytes of pictures)")
+            label = columns.choose_label(raw["train"].drop(columns=image), label, guesses)
+            chosen = {"image": image, "label": label}
+            frames = {split: _pictures(table, chosen, sources[split], split, notes) for split, table in raw.items()}
         origin = f"column {chosen['label']!r}"
     frames, classes = splits.label(frames)
     shares = {"test": test_share, "validation": validation_share}
     frames, classes = splits.complete(frames, classes, origin, shares, max_rows, seed, notes)
     counts = {split: frames[split]["label"].value_counts().reindex(classes, fill_value=0) for split in splits.SPLITS}
     return FileTask(_to_dataset(frames, classes), guesses, notes, pd.DataFrame(counts).rename_axis("class"))
+
+
+def _pictures(table: pd.DataFrame, chosen: dict[str, str], path: Path, split: str, notes: list[str]) -> pd.DataFrame:
+    columns.check_columns(table, chosen, path)
+    labels = columns.clean_labels(table, chosen["label"], path, notes)
+    return folders.read_column(table[chosen["image"]], labels, path, split, notes)
 
 
 def _path(name: str, at: str | Path) -> Path:

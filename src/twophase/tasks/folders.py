@@ -1,4 +1,4 @@
-"""Pictures from folders, a folder a class: RGB, eight bits, upright and at most 512 pixels a side."""
+"""Pictures from folders, a folder a class, or from a column: RGB, eight bits, upright and at most 512 pixels a side."""
 
 from __future__ import annotations
 
@@ -89,19 +89,52 @@ def read(folder: Path, split: str, notes: list[str]) -> pd.DataFrame:
             notes.append(f"{split}: class {place.name!r} has no pictures: left out")
         for file in files:
             try:
-                png, smaller = _png(file)
+                png, smaller = _png(_plain(file))
             except Exception:  # a decoder raises whatever it likes on a broken file
                 broken.append(f"{place.name}/{file.name}")
                 continue
             rows.append((png, place.name))
             reduced += smaller
+    if not rows and not broken:
+        raise UserError(f"{folder}: there are no pictures in {shorten(p.name for p in classes)}; {LAYOUT}.")
+    return _told(rows, broken, reduced, f"{folder}", split, notes)
+
+
+def image_column(table: pd.DataFrame) -> str | None:
+    """The column that holds pictures as the `datasets` library writes them: objects with the file's bytes."""
+    for column in table.columns:
+        first = next((value for value in table[column] if value is not None), None)
+        if isinstance(first, dict) and isinstance(first.get("bytes"), bytes):
+            return column
+    return None
+
+
+def read_column(pictures: pd.Series, labels: pd.Series, path: Path, split: str, notes: list[str]) -> pd.DataFrame:
+    """As `read`, from a table's column of pictures; rows without a label are left out.
+
+    Raises:
+        UserError: more than half cannot be read.
+    """
+    rows, broken, reduced = [], [], 0
+    for number, (picture, name) in enumerate(zip(pictures, labels, strict=True), 1):
+        if name is None:
+            continue
+        try:
+            png, smaller = _png(io.BytesIO(picture["bytes"]))
+        except Exception:  # as above
+            broken.append(f"row {number}")
+            continue
+        rows.append((png, name))
+        reduced += smaller
+    return _told(rows, broken, reduced, f"{path}", split, notes)
+
+
+def _told(rows: list, broken: list[str], reduced: int, where: str, split: str, notes: list[str]) -> pd.DataFrame:
     if len(broken) > len(rows):
         raise UserError(
-            f"{folder}: {len(broken)} of {len(broken) + len(rows)} files cannot be read as pictures "
+            f"{where}: {len(broken)} of {len(broken) + len(rows)} files cannot be read as pictures "
             f"({shorten(broken, 3)}); readable are {', '.join(FORMATS)}."
         )
-    if not rows:
-        raise UserError(f"{folder}: there are no pictures in {shorten(p.name for p in classes)}; {LAYOUT}.")
     if broken:
         notes.append(
             f"{split}: {plural(len(broken), 'file')} that cannot be read as pictures left out: {shorten(broken, 3)}"
@@ -111,12 +144,16 @@ def read(folder: Path, split: str, notes: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["image", "label"])
 
 
-def _png(file: Path) -> tuple[bytes, bool]:
+def _plain(file: Path) -> Path:
+    if not file.is_file():  # opening a pipe would wait for ever
+        raise OSError(f"{file} is no plain file")
+    return file
+
+
+def _png(file: Path | io.BytesIO) -> tuple[bytes, bool]:
     """PNG bytes, since thousands of decoded pictures would not fit in memory; and whether it was reduced."""
     from PIL import Image, ImageOps
 
-    if not file.is_file():  # opening a pipe would wait for ever
-        raise OSError(f"{file} is no plain file")
     with Image.open(file, formats=FORMATS) as image:
         reduced = max(image.size) > LARGEST
         image.draft(None, (2 * LARGEST, 2 * LARGEST))  # a JPEG of a hundred megapixels is decoded smaller
