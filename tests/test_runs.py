@@ -1,4 +1,5 @@
 import gc
+import json
 import math
 import shutil
 import signal
@@ -178,6 +179,15 @@ def test_checkpoints_of_another_run_are_refused(world, tmp_path, changed, named)
     live(root, checkpoints=tmp_path).advance(["vit"])
     with pytest.raises(UserError, match=rf"another run's checkpoints \({named} differ\); give another folder"):
         live(root, checkpoints=tmp_path, **changed)
+
+
+def test_checkpoints_that_another_version_kept_are_trained_anew(world, tmp_path):
+    root, _ = world
+    live(root, checkpoints=tmp_path).advance(["vit"])
+    note = json.loads((tmp_path / "run.json").read_text())
+    (tmp_path / "run.json").write_text(json.dumps(note | {"checkpoint version": 0}))
+    assert live(root, checkpoints=tmp_path).kept_seconds() == 0 and not list(tmp_path.glob("*.pt"))
+    assert json.loads((tmp_path / "run.json").read_text()) == note
 
 
 def test_checkpoints_of_another_model_of_that_name_are_refused(world, tmp_path):

@@ -16,8 +16,13 @@ if TYPE_CHECKING:
     from ..encoding import Encoded
 
 
+VERSIONS = ("training version", "checkpoint version")
+
+
 class Checkpoints:
     """States of live runs: a file a model, and run.json that says whose they are; each replaced in one step.
+
+    What another version of this package has kept of the same run cannot be read and is deleted: it is trained anew.
 
     Raises:
         UserError: the folder cannot be written, or holds the checkpoints of other `facts` (JSON).
@@ -27,14 +32,19 @@ class Checkpoints:
         self._folder, note = Path(folder), Path(folder) / "run.json"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            if not note.exists():
+            known = json.loads(note.read_text()) if note.exists() else facts
+            differ = [name for name in facts if known.get(name) != facts[name]]
+            outdated = bool(differ) and set(differ) <= set(VERSIONS)
+            if outdated:
+                for old in self._folder.glob("*.pt"):
+                    old.unlink()
+            if outdated or not note.exists():
                 temporary = note.with_suffix(".tmp")
                 temporary.write_text(json.dumps(facts, indent=1))
                 temporary.replace(note)
-            known = json.loads(note.read_text())
         except (OSError, ValueError) as error:
             raise UserError(f"{folder} cannot hold checkpoints ({error}); {ANOTHER}") from error
-        if differ := [name for name in facts if known.get(name) != facts[name]]:
+        if differ and not outdated:
             raise UserError(f"{folder} holds another run's checkpoints ({', '.join(differ)} differ); {ANOTHER}")
 
     def _path(self, model: str) -> Path:

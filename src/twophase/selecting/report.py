@@ -39,9 +39,9 @@ def write(outcome: Outcome) -> Path:
     ranked = outcome.recall.head(2 * SHOWN)
     html = environment.get_template("report.html.j2").render(
         outcome=outcome, facts=outcome.facts, summary=_html(outcome.summary(), header=False),
-        pictures=pictures(outcome), ranking=_html(ranked), left_out=len(outcome.recall) - len(ranked),
-        history=_html(outcome.history.set_index("stage")), costs=_html(outcome.costs),
-        classes=_html(outcome.classes.sort_values("right")),
+        pictures=pictures(outcome), ranking=_html(ranked.reset_index(), index=False), left_out=len(outcome.recall) - len(ranked),
+        history=_html(outcome.history, index=False), costs=_html(outcome.costs.reset_index(), index=False),
+        classes=_by_class(outcome.classes),
     )  # fmt: skip
     temporary = outcome.report.with_suffix(".tmp")
     temporary.write_text(html, encoding="utf-8")
@@ -50,7 +50,15 @@ def write(outcome: Outcome) -> Path:
 
 
 def _html(table: pd.DataFrame, **options) -> str:
-    return table.to_html(border=0, na_rep="", float_format=lambda value: f"{value:.3f}", **options)
+    yes = {name: table[name].map({True: "yes", False: "no"}) for name in table.columns if table[name].dtype == bool}
+    return table.assign(**yes).to_html(border=0, na_rep="", float_format=lambda value: f"{value:.3f}", **options)
+
+
+def _by_class(table: pd.DataFrame) -> str:
+    """The worst first; the share with its interval in one column."""
+    table = table.sort_values("right")
+    right = [f"{row.right:.2f} [{row.low:.2f}, {row.high:.2f}]" for row in table.itertuples()]
+    return _html(table.drop(columns=["low", "high"]).assign(right=right).reset_index(), index=False)
 
 
 def _tag(figure, title: str) -> str:
