@@ -12,6 +12,7 @@ from twophase.encoding import encode
 from twophase.errors import UserError
 from twophase.loading import has_source_head
 from twophase.tasks import harvest, text
+from twophase.zoo import words
 
 SOURCE = '''"""What the module is about, in a few words."""
 
@@ -186,16 +187,32 @@ def test_too_few_snippets_are_named(data):
 def test_tokenizers_are_the_same_every_time(data, kind):
     made = []
     for _ in range(3):
-        text_zoo = zoo.text
-        text_zoo.tokenizer.cache_clear()
-        made.append(text_zoo.tokenizer(kind, data).backend_tokenizer.to_str())
+        words.tokenizer.cache_clear()
+        made.append(words.tokenizer(kind, data).backend_tokenizer.to_str())
     assert len(set(made)) == 1
 
 
 def test_word_vectors_know_neighbours(data):
-    vectors = zoo.text.word_vectors("bpe", data, "code", 16)
-    assert vectors.shape == (zoo.text.VOCABULARY, 16)
-    assert vectors.std() == pytest.approx(zoo.text.SPREAD, rel=1e-3)
+    vectors = words.word_vectors("bpe", data, "code", 16)
+    assert vectors.shape == (words.VOCABULARY, 16)
+    assert vectors.std() == pytest.approx(words.SPREAD, rel=1e-3)
+
+
+def test_what_models_share_is_made_once_and_is_the_same(data, tmp_path, monkeypatch):
+    recipes = [zoo.Recipe("a", "bert", width=16, vectors="code"), zoo.Recipe("b", "albert", width=24, vectors="code"),
+               zoo.Recipe("c", "bert", width=16), zoo.Recipe("d", parent="a"), zoo.Recipe("e", "vit")]  # fmt: skip
+    assert zoo.shared(recipes) == [[("wordpiece",)], [("wordpiece", "code", (16, 24))]]
+    for items in zoo.shared(recipes):
+        for item in items:
+            zoo.share(item, data, tmp_path)
+    alone = words.tokenizer("wordpiece", data), words.word_vectors("wordpiece", data, "code", 24)
+    words.tokenizer.cache_clear()
+    words.word_vectors.cache_clear()
+    monkeypatch.setattr(words, "_trained", None)  # neither is made again
+    monkeypatch.setattr(words, "_information", None)
+    kept = words.tokenizer("wordpiece", data, tmp_path), words.word_vectors("wordpiece", data, "code", 24, tmp_path)
+    assert kept[0].backend_tokenizer.to_str() == alone[0].backend_tokenizer.to_str()
+    assert (kept[1] == alone[1]).all()
 
 
 def test_a_built_model_is_a_published_one(models):

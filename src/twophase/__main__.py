@@ -90,8 +90,8 @@ def parser() -> Parser:
     ).add_argument(
         "given",
         nargs="*",
-        metavar="folder | name | key=value",
-        help="a model to add (its folder) or show (its name); name=…",
+        metavar="folder | id | name | key=value",
+        help="a model to add (its folder, or its id on a hub: org/name), or to show (its name); name=…",
     )
     verb("proxies", proxies, "list the proxy scores", overrides=False)
     verb(

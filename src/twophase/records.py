@@ -216,7 +216,7 @@ def _check_cells(frame: pd.DataFrame) -> None:
         raise UserError(
             f"the epochs of {_cell(gaps.index[0])} do not run from 1 to {gaps['max'].iloc[0]} without a gap."
         )
-    empty = cells["val"].agg(lambda values: values.isna().mean())
+    empty = frame["val"].isna().groupby([frame[name] for name in ("model", "dataset", "seed")], sort=False).mean()
     partly = empty[(empty > 0) & (empty < 1)]
     if len(partly):
         raise UserError(

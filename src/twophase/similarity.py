@@ -36,7 +36,7 @@ def top_k_similarity(matrix: pd.DataFrame, k: int = 5, positive_only: bool = Fal
 def _kernel():
     from numba import njit  # takes half a second, which the command line need not wait for
 
-    return njit(_eq_1)
+    return njit(_eq_1, cache=True)  # compiled once a machine, not once a process
 
 
 def _eq_1(values, k, positive_only):

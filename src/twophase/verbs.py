@@ -79,7 +79,7 @@ def models(given: argparse.Namespace) -> None:
         _table(("domain", "model", "starts from", "learned", "source head"), rows)
         return
     if len(names) != 1:
-        what = "the folder of one model" if given.action == "add" else "the name of one model"
+        what = "the folder of one model, or its id on a hub," if given.action == "add" else "the name of one model"
         raise UserError(f"got {' '.join(names) or 'nothing'}; `models {given.action}` takes {what}")
     from twophase.selecting import growing
 

@@ -126,15 +126,25 @@ def test_the_papers_models_are_a_configuration(option, number):
     assert len(set(given.zoo.models)) == number and all(name.count("/") <= 1 for name in given.zoo.models)
 
 
-def test_a_model_of_the_hub_is_located_and_named(server, texts):
-    from twophase.selecting.growing import _located
+def test_a_model_of_the_hub_is_added_to_the_live_zoo(server, texts, tmp_path, monkeypatch):
+    from twophase import zoo
+    from twophase.selecting import growing, shelf
 
-    folder, name = _located("org/a")
-    assert (
-        name == "a"
-        and (folder / "model.safetensors").read_bytes() == (texts[0] / "bert-16" / "model.safetensors").read_bytes()
-    )
+    monkeypatch.setenv("TWOPHASE_CACHE", str(tmp_path / "cache"))
+    records = TrainingRecords.from_matrix(pd.DataFrame({"bert-24": [0.5], "bert-32": [0.6]}, index=["messages"]))
+    folders = {name: texts[0] / name for name in records.models}
+    live = shelf.Live(folders, records, {"messages": tmp_path / "messages"}, tmp_path / "added")
+    monkeypatch.setattr(growing, "open_live", lambda *_: live)
+    trained = []
+
+    def train(params, domain, data, folders, roles, name):
+        trained.append((domain, {name: zoo.digest(folder) for name, folder in folders.items()}))
+        return pd.DataFrame(), [("a", "messages", 0, "not trained in this test")]
+
+    monkeypatch.setattr(growing, "_train", train)
+    growing.add_model("org/a")
+    assert trained == [("nlp", {"a": zoo.digest(texts[0] / "bert-16")})]
     with pytest.raises(UserError, match="org/none"):
-        _located("org/none")
+        growing.add_model("org/none")
     with pytest.raises(UserError, match="is no saved model .* or the id of a model on a hub"):
-        _located("/nowhere/at/all")
+        growing.add_model("/nowhere/at/all")

@@ -9,7 +9,7 @@ from typing import Any
 from twophase.compute import Failure, parallel_map
 from twophase.errors import UserError
 from twophase.settings import Params
-from twophase.store import Store
+from twophase.store import Store, cache_folder, digest
 
 from .stored import libraries
 
@@ -25,6 +25,8 @@ def build_zoo(params: Params, domain: str, data: Path, folder: Path) -> None:
     built: dict[str, Path] = {}
     reasons: dict[str, str] = {}
     with store.lock(f"{domain} zoo"):
+        lacking = [name for name in recipes if store.get_folder("models", keys[name]) is None]
+        parts = _shared([recipes[name] for name in lacking], data, domain)
         left = list(recipes)
         while left:
             ready = [n for n in left if not recipes[n].parent or recipes[n].parent in built | reasons]
@@ -32,7 +34,7 @@ def build_zoo(params: Params, domain: str, data: Path, folder: Path) -> None:
             built |= {name: kept for name in ready if (kept := store.get_folder("models", keys[name]))}
             reasons |= {n: f"its parent {recipes[n].parent} failed" for n in ready if recipes[n].parent in reasons}
             missing = [name for name in ready if name not in built | reasons]
-            items = [(store.root, keys[n], recipes[n], data, built.get(recipes[n].parent)) for n in missing]
+            items = [(store.root, keys[n], recipes[n], data, built.get(recipes[n].parent), parts) for n in missing]
             made = parallel_map(build_model, items, description=f"{domain} zoo")
             for name, result in zip(missing, made, strict=True):
                 if isinstance(result, Failure):
@@ -69,11 +71,37 @@ def zoo_key(recipe: Any, recipes: dict[str, Any], data: Path) -> dict:
     }
 
 
-def build_model(item: tuple[Path, dict, Any, Path, Path | None]) -> Path:
+def build_model(item: tuple[Path, dict, Any, Path, Path | None, str]) -> Path:
     from twophase import zoo
 
-    root, key, recipe, data, parent = item
-    return Store(root).put_folder("models", key, lambda folder: zoo.build(recipe, folder, data, parent=parent))
+    root, key, recipe, data, parent, parts = item
+    return Store(root).put_folder(
+        "models", key, lambda folder: zoo.build(recipe, folder, data, parent=parent, parts=_parts(parts))
+    )
+
+
+def _shared(recipes: list[Any], data: Path, domain: str) -> str:
+    """Make what several of the models share, once and side by side; returns the name of its folder."""
+    from twophase import tasks, zoo
+
+    made_by = libraries("tokenizers", "scikit-learn", "scipy")
+    read = sorted({name for recipe in recipes for name in recipe.reads if recipe.architecture})
+    name = digest({"data": {task: tasks.digest(data / task) for task in read}, "zoo": zoo.ZOO_VERSION, **made_by})
+    for number, items in enumerate(zoo.shared(recipes)):
+        what = f"{domain} word vectors" if number else f"{domain} tokenizers"
+        parallel_map(share, [(item, data, name) for item in items], description=what if items else None)
+    return name
+
+
+def share(item: tuple[tuple, Path, str]) -> None:
+    from twophase import zoo
+
+    what, data, parts = item
+    zoo.share(what, data, _parts(parts))
+
+
+def _parts(name: str) -> Path:
+    return cache_folder() / "parts" / name  # a worker on another machine makes its own
 
 
 def built_models(recipes: dict[str, Any], folder: Path) -> tuple[list[str], list[tuple]]:

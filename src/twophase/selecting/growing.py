@@ -33,12 +33,8 @@ def add_model(folder: str | Path, say: Callable[[str], None] = print, name: str 
     Raises:
         UserError: the model cannot be loaded, or a model of another content has this name.
     """
-    folder = Path(folder).expanduser()
-    if not (folder / "config.json").is_file():
-        raise UserError(
-            f"{folder} is no saved model (there is no config.json); give a folder written by save_pretrained()."
-        )
-    name = name or folder.resolve().name
+    folder, own_name = _located(folder)
+    name = name or own_name
     domain = DOMAIN[modality(folder)]
     load_processor(folder)
     load_classifier(folder)

@@ -2,5 +2,6 @@
 
 from .pretraining import ZOO_VERSION, build, digest
 from .recipes import Recipe, fingerprint, recipes
+from .words import share, shared
 
-__all__ = ["ZOO_VERSION", "Recipe", "build", "digest", "fingerprint", "recipes"]
+__all__ = ["ZOO_VERSION", "Recipe", "build", "digest", "fingerprint", "recipes", "share", "shared"]

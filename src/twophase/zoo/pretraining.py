@@ -8,10 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .. import tasks
-from ..encoding import Encoded, encode
+from ..encoding import Encoded
 from ..loading import PROCESSOR_FILES, load_with_new_head, modality
-from ..training import FineTuning, TrainingConfig
+from ..training import FineTuning, TrainingConfig, encoded
 from . import text, vision
 from .cards import write_card
 from .recipes import ARCHITECTURES, Recipe
@@ -23,7 +22,13 @@ ZOO_VERSION = 3  # raise it when a change of this folder changes any model: kept
 BY_MODALITY = {"image": vision, "text": text}
 
 
-def build(recipe: Recipe, folder: str | Path, data: str | Path, parent: str | Path | None = None) -> Path:
+def build(
+    recipe: Recipe,
+    folder: str | Path,
+    data: str | Path,
+    parent: str | Path | None = None,
+    parts: Path | None = None,
+) -> Path:
     """Train one model and save it (`save_pretrained`, image processor or tokenizer, model card) into `folder`.
 
     Args:
@@ -31,6 +36,7 @@ def build(recipe: Recipe, folder: str | Path, data: str | Path, parent: str | Pa
         folder: where the model goes.
         data: folder of the saved tasks, those that the recipe reads among them.
         parent: folder of the parent's saved model, where the recipe has one.
+        parts: folder of what several models share (`words.share`); without it each process makes that anew.
 
     Raises:
         Diverged: pre-training ended in a loss that is not finite.
@@ -39,20 +45,20 @@ def build(recipe: Recipe, folder: str | Path, data: str | Path, parent: str | Pa
     folder, data = Path(folder), Path(data)
     side = ARCHITECTURES[recipe.architecture] if recipe.architecture else BY_MODALITY[modality(parent)]
     if recipe.architecture:
-        side.save_processor(recipe, folder, data)
+        side.save_processor(recipe, folder, data, parts)
     else:
         folder.mkdir(parents=True, exist_ok=True)
         for name in PROCESSOR_FILES:
             if (Path(parent) / name).is_file():
                 shutil.copyfile(Path(parent) / name, folder / name)
     if recipe.objective == "none":
-        model, scores = side.new_model(recipe, 2, data), {}
+        model, scores = side.new_model(recipe, 2, data, parts), {}
     else:
-        upstream = encode(tasks.load(data / recipe.upstream), folder)
+        upstream = encoded(data / recipe.upstream, folder)
         if recipe.objective in side.OBJECTIVES:
-            model, scores = side.without_labels(recipe, upstream, data)
+            model, scores = side.without_labels(recipe, upstream, data, parts)
         else:
-            model, scores = _classifier(recipe, side, upstream, data, parent)
+            model, scores = _classifier(recipe, side, upstream, data, parent, parts)
     published = model if recipe.head and recipe.objective == "classification" else model.base_model
     published.save_pretrained(folder)
     write_card(folder, recipe, side, scores, sum(p.numel() for p in published.parameters()))
@@ -77,7 +83,7 @@ def _training(recipe: Recipe) -> TrainingConfig:
     )
 
 
-def _classifier(recipe: Recipe, side, upstream: Encoded, data: Path, parent) -> tuple[PreTrainedModel, dict]:
+def _classifier(recipe: Recipe, side, upstream: Encoded, data: Path, parent, parts) -> tuple[PreTrainedModel, dict]:
     import torch
 
     if recipe.shuffled:
@@ -88,7 +94,7 @@ def _classifier(recipe: Recipe, side, upstream: Encoded, data: Path, parent) -> 
     if parent:
         model = load_with_new_head(parent, upstream.classes, recipe.seed)
     else:
-        model = side.new_model(recipe, len(upstream.classes), data)
+        model = side.new_model(recipe, len(upstream.classes), data, parts)
     model.config.id2label = dict(enumerate(upstream.classes))
     model.config.label2id = {name: number for number, name in enumerate(upstream.classes)}
     run = FineTuning(model, upstream, _training(recipe), recipe.seed)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
+from .words import CORPORA, LONGEST, SPECIAL, SPREAD, TOKENIZED, TOKENIZERS, VOCABULARY, tokenizer, word_vectors
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PreTrainedModel
 
     from ..encoding import Encoded
     from .recipes import Recipe
@@ -18,17 +16,7 @@ if TYPE_CHECKING:
 PIPELINE, TAG = "text-classification", "text"
 OBJECTIVES = {"masked-language": "to fill in masked tokens"}  # without labels; and what the model card says of each
 MASKED_SHARE = 0.15
-
-VOCABULARY, LONGEST = 4000, 24  # tokens known; tokens read of a text
 INPUT = f"texts of up to {LONGEST} tokens"
-SPREAD = 0.05  # of the initial weights: the usual 0.02 is made for widths of 768 and hardly trains at 48
-CORPORA = {  # upstream tasks whose training texts word vectors come from
-    "documentation": ("libraries", "sympy_parts", "types", "sections", "owners", "errors"),
-    "code": ("code", "endings"),
-}
-TOKENIZED = ("libraries", "code")  # and tokenizers
-WINDOW = 5  # words on either side that count as neighbours of a word
-SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
 def _config(width: int, depth: int, **more) -> dict:
@@ -79,15 +67,6 @@ def _electra(width, depth, labels):
 
 
 ARCHITECTURES = {"bert": _bert, "roberta": _roberta, "albert": _albert, "distilbert": _distilbert, "electra": _electra}
-TOKENIZERS = {
-    "bert": "wordpiece",
-    "roberta": "bpe",
-    "albert": "wordpiece",
-    "distilbert": "wordpiece",
-    "electra": "wordpiece",
-}
-
-
 FAMILIES = {
     "bert": "BERT encoder", "roberta": "RoBERTa encoder", "albert": "ALBERT encoder with shared layers",
     "distilbert": "DistilBERT encoder", "electra": "ELECTRA encoder",
@@ -107,104 +86,37 @@ UPSTREAMS = {
 }
 
 
-def texts(folder: Path) -> list[str]:
-    """Training texts of a saved task, both of a pair."""
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(folder / "train.parquet")
-    return [t for name in ("text", "text_pair") if name in table.column_names for t in table[name].to_pylist()]
-
-
-@functools.cache
-def tokenizer(kind: str, data: Path) -> PreTrainedTokenizerFast:
-    """A tokenizer of a kind ("wordpiece" or "bpe"), trained on the texts of `TOKENIZED`; the same every time."""
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    options = {"vocab_size": VOCABULARY, "show_progress": False}
-    # Among equally frequent characters and pairs a trainer prefers those that it numbered first, which is another
-    # order in every process, so rare characters are left out and all others are numbered before it starts.
-    letters = [chr(number) for number in range(33, 127)]
-    if kind == "wordpiece":
-        made = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-        made.normalizer, made.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
-        made.decoder = decoders.WordPiece()
-        numbered = SPECIAL + [f"##{letter}" for letter in letters]
-        trainer = trainers.WordPieceTrainer(**options, special_tokens=numbered, initial_alphabet=letters)
-    else:
-        made = Tokenizer(models.BPE())
-        made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(), decoders.ByteLevel()
-        alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-        trainer = trainers.BpeTrainer(**options, special_tokens=SPECIAL, initial_alphabet=alphabet)
-    lines = (text.encode("ascii", "ignore").decode() for name in TOKENIZED for text in texts(data / name))
-    made.train_from_iterator(lines, trainer)
-    described = json.loads(made.to_str())
-    described["added_tokens"] = described["added_tokens"][: len(SPECIAL)]
-    made = Tokenizer.from_str(json.dumps(described))
-    made.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), SPECIAL, strict=True))
-    return PreTrainedTokenizerFast(tokenizer_object=made, model_max_length=LONGEST, **names)
-
-
-@functools.cache
-def word_vectors(kind: str, data: Path, source: str, width: int) -> np.ndarray:
-    """Vectors of a tokenizer's tokens, (VOCABULARY, width): the positive pointwise mutual information of a source's
-    neighbouring tokens, reduced by a truncated SVD (Levy and Goldberg, 2014); of the initial weights' spread."""
-    from scipy import sparse
-    from sklearn.decomposition import TruncatedSVD
-
-    made = tokenizer(kind, data)
-    ids = [
-        np.array(row)
-        for row in made([t for name in CORPORA[source] for t in texts(data / name)], add_special_tokens=False)[
-            "input_ids"
-        ]
-    ]
-    counts = sparse.csr_matrix((VOCABULARY, VOCABULARY))
-    for gap in range(1, WINDOW + 1):
-        left = np.concatenate([row[:-gap] for row in ids if len(row) > gap])
-        right = np.concatenate([row[gap:] for row in ids if len(row) > gap])
-        counts = counts + sparse.csr_matrix((np.ones(len(left)), (left, right)), (VOCABULARY, VOCABULARY))
-    counts = (counts + counts.T).tocoo()
-    seen = np.asarray(counts.sum(1)).ravel()
-    information = np.log(counts.data * seen.sum() / (seen[counts.row] * seen[counts.col]))
-    kept = information > 0
-    positive = sparse.csr_matrix((information[kept], (counts.row[kept], counts.col[kept])), counts.shape)
-    vectors = TruncatedSVD(width, random_state=0).fit_transform(positive)
-    return (vectors / vectors.std() * SPREAD).astype(np.float32)
-
-
 def reads(recipe: Recipe) -> set[str]:
     """Names of the tasks that a recipe needs besides its own upstream."""
     return {*TOKENIZED, *CORPORA.get(recipe.vectors, ())}
 
 
-def save_processor(recipe: Recipe, folder: Path, data: Path) -> None:
+def save_processor(recipe: Recipe, folder: Path, data: Path, parts: Path | None = None) -> None:
     """Save the tokenizer of the recipe's architecture."""
-    tokenizer(TOKENIZERS[recipe.architecture], data).save_pretrained(folder)
+    tokenizer(TOKENIZERS[recipe.architecture], data, parts).save_pretrained(folder)
 
 
-def new_model(recipe: Recipe, labels: int, data: Path) -> PreTrainedModel:
+def new_model(recipe: Recipe, labels: int, data: Path, parts: Path | None = None) -> PreTrainedModel:
     """A classifier with random weights drawn from the recipe's seed, on word vectors if the recipe names a source."""
     import torch
 
     torch.manual_seed(recipe.seed)
     model = ARCHITECTURES[recipe.architecture](recipe.width, recipe.depth, labels)
     if recipe.vectors:
-        vectors = word_vectors(TOKENIZERS[recipe.architecture], data, recipe.vectors, recipe.width)
+        vectors = word_vectors(TOKENIZERS[recipe.architecture], data, recipe.vectors, recipe.width, parts)
         with torch.no_grad():
             model.get_input_embeddings().weight.copy_(torch.from_numpy(vectors))
     return model
 
 
-def without_labels(recipe: Recipe, upstream: Encoded, data: Path) -> tuple[PreTrainedModel, dict]:
+def without_labels(
+    recipe: Recipe, upstream: Encoded, data: Path, parts: Path | None = None
+) -> tuple[PreTrainedModel, dict]:
     """A model that learns to fill in masked tokens (Devlin et al., 2019); its labels are never seen."""
     import torch
     from transformers import AutoModelForMaskedLM
 
-    start = new_model(recipe, 2, data)
+    start = new_model(recipe, 2, data, parts)
     model = AutoModelForMaskedLM.from_config(start.config)
     model.base_model.load_state_dict(start.base_model.state_dict(), strict=False)
     model.tie_weights()

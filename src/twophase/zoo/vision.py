@@ -137,7 +137,7 @@ def reads(recipe: Recipe) -> set[str]:
     return set()
 
 
-def save_processor(recipe: Recipe, folder: Path, data: Path) -> None:
+def save_processor(recipe: Recipe, folder: Path, data: Path, parts: Path | None = None) -> None:
     """Save the image processor of every new model here."""
     from transformers import ViTImageProcessorPil
 
@@ -146,7 +146,7 @@ def save_processor(recipe: Recipe, folder: Path, data: Path) -> None:
     ).save_pretrained(folder)
 
 
-def new_model(recipe: Recipe, labels: int, data: Path) -> PreTrainedModel:
+def new_model(recipe: Recipe, labels: int, data: Path, parts: Path | None = None) -> PreTrainedModel:
     """A classifier with random weights drawn from the recipe's seed."""
     import torch
 
@@ -154,7 +154,9 @@ def new_model(recipe: Recipe, labels: int, data: Path) -> PreTrainedModel:
     return ARCHITECTURES[recipe.architecture](recipe.width, recipe.depth, labels)
 
 
-def without_labels(recipe: Recipe, upstream: Encoded, data: Path) -> tuple[PreTrainedModel, dict]:
+def without_labels(
+    recipe: Recipe, upstream: Encoded, data: Path, parts: Path | None = None
+) -> tuple[PreTrainedModel, dict]:
     """A ViT that learns to fill in masked patches (SimMIM, arXiv:2111.09886); its labels are never seen."""
     import torch
     from transformers import ViTForMaskedImageModeling
