@@ -100,9 +100,13 @@ class Seeds:
 
 @dataclass(frozen=True)
 class Zoo:
-    """Recipes by model name; ``include`` None: all of them, else these and their parents."""
+    """Recipes by model name; ``include`` None: all of them, else these and their parents.
+
+    ``common``: fields of every recipe that does not set them itself.
+    """
 
     include: tuple[str, ...] | None
+    common: dict[str, Any]
     models: dict[str, Any]
 
     @property
@@ -110,7 +114,8 @@ class Zoo:
         """Model -> `zoo.Recipe`, parents first: the models of this run."""
         from twophase.zoo import recipes
 
-        return recipes(self.models, None if self.include is None else list(self.include))
+        models = {name: self.common | values for name, values in self.models.items()}
+        return recipes(models, None if self.include is None else list(self.include))
 
 
 @dataclass(frozen=True)
