@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from ..clustering import Clusters, cluster_models
+from ..clustering.sampled import evenly
 from ..published import catalogue, model_recycling
 from ..recall_index import RecallIndex
 from ..reproduction.report import interval
-from ..sampled import evenly
 from . import simulated
 
 VARIANTS = {"cleaned": True, "as_published": False}  # of the published matrix: whether it is cleaned

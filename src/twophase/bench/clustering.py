@@ -19,8 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ..clustering import Clusters, cluster_models
-from ..growing import GrowingClusters
+from ..clustering import Clusters, GrowingClusters, cluster_models
 from ..recall_index import RecallIndex
 from . import simulated
 

@@ -4,9 +4,8 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from twophase.bench import simulated
-from twophase.clustering import cluster_models
+from twophase.clustering import GrowingClusters, cluster_models
 from twophase.errors import UserError
-from twophase.growing import GrowingClusters
 from twophase.published import model_recycling
 from twophase.recall import coarse_recall
 
@@ -37,7 +36,7 @@ def test_a_new_cluster_is_joined_later_and_the_order_of_columns_is_nothing():
     assert two[0].clusters.representatives.equals(two[1].clusters.representatives)
 
 
-def test_the_cost_is_that_of_clusters_not_of_models(monkeypatch):
+def test_the_cost_is_that_of_clusters_not_of_models():
     matrix = simulated.simulate(900, simulated.read("cleaned"))
     clusters = cluster_models(matrix)
     zoo = GrowingClusters(matrix, clusters, members=4)

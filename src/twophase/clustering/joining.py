@@ -18,7 +18,7 @@ from functools import cache
 
 import numpy as np
 
-from .similarity import in_threads
+from ..similarity import in_threads
 
 TILE = 64  # clusters looked at together
 BATCH = 2048  # models compared with the leaders there are, before those among them that lead are known

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twophase import joining
-from twophase.joining import join, lead, nearest, prototypes
+from twophase.clustering import joining
+from twophase.clustering.joining import join, lead, nearest, prototypes
 
 
 def distance(a, b, k):

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..similarity import pair_distances
 from .joining import join, prototypes
 from .linkage import average_linkage
-from .similarity import pair_distances
 
 
 def sampled_clusters(
