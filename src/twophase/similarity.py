@@ -11,7 +11,8 @@ import pandas as pd
 from .errors import UserError
 
 TILE = 64  # models compared at once: their k largest gaps stay in the nearest cache
-ROWS = 64  # models that a thread takes at a time
+TURNS = 32  # of each thread, at most: rows differ in cost
+ROWS = 64  # models that a thread takes at a time, at least
 SMALL = 100_000  # pairs that are not worth a second thread
 
 
@@ -91,8 +92,9 @@ def in_threads(kernel, rows: int, pairs: int, *arguments) -> None:
         return
     from joblib import Parallel, delayed
 
+    size = max(ROWS, rows // (threads() * TURNS))
     Parallel(threads(), prefer="threads")(
-        delayed(kernel)(first, min(first + ROWS, rows), *arguments) for first in range(0, rows, ROWS)
+        delayed(kernel)(first, min(first + size, rows), *arguments) for first in range(0, rows, size)
     )
 
 
