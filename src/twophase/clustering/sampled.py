@@ -1,7 +1,7 @@
 """Clusters of more models than pairs fit in memory: average linkage of a sample, which the others then join.
 
 Time and memory grow with the number of models times that of clusters, not with the pairs of models. How well the result
-agrees with average linkage of all models is measured, not assumed (`bench.clustering.agreement`).
+agrees with average linkage of all models is measured, not assumed (`bench.agreement.agreement`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def sampled_clusters(
         members: of a cluster, that a model is compared with.
 
     Returns:
-        (n,) integers from 0, in no particular order; the same for any order of the datasets and any number of threads.
+        (n,) integers from 0, in no particular order; threads change nothing.
     """
     order = np.argsort(-prior, kind="stable")
     widest = np.argsort(-values.std(axis=1), kind="stable")
