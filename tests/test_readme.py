@@ -96,3 +96,8 @@ def test_the_python_example_runs():
 def test_the_example_on_published_records_runs(published):
     printed = run(example("model_recycling"), TWOPHASE_MIRROR=str(published))
     assert "recall_score" in printed and len(printed.splitlines()) == 12
+
+
+def test_the_example_of_many_models_runs():
+    printed = run(example("GrowingClusters"))
+    assert "3000 models in" in printed and "3003 models in" in printed and printed.count("True") == 10

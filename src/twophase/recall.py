@@ -10,6 +10,7 @@ from .errors import UserError
 from .similarity import check_matrix, cosine_similarity
 
 NORMALIZATIONS = ("exp", "minmax", "none")
+CELLS = 20_000_000  # similarities of singletons to representatives in memory at once: 160 MB
 
 
 def normalize(scores: pd.Series, method: str = "exp") -> pd.Series:
@@ -81,7 +82,7 @@ def coarse_recall(
     labels = clusters.labels.loc[matrix.columns]
     clustered = labels.isin(groups)
     needed = list(labels.index[clustered]) if proxy == "own" else list(representatives)
-    scores = _complete(proxy_scores, needed)
+    scores = complete(proxy_scores, needed)
 
     match = pd.Series(index=matrix.columns, dtype=float)
     if proxy == "own":
@@ -89,9 +90,12 @@ def coarse_recall(
     else:
         match[clustered] = labels[clustered].map(representatives).map(scores)  # Eq. 3
     if not clustered.all():
-        alike = clusters.similarity if singleton_similarity == "eq1" else cosine_similarity(matrix.T)
-        to_representatives = alike.loc[labels.index[~clustered], representatives]
-        match[~clustered] = (to_representatives * scores.loc[representatives].to_numpy()).mean(axis=1)  # Eq. 4
+        alone = labels.index[~clustered]
+        if singleton_similarity == "eq1":
+            match[~clustered] = decayed(clusters, alone, scores.loc[representatives])
+        else:
+            to_representatives = cosine_similarity(matrix.T).loc[alone, representatives]
+            match[~clustered] = (to_representatives * scores.loc[representatives].to_numpy()).mean(axis=1)
 
     prior = matrix.mean()  # acc(m_j)
     table = pd.DataFrame({"prior": prior, "proxy": match, "recall_score": prior * match})  # Eq. 2
@@ -102,8 +106,26 @@ def coarse_recall(
     return table
 
 
-def _complete(scores: pd.Series, needed: list[str]) -> pd.Series:
-    if missing := [name for name in needed if name not in scores.index or pd.isna(scores[name])]:
+def decayed(clusters: Clusters, singletons: pd.Index, scores: pd.Series) -> pd.Series:
+    """Eq. 4: mean over the scored representatives of their proxy score times the similarity to them.
+
+    Args:
+        clusters: of the models.
+        singletons: models that want a score.
+        scores: representative -> proxy score.
+
+    Returns:
+        singleton -> proxy score; the similarity to all representatives is in memory for some singletons at a time.
+    """
+    parts = np.array_split(np.arange(len(singletons)), max(1, len(singletons) * len(scores) // CELLS))
+    return pd.concat(
+        (clusters.alike(singletons[part], scores.index) * scores.to_numpy()).mean(axis=1) for part in parts
+    )
+
+
+def complete(scores: pd.Series, needed: list[str]) -> pd.Series:
+    """The scores of `needed`. Raises UserError where one is missing or outside [0, 1]."""
+    if missing := list(scores.reindex(needed).pipe(lambda found: found.index[found.isna()])):
         raise UserError(
             f"proxy scores of {missing[:5]} are missing; they are needed for {len(needed)} models: {needed[:5]}…"
         )

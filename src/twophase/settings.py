@@ -17,11 +17,12 @@ class Proxy:
 
 @dataclass(frozen=True)
 class Clustering:
-    """How models are grouped; ``n_clusters`` None: by the domain's ``cut``."""
+    """How models are grouped; ``n_clusters`` None: by the domain's ``cut``. ``exact_up_to``: see `cluster_models`."""
 
     method: str
     k: int
     n_clusters: int | None
+    exact_up_to: int
 
 
 @dataclass(frozen=True)

@@ -107,6 +107,7 @@ def _check_numbers(params: Params) -> None:
             raise unknown(f"{key} {got!r}", got, choices)
     _at_least("seed", params.seed, 0)
     _at_least("clustering.k", params.clustering.k, 1)
+    _at_least("clustering.exact_up_to", params.clustering.exact_up_to, 1)
     _at_least("recall.top", params.recall.top, 1)
     _at_least("recall.epochs_per_proxy", params.recall.epochs_per_proxy, 0)
     _at_least("selection.threshold", params.selection.threshold, 0)

@@ -128,7 +128,7 @@ class Evidence:
         """Clusters made without the target, as configured; options override `cluster_models`'s."""
         chosen, matrix = self.params.clustering, self.matrix(target)
         given = {"k": min(chosen.k, len(matrix)), "method": chosen.method, "n_clusters": chosen.n_clusters,
-                 "threshold": self.cut, "seed": self.params.seed}  # fmt: skip
+                 "threshold": self.cut, "seed": self.params.seed, "exact_up_to": chosen.exact_up_to}  # fmt: skip
         if "similarity" in options:
             return cluster_models(matrix, **(given | options))
         key = (target, tuple(sorted(options.items())))

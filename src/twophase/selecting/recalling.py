@@ -58,7 +58,7 @@ def recall(
     matrix = shelf.records.matrix()
     clusters = cluster_models(
         matrix, min(given.clustering.k, len(check_matrix(matrix))), method=given.clustering.method, threshold=shelf.cut,
-        n_clusters=given.clustering.n_clusters, seed=given.seed,
+        n_clusters=given.clustering.n_clusters, seed=given.seed, exact_up_to=given.clustering.exact_up_to,
     )  # fmt: skip
     if not clusters.non_singletons:
         return _by_proxy(given, shelf, task_folder, progress)
@@ -89,6 +89,8 @@ def recall(
         )
     table = _table(given, matrix, clusters, found, failures)
     how = f"{len(seconds)} representatives of {clusters.labels.nunique()} clusters scored by {given.proxy.name}"
+    if clusters.method == "sampled":
+        how += f" (average linkage of {given.clustering.exact_up_to} models, which the others joined)"
     return Recalled(table, seconds, failures, how)
 
 
@@ -99,10 +101,7 @@ def _table(given: Settings, matrix: pd.DataFrame, clusters: Clusters, found: dic
     representatives = clusters.representatives.copy()
     for label, (model, _) in found.items():
         representatives[label] = model
-    labels = clusters.labels[kept]
-    usable = Clusters(
-        labels, representatives[representatives.index.isin(labels)], clusters.similarity.loc[kept, kept], clusters.method
-    )  # fmt: skip
+    usable = clusters.among(kept, representatives)
     scores = pd.Series({model: score for model, score in found.values()})
     table = coarse_recall(matrix[kept], usable, normalize(scores, given.proxy.normalization), top=1)
     table = table.drop(index=[model for model in failures if model in table.index])

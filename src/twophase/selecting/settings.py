@@ -129,7 +129,8 @@ def _check(given: Settings) -> None:
             raise unknown(f"proxy.{key} {got!r}", got, PROXIES)
     least = {
         "seed": 0, "recall.top": 1, "recall.epochs_per_proxy": 0, "selection.threshold": 0, "selection.n_trends": 1,
-        "clustering.k": 1, "clustering.n_clusters": 1, "training.epochs": 1, "training.batch_size": 1,
+        "clustering.k": 1, "clustering.n_clusters": 1, "clustering.exact_up_to": 1, "training.epochs": 1,
+        "training.batch_size": 1,
     }  # fmt: skip
     for key, low in least.items():
         value: Any = given
