@@ -25,7 +25,7 @@ repro: .venv/installed ## run what is missing or stale (installs first)
 
 from-scratch: .venv/installed ## run everything, with an empty cell store (kept afterwards)
 	@folder=$$(mktemp -d) && trap "rm -rf $$folder" EXIT && TWOPHASE_CACHE=$$folder dvc repro --force && \
-	cp -r $$folder/. "$$(python -c 'from twophase.store import Store; print(Store().root)')"
+	cp -r $$folder/. "$$(python -c 'from twophase.store import cache_folder; print(cache_folder())')"
 
 smoke: .venv/installed ## the same stages on a handful of models, in a clone under build/smoke (about four minutes)
 	rm -rf build/smoke && git clone -q . build/smoke
