@@ -56,8 +56,9 @@ def test_a_killed_workers_items_are_submitted_again(tmp_path):
     assert results == [0, 10, 20, 30, 40, 50]
 
 
-def test_an_item_that_always_kills_its_worker_is_given_up_and_harms_no_other():
-    results = parallel_map(always_killed, range(5), 2)
+@pytest.mark.parametrize("workers", [2, 5])
+def test_an_item_that_always_kills_its_worker_is_given_up_and_harms_no_other(workers):
+    results = parallel_map(always_killed, range(5), workers)
     assert isinstance(results[1], Failure)
     assert "killed" in results[1].reason
     assert [results[n] for n in (0, 2, 3, 4)] == [0, 2, 3, 4]

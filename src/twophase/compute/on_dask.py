@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,14 +23,15 @@ from .threads import SINGLE
 
 AHEAD = 2  # tasks a worker that are handed over to a joined cluster: it may start more workers for those that wait
 WAIT = 30  # seconds for a cluster to answer
+PATIENCE = 1.0  # seconds for workers to end by themselves
 REFRESH = 2.0  # seconds after which it is asked again how many workers it has
 
 
 def run(function: Callable, items: list[Any], engine: Engine) -> Iterator[tuple[int, Any]]:
     """Tasks in flight for every worker of the cluster; results as they come."""
+    cluster = _open(engine)
     import distributed
 
-    cluster = _open(engine)
     waiting, suspects, alone = list(range(len(items)))[::-1], [], set()
     kills = [0] * len(items)
     in_flight: dict[Any, int] = {}
@@ -117,10 +119,23 @@ class _Cluster:
             self.close()
 
     def close(self) -> None:
+        """Leave the cluster; one of this machine ends at once, whatever its workers are at."""
         with contextlib.suppress(Exception):
             self.client.close(timeout=1)
-            if self.own is not None:
-                self.own.close(timeout=1)
+        if self.own is None:
+            return
+        import psutil
+
+        pids = [nanny.pid for nanny in self.own.workers.values()]
+        workers = [psutil.Process(pid) for pid in pids if pid and psutil.pid_exists(pid)]
+        # it waits for tasks, and a worker that is killed before it closes would be started again
+        closing = threading.Thread(target=self.own.close, daemon=True)
+        closing.start()
+        closing.join(PATIENCE)
+        for worker in workers:
+            with contextlib.suppress(psutil.Error):
+                worker.kill()
+        closing.join(WAIT)
 
     @contextlib.contextmanager
     def _answering(self) -> Iterator[None]:
@@ -163,7 +178,8 @@ def _started(engine: Engine) -> _Cluster:
     # every death of a worker is told at once, and counted here
     with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
         cluster = distributed.LocalCluster(
-            n_workers=worker_count(engine.workers), threads_per_worker=1, memory_limit=None, dashboard_address=None, env=SINGLE,
+            n_workers=worker_count(engine.workers), threads_per_worker=1, memory_limit=None, env=SINGLE,
+            dashboard_address="127.0.0.1:0", preload=[f"{__package__}.deaf"],
             resources={"GPU": engine.gpus_per_task} if engine.gpus_per_task else None, silence_logs=logging.CRITICAL,
         )  # fmt: skip
     return _Cluster(engine, distributed.Client(cluster, timeout=WAIT, set_as_default=False), cluster)

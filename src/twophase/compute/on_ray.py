@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,6 +14,7 @@ from .engines import Engine, not_installed, worker_count
 from .failure import KILLED, MOST_KILLS, Failure, failure
 
 AHEAD = 2  # tasks a slot that are handed over: a cluster may grow for those that wait
+WAIT = 10  # seconds for a cluster to answer
 REFRESH = 2.0  # seconds after which it is asked again how large it is
 
 
@@ -88,17 +90,36 @@ def _joined(engine: Engine) -> Any:
             return ray
         ray.shutdown()
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is told to anybody
+    _reach(engine)
     options: dict[str, Any] = {"address": engine.address or "local", "log_to_driver": False, "logging_level": "error"}
     if not engine.address:
         cores = max(1, round(worker_count(engine.workers) * engine.cpus_per_task))
         options |= {"num_cpus": cores, "include_dashboard": False}
     try:
         ray.init(**options)
-    except (ConnectionError, ValueError, RuntimeError, OSError, ImportError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise UserError(
-            f"no Ray cluster at {engine.address!r} ({reason}); start one with `ray start --head`, or leave compute.address out to "
-            "compute on this machine." if engine.address else f"Ray cannot be started on this machine ({reason})."
-        ) from error  # fmt: skip
+    except (ValueError, RuntimeError, OSError, ImportError) as error:
+        raise _none_at(engine, error) from error
     _of[:] = [asked]
     return ray
+
+
+def _reach(engine: Engine) -> None:
+    """Raise UserError where nothing listens, which Ray itself would try for minutes."""
+    host, _, port = (engine.address or "").rpartition("//")[2].rpartition(":")
+    if host and port.isdigit():
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=WAIT).close()
+        except OSError as error:
+            raise _none_at(engine, error) from error
+
+
+def _none_at(engine: Engine, error: Exception) -> UserError:
+    reason = next(iter(str(error).splitlines()), type(error).__name__)
+    if not engine.address:
+        return UserError(
+            f"Ray cannot be started on this machine ({reason}); compute=local or compute=dask does without it."
+        )
+    return UserError(
+        f"no Ray cluster at {engine.address!r} ({reason}); start one with `ray start --head`, or leave compute.address out to "
+        "compute on this machine. A cluster that asks for a token wants RAY_AUTH_MODE=token here, and its ~/.ray/auth_token."
+    )
