@@ -323,10 +323,11 @@ def test_a_dask_cluster_is_joined_and_a_killed_worker_costs_its_item(scheduler, 
         assert parallel_map(product, range(2)) == [product(0), product(1)]
 
 
-def test_dask_tasks_that_hold_a_gpu_go_where_one_is(scheduler):
+def test_dask_tasks_that_hold_a_gpu_go_where_one_is(scheduler, monkeypatch):
     with using(Engine("dask", address=str(scheduler[0]), gpus_per_task=1)):
         assert width() == 1
         assert len({process for *_, process, _ in parallel_map(device, [0.1] * 4)}) == 1
+    monkeypatch.setattr(on_dask, "WAIT", 1)
     with (
         using(Engine("dask", address=str(scheduler[0]), gpus_per_task=2)),
         pytest.raises(UserError, match="has 2 of .* GPU"),
@@ -356,6 +357,8 @@ def test_a_ray_cluster_is_joined(head, tmp_path, monkeypatch):
         assert parallel_map(killed_once, [(n, tmp_path) for n in range(6)]) == [0, 10, 20, 30, 40, 50]
     with using(Engine("ray", address=head, workers=1)):
         assert width() == 1
+        (_, end, *_), (second, *_) = sorted(parallel_map(device, [0.3] * 2))
+        assert second >= end
 
 
 def test_ray_tasks_share_a_gpu_as_they_are_told(head):

@@ -54,17 +54,17 @@ def run(function: Callable, items: list[Any], engine: Engine) -> Iterator[tuple[
             if not in_flight:
                 continue
             future = next(completed)
-            index, error = in_flight.pop(future), cluster.error(future)
-            if not isinstance(error, distributed.KilledWorker):
-                result = failure(error) if error else away.unpack(future.result())
-                future.release()
-                yield index, result
-                continue
-            kills[index] += error.allowed_failures + 1
-            if index in alone:
-                yield index, Failure(KILLED)
-            else:
-                (waiting if kills[index] < MOST_KILLS else suspects).append(index)
+            index = in_flight.pop(future)
+            try:
+                result = cluster.result(future)
+            except distributed.KilledWorker as error:
+                kills[index] += error.allowed_failures + 1
+                if index not in alone:
+                    (waiting if kills[index] < MOST_KILLS else suspects).append(index)
+                    continue
+                result = Failure(KILLED)
+            future.release()
+            yield index, result
     except BaseException:
         cluster.stop(list(in_flight))
         raise
@@ -83,18 +83,25 @@ class _Cluster:
     def width(self, ahead: int = 1) -> int:
         """How many tasks to hand over, `ahead` of them a worker of a joined cluster; at least one, workers may come yet."""
         if time.monotonic() - self._asked >= REFRESH:
-            with self._answering():
-                workers = self.client.scheduler_info()["workers"].values()
-            held = self.engine.gpus_per_task
-            able = [one for one in workers if one["resources"].get("GPU", 0) >= held]
-            if workers and not able:
-                raise UserError(
-                    f"no worker of the Dask cluster has {held:g} of the resource GPU; start workers with `dask worker --resources "
-                    f"GPU=1`, or lower compute.gpus_per_task."
-                )
-            self._width, self._asked = len(able), time.monotonic()
+            self._width, self._asked = self._able(), time.monotonic()
         most = self._width * (1 if self.own else ahead)
         return max(1, most if self.own or self.engine.workers is None else min(most, self.engine.workers))
+
+    def _able(self) -> int:
+        """How many workers can take a task; 0 if there are none yet. One that was killed is given time to come back."""
+        held, deadline = self.engine.gpus_per_task, time.monotonic() + WAIT
+        while True:
+            with self._answering():
+                workers = self.client.scheduler_info()["workers"].values()
+            able = sum(one["resources"].get("GPU", 0) >= held for one in workers)
+            if able or not workers:
+                return able
+            if time.monotonic() > deadline:
+                raise UserError(
+                    f"no worker of the Dask cluster has {held:g} of the resource GPU; start workers with `dask worker --resources "
+                    "GPU=1`, or lower compute.gpus_per_task."
+                )
+            time.sleep(0.2)
 
     def submit(self, packed: bytes) -> Any:
         import dask
@@ -104,12 +111,19 @@ class _Cluster:
         with self._answering(), dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):
             return self.client.submit(away.run, packed, pure=False, resources=held)
 
-    def error(self, future: Any) -> BaseException | None:
-        """What a future that is done has raised."""
+    def result(self, future: Any) -> Any:
+        """What a future that is done has returned, or the failure that its exception is; raises KilledWorker."""
+        import distributed
+
         with self._answering():
             if future.cancelled():
                 raise OSError("it has ended")
-            return future.exception()
+            error = future.exception()
+            if error is None:
+                return away.unpack(future.result())
+        if isinstance(error, distributed.KilledWorker):
+            raise error
+        return failure(error)
 
     def stop(self, futures: list[Any]) -> None:
         """Cancel what has not begun; on this machine, end what has."""
@@ -139,9 +153,11 @@ class _Cluster:
 
     @contextlib.contextmanager
     def _answering(self) -> Iterator[None]:
+        from distributed.client import FutureCancelledError
+
         try:
             yield
-        except OSError as error:
+        except (OSError, FutureCancelledError) as error:
             where = self.engine.address or "of this machine"
             raise UserError(
                 f"the Dask cluster {where} no longer answers ({error}); what was finished is kept: start the cluster, and repeat "
@@ -176,13 +192,19 @@ def _started(engine: Engine) -> _Cluster:
     import distributed
 
     # every death of a worker is told at once, and counted here
-    with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
-        cluster = distributed.LocalCluster(
-            n_workers=worker_count(engine.workers), threads_per_worker=1, memory_limit=None, env=SINGLE,
-            dashboard_address="127.0.0.1:0", preload=[f"{__package__}.deaf"],
-            resources={"GPU": engine.gpus_per_task} if engine.gpus_per_task else None, silence_logs=logging.CRITICAL,
-        )  # fmt: skip
-    return _Cluster(engine, distributed.Client(cluster, timeout=WAIT, set_as_default=False), cluster)
+    try:
+        with dask.config.set({"distributed.scheduler.allowed-failures": 0}):
+            cluster = distributed.LocalCluster(
+                n_workers=worker_count(engine.workers), threads_per_worker=1, memory_limit=None, env=SINGLE,
+                dashboard_address="127.0.0.1:0", preload=[f"{__package__}.deaf"],
+                resources={"GPU": engine.gpus_per_task} if engine.gpus_per_task else None, silence_logs=logging.CRITICAL,
+            )  # fmt: skip
+        return _Cluster(engine, distributed.Client(cluster, timeout=WAIT, set_as_default=False), cluster)
+    except (OSError, RuntimeError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise UserError(
+            f"no Dask cluster can be started on this machine ({reason}); compute=local does without it."
+        ) from error
 
 
 def _joined(engine: Engine) -> _Cluster:

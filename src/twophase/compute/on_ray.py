@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import time
@@ -25,11 +26,13 @@ def run(function: Callable, items: list[Any], engine: Engine) -> Iterator[tuple[
         away.run
     )
     waiting, in_flight = list(range(len(items)))[::-1], {}
+    slots(engine)  # raises where none could ever run
     most, asked = 0, -REFRESH
     try:
         while waiting or in_flight:
             if time.monotonic() - asked >= REFRESH:
-                most, asked = AHEAD * slots(engine), time.monotonic()
+                # at least one: a machine that was lost may come back
+                most, asked = max(1, _room(ray, engine, AHEAD)), time.monotonic()
             while waiting and len(in_flight) < most:
                 index = waiting.pop()
                 try:
@@ -43,7 +46,8 @@ def run(function: Callable, items: list[Any], engine: Engine) -> Iterator[tuple[
                     yield in_flight.pop(reference), _result(ray, reference)
     finally:
         for reference in in_flight:
-            ray.cancel(reference, force=True)
+            with contextlib.suppress(Exception):  # a cluster that is lost
+                ray.cancel(reference, force=True)
 
 
 def _result(ray: Any, reference: Any) -> Any:
@@ -62,15 +66,22 @@ def slots(engine: Engine) -> int:
     Raises:
         UserError: it has less than one task holds.
     """
-    held = _joined(engine).cluster_resources()
-    count = int(held.get("CPU", 0) / engine.cpus_per_task)
-    if engine.gpus_per_task:
-        count = min(count, int(held.get("GPU", 0) / engine.gpus_per_task))
-    if not count:
+    ray = _joined(engine)
+    if not (count := _room(ray, engine)):
+        held = ray.cluster_resources()
         raise UserError(
             f"the Ray cluster has {held.get('CPU', 0):g} CPUs and {held.get('GPU', 0):g} GPUs, less than one task holds "
             f"({engine.cpus_per_task:g} and {engine.gpus_per_task:g}); lower compute.cpus_per_task or compute.gpus_per_task."
         )
+    return count
+
+
+def _room(ray: Any, engine: Engine, ahead: int = 1) -> int:
+    held = ray.cluster_resources()
+    count = int(held.get("CPU", 0) / engine.cpus_per_task)
+    if engine.gpus_per_task:
+        count = min(count, int(held.get("GPU", 0) / engine.gpus_per_task))
+    count *= ahead
     return min(count, engine.workers) if engine.address and engine.workers else count
 
 
