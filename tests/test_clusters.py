@@ -369,7 +369,7 @@ def test_ray_tasks_share_a_gpu_as_they_are_told(head):
         return second < end
 
     second_begins_before_the_first_ends(0.5, 0)  # workers are there
-    assert second_begins_before_the_first_ends(0.5, 0.7)
+    assert second_begins_before_the_first_ends(0.5, 1.0)
     assert not second_begins_before_the_first_ends(1, 0.3)
 
 

@@ -79,7 +79,7 @@ def test_another_machine_reads_the_folder(url, tmp_path, monkeypatch):
     assert sorted(path.name for path in (tmp_path / "out").rglob("*") if path.is_file()) == ["config.json", "model.bin"]
 
 
-@pytest.mark.parametrize("harm", ["truncate", "remove", "marker", "escape"])
+@pytest.mark.parametrize("harm", ["truncate", "remove", "marker", "../../../escaped", "{tmp_path}/escaped"])
 def test_a_damaged_folder_counts_as_missing_and_is_replaced(url, tmp_path, monkeypatch, harm):
     store = Store()
     store.put_folder("models", KEY, fill)
@@ -94,10 +94,13 @@ def test_a_damaged_folder_counts_as_missing_and_is_replaced(url, tmp_path, monke
         files.pipe_file(marker, b'{"files": {')
     else:
         listed = json.loads(files.cat_file(marker))
-        listed["files"]["../../../escaped"] = "0"
+        listed["files"][harm.format(tmp_path=tmp_path)] = "0"
         files.pipe_file(marker, json.dumps(listed).encode())
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another"))
-    assert store.get_folder("models", KEY) is not None or harm in ("marker", "escape")  # this machine has its copy
+    assert store.get_folder("models", KEY) is None or harm in (
+        "truncate",
+        "remove",
+    )  # of which this machine has its copy
     assert Store().get_folder("models", KEY) is None
     assert not list(tmp_path.rglob("escaped"))
     kept = Store().put_folder("models", KEY, fill)
@@ -130,6 +133,9 @@ def test_an_interrupted_put_leaves_nothing_that_can_be_read(url, tmp_path, monke
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another"))
     assert Store().get_folder("models", KEY) is None
     assert Store().get("cells", KEY) is None
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "platform"))
+    assert Store().put_folder("models", KEY, lambda folder: pytest.fail("it was built")).is_dir()
+    Store().clear()
     Store().put("cells", KEY, 2)
     assert (Store().put_folder("models", KEY, fill) / "config.json").is_file()
     assert (Store().get("cells", KEY), Store().get_folder("models", KEY) is None) == (2, False)

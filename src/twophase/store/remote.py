@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -74,33 +75,31 @@ class Remote:
 
         def fetch(folder: Path) -> None:
             for inside in files:
-                found = None if ".." in PurePosixPath(inside).parts else self._bytes(_below(name, marker, inside))
-                if found is None:
+                outside = PurePosixPath(inside).is_absolute() or ".." in PurePosixPath(inside).parts
+                if outside or (found := self._bytes(_below(name, marker, inside))) is None:
                     raise _Damaged
                 (folder / inside).parent.mkdir(parents=True, exist_ok=True)
                 (folder / inside).write_bytes(found)
             if contents(folder) != files:
                 raise _Damaged
 
-        self._forget(name)  # a copy of what was made anew elsewhere
+        if copy is not None:  # of what was made anew elsewhere
+            shutil.rmtree(copy, ignore_errors=True)
         try:
-            return self._copies.put_folder(name, None, fetch)
+            return self._copies.put_folder(name, json.loads(marker).get("key"), fetch)
         except _Damaged:
             return None
 
     def put_folder(self, name: str, key: Any, build: Callable[[Path], Any]) -> Path:
         if (kept := self.get_folder(name)) is not None:
             return kept
-        self._forget(name)
-        copy = self._copies.put_folder(name, key, build)
+        # after a put that was interrupted the copy is there
+        copy = self._copies.get_folder(name) or self._copies.put_folder(name, key, build)
         marker = (copy / MARKER).read_text(encoding="utf-8")
         for inside in contents(copy):
             self._put(_below(name, marker, inside), (copy / inside).read_bytes())
         self.write(f"{name}/{MARKER}", marker)
         return copy
-
-    def _forget(self, name: str) -> None:
-        shutil.rmtree(self._copies.path(name), ignore_errors=True)
 
     def sizes(self) -> list[int]:
         return [facts["size"] for facts in self._entries().values()]
