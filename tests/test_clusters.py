@@ -35,7 +35,7 @@ def token():
         yield
 
 
-def until(true, seconds=60):
+def until(true, seconds=180):
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline, "it did not come about"
@@ -266,11 +266,11 @@ def test_what_was_started_here_ends_with_the_map(name, sent, tmp_path):
         below = psutil.Process(process.pid).children(recursive=True)
         assert {int(path.name) for path in begun.iterdir()} <= {child.pid for child in below}
         os.killpg(process.pid, sent) if sent == signal.SIGINT else process.kill()
-        printed, errors = process.communicate(timeout=30)
+        printed, errors = process.communicate(timeout=90)
     if sent == signal.SIGINT:
         assert errors.splitlines()[-1] == "KeyboardInterrupt" and errors.count("Traceback") == 1, errors
         assert printed == ""
-    assert psutil.wait_procs(below, timeout=20)[1] == []
+    assert psutil.wait_procs(below, timeout=60)[1] == []
 
 
 def test_ctrl_c_saves_what_a_cluster_has_done(small, tmp_path):
@@ -279,10 +279,10 @@ def test_ctrl_c_saves_what_a_cluster_has_done(small, tmp_path):
         until(lambda: list((tmp_path / "run").glob("checkpoints/*/*.pt")))
         below = psutil.Process(process.pid).children(recursive=True)
         os.killpg(process.pid, signal.SIGINT)
-        printed, errors = process.communicate(timeout=60)
+        printed, errors = process.communicate(timeout=90)
     assert process.returncode == 130 and "the same command goes on" in errors and "Traceback" not in errors, errors
     assert "best so far" in errors and (tmp_path / "run" / "model" / "config.json").is_file(), printed
-    assert psutil.wait_procs(below, timeout=20)[1] == []
+    assert psutil.wait_procs(below, timeout=60)[1] == []
 
 
 @contextlib.contextmanager
