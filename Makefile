@@ -13,7 +13,7 @@ install: .venv/installed ## make .venv and install the package with the locked v
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	python -m pip install --disable-pip-version-check --progress-bar off -q -c constraints.txt -e ".[cards,dev]"
+	python -m pip install --disable-pip-version-check --progress-bar off -q -c constraints.txt -e ".[cards,dask,dev,ray,slurm]"
 	touch .venv/installed
 
 params: .venv/installed ## write params.yaml from conf/ (after every edit there)
@@ -25,7 +25,7 @@ repro: .venv/installed ## run what is missing or stale (installs first)
 
 from-scratch: .venv/installed ## run everything, with an empty cell store (kept afterwards)
 	@folder=$$(mktemp -d) && trap "rm -rf $$folder" EXIT && TWOPHASE_CACHE=$$folder python -m twophase.repro --force && \
-	cp -r $$folder/. "$$(python -c 'from twophase.store import Store; print(Store().root)')"
+	cp -r $$folder/. "$$(python -c 'from twophase.store import cache_folder; print(cache_folder())')"
 
 smoke: .venv/installed ## the same stages on a handful of models, in a clone under build/smoke (about four minutes)
 	rm -rf build/smoke && git clone -q . build/smoke
@@ -60,7 +60,7 @@ clean: .venv/installed ## remove the cell store (asks first) and what builds lef
 
 lock: .venv/installed ## resolve pyproject.toml anew into constraints.txt
 	@report=$$(mktemp) && trap "rm -f $$report" EXIT && \
-	python -m pip install -q --disable-pip-version-check --dry-run --ignore-installed --report $$report ".[cards,dev]" && \
+	python -m pip install -q --disable-pip-version-check --dry-run --ignore-installed --report $$report ".[cards,dask,dev,ray,slurm]" && \
 	{ grep '^#' constraints.txt; python -c "import json, re, sys; \
 	rows = [item['metadata'] for item in json.load(open(sys.argv[1]))['install']]; \
 	print(*sorted(re.sub('[-_.]+', '-', row['name'].lower()) + '==' + row['version'].split('+')[0] for row in rows \

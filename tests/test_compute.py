@@ -5,55 +5,13 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
+from mapped import always_killed, killed_once, odd_fails, product, square, threads
 
 from twophase.compute import Failure, parallel_map, worker_count
 from twophase.errors import UserError
-
-
-def square(number):
-    time.sleep(0.05 * (number % 3))
-    return number * number
-
-
-def odd_fails(number):
-    if number % 2:
-        raise ValueError(f"{number} is odd\nand more")
-    return number
-
-
-def product(seed):
-    """Sums whose last bit depends on how many threads share the work."""
-    random = np.random.default_rng(seed)
-    left, right = random.normal(size=(2, 400, 400)).astype(np.float32)
-    return (left @ right).sum().item(), float(np.linalg.svd(left[:60, :60])[1].sum())
-
-
-def threads(_):
-    import torch
-    from threadpoolctl import threadpool_info
-
-    return torch.get_num_threads(), max(pool["num_threads"] for pool in threadpool_info())
-
-
-def killed_once(item):
-    number, folder = item
-    mark = Path(folder) / str(number)
-    if number == 2 and not mark.exists():
-        mark.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return number * 10
-
-
-def always_killed(number):
-    if number == 1:
-        os.kill(os.getpid(), signal.SIGKILL)
-    time.sleep(0.1)
-    return number
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
@@ -98,8 +56,9 @@ def test_a_killed_workers_items_are_submitted_again(tmp_path):
     assert results == [0, 10, 20, 30, 40, 50]
 
 
-def test_an_item_that_always_kills_its_worker_is_given_up_and_harms_no_other():
-    results = parallel_map(always_killed, range(5), 2)
+@pytest.mark.parametrize("workers", [2, 5])
+def test_an_item_that_always_kills_its_worker_is_given_up_and_harms_no_other(workers):
+    results = parallel_map(always_killed, range(5), workers)
     assert isinstance(results[1], Failure)
     assert "killed" in results[1].reason
     assert [results[n] for n in (0, 2, 3, 4)] == [0, 2, 3, 4]

@@ -303,6 +303,18 @@ def test_one_worker_and_an_empty_store_give_the_same_bits(project):
     assert (project.folder / "results/manifest.json").read_text() == manifest
 
 
+def test_the_choice_of_an_engine_makes_nothing_stale_and_no_other_result(project):
+    """What a cluster builds is what dvc.lock and params.yaml, which are committed, say already."""
+    engine = {"TWOPHASE_COMPUTE": "compute=dask compute.workers=2"}
+    assert "Running stage" not in project.dvc("repro", *PIPELINE, **engine)
+    shutil.rmtree(project.store / "models")
+    again = ("repro", "--force", "--single-item", "zoo@cv")
+    assert "unknown compute 'dusk'" in project.dvc(*again, code=255, TWOPHASE_COMPUTE="compute=dusk")
+    project.dvc(*again, **engine)
+    assert len(list((project.store / "models").glob("*/*"))) == 6
+    assert project.git("status", "--porcelain") == ""
+
+
 def test_a_broken_model_is_a_failure_with_its_reason_and_ends_nothing(project):
     weights = project.folder / "zoo/cv/vit-latin/model.safetensors"
     weights.unlink()  # a link or copy of DVC's: never write into it

@@ -1,5 +1,6 @@
 """One list of packages (pyproject.toml), one of versions (constraints.txt): all else points to them."""
 
+import itertools
 import re
 import subprocess
 import tomllib
@@ -14,7 +15,9 @@ from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-DIRECT = [Requirement(line) for line in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]]
+EXTRAS = PROJECT["optional-dependencies"]
+DIRECT = [Requirement(line) for line in {*PROJECT["dependencies"], *itertools.chain(*EXTRAS.values())}]
+DIRECT = sorted(DIRECT, key=lambda requirement: requirement.name)
 LINES = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
 PINS = dict(line.split("==") for line in LINES)
 
@@ -37,8 +40,9 @@ def test_conda_takes_the_python_of_the_package():
 
 
 def test_conda_installs_this_package_once_under_the_lock_and_lists_nothing_else():
-    assert pip_lines() == ["-c constraints.txt", "-e .[cards,dev]"]
-    assert "dev" in PROJECT["optional-dependencies"]
+    everything = f".[{','.join(sorted(EXTRAS))}]"
+    assert pip_lines() == ["-c constraints.txt", f"-e {everything}"]
+    assert (ROOT / "Makefile").read_text().count(f'"{everything}"') == 2  # install and lock
     assert conda()["name"] == PROJECT["name"]
 
 

@@ -26,8 +26,9 @@ EXAMPLES = """examples:
   twophase models list                     the zoo and how each model is made
   twophase doctor                          is everything here, and is params.yaml in step with conf/?
 
-TWOPHASE_CACHE names the folder of the cell store, TWOPHASE_WORKERS the number of processes, TWOPHASE_MIRROR a folder
-to read published records from instead of downloading them.
+TWOPHASE_CACHE names the folder or URL of the cell store, TWOPHASE_COMPUTE where is computed ("compute=ray", see
+conf/compute/), TWOPHASE_WORKERS the number of processes, TWOPHASE_MIRROR a folder to read published records from instead
+of downloading them.
 """
 
 

@@ -50,16 +50,13 @@ def _machine() -> str:
 def _store(faults: list[str]) -> str:
     from twophase.store import Store
 
-    store = Store()
     try:
+        store = Store()
+        store.probe()
         files, size = store.size()
-        store.root.mkdir(parents=True, exist_ok=True)
-        probe = store.root / ".probe"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        faults.append(f"the store {store.root} cannot be used ({error}): name another folder in TWOPHASE_CACHE")
-        return f"{store.root}"
+    except UserError as error:
+        faults.append(str(error))
+        return "out of order"
     return f"{store.root}, {files} files, {size / 1e6:.1f} MB"
 
 

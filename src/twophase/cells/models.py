@@ -34,13 +34,12 @@ def build_zoo(params: Params, domain: str, data: Path, folder: Path) -> None:
             built |= {name: kept for name in ready if (kept := store.get_folder("models", keys[name]))}
             reasons |= {n: f"its parent {recipes[n].parent} failed" for n in ready if recipes[n].parent in reasons}
             missing = [name for name in ready if name not in built | reasons]
-            items = [(store.root, keys[n], recipes[n], data, built.get(recipes[n].parent), parts) for n in missing]
+            items = [(store.root, keys[n], recipes[n], data, keys.get(recipes[n].parent), parts) for n in missing]
             made = parallel_map(build_model, items, description=f"{domain} zoo")
-            for name, result in zip(missing, made, strict=True):
-                if isinstance(result, Failure):
-                    reasons[name] = result.reason
-                else:
-                    built[name] = result
+            reasons |= {
+                n: result.reason for n, result in zip(missing, made, strict=True) if isinstance(result, Failure)
+            }
+            built |= {n: _kept(store, keys[n]) for n in missing if n not in reasons}
     if not built:
         raise UserError(
             f"no model of the {domain} zoo could be built; the first reason: {next(iter(reasons.values()))}"
@@ -71,13 +70,23 @@ def zoo_key(recipe: Any, recipes: dict[str, Any], data: Path) -> dict:
     }
 
 
-def build_model(item: tuple[Path, dict, Any, Path, Path | None, str]) -> Path:
+def build_model(item: tuple[Path | str, dict, Any, Path, dict | None, str]) -> None:
+    """Build a model into the store, which may be all that the worker's machine and this one share with the data."""
     from twophase import zoo
 
     root, key, recipe, data, parent, parts = item
-    return Store(root).put_folder(
-        "models", key, lambda folder: zoo.build(recipe, folder, data, parent=parent, parts=_parts(parts))
-    )
+    store = Store(root)
+    started = _kept(store, parent) if parent else None
+    store.put_folder("models", key, lambda folder: zoo.build(recipe, folder, data, parent=started, parts=_parts(parts)))
+
+
+def _kept(store: Store, key: dict) -> Path:
+    if (folder := store.get_folder("models", key)) is None:
+        raise UserError(
+            f"the model {key['recipe']['name']} was built but is not in the store {store.root}: workers on other machines must "
+            "have the same store; name a folder that they share, or a URL, in TWOPHASE_CACHE"
+        )
+    return folder
 
 
 def _shared(recipes: list[Any], data: Path, domain: str) -> str:

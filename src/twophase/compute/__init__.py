@@ -18,7 +18,7 @@ from .threads import single_thread
 
 __all__ = [
     "ENGINES", "Engine", "Failure", "asked", "chosen", "die_with_launcher", "imap", "parallel_map", "single_thread", "using",
-    "worker_count",
+    "width", "worker_count",
 ]  # fmt: skip
 
 
@@ -80,3 +80,17 @@ def imap(function: Callable[[Any], Any], items: Iterable[Any], workers: int | No
 
         alone = engine.engine == "serial" or count == 1
         yield from local.serial(function, items) if alone else local.processes(function, items, count)
+
+
+def width() -> int:
+    """How many items the chosen engine computes at the same time, now."""
+    engine = chosen()
+    if engine.engine == "ray":
+        from . import on_ray
+
+        return on_ray.slots(engine)
+    if engine.engine == "dask":
+        from . import on_dask
+
+        return on_dask.slots(engine)
+    return 1 if engine.engine == "serial" else worker_count(engine.workers)

@@ -25,11 +25,12 @@ class Engine:
 
     Attributes:
         engine: "serial" (in this process), "local" (processes of this machine), "ray" or "dask" (a cluster's workers).
-        workers: processes; None: TWOPHASE_WORKERS, else the cores that this process may use. A cluster that is joined
-            has as many as it has.
-        address: of a running cluster (Ray: "auto" or "ray://host:10001"; Dask: "tcp://host:8786" or the path of a scheduler
-            file); None starts one on this machine.
-        cpus_per_task, gpus_per_task: what a task holds of a cluster (of Dask's workers: of their resource "GPU").
+        workers: processes; None: TWOPHASE_WORKERS, else the cores that this process may use. Of a cluster that is joined:
+            the most tasks to hand over at once; None: as many as it has room for.
+        address: of a running cluster (Ray: "auto" or "host:6379", from a machine of the cluster; Dask: "tcp://host:8786" or
+            a scheduler's file, ….json); None starts one on this machine.
+        cpus_per_task: what a task holds of a Ray cluster.
+        gpus_per_task: what a task holds, of a Ray cluster or of the resource "GPU" of a Dask worker; may be a fraction.
     """
 
     engine: str = "local"
@@ -50,6 +51,16 @@ class Engine:
                 f"compute.cpus_per_task is {self.cpus_per_task:g} and compute.gpus_per_task {self.gpus_per_task:g}; "
                 "allowed are more than 0, and 0 or more."
             )
+        if self.cpus_per_task != 1 and self.engine != "ray":
+            raise UserError(
+                f"compute.cpus_per_task is {self.cpus_per_task:g}, and a task of compute={self.engine} has one; leave it out, and "
+                "start fewer workers where tasks need more memory."
+            )
+        if self.gpus_per_task and self.engine not in ("ray", "dask"):
+            raise UserError(
+                f"compute.gpus_per_task is {self.gpus_per_task:g}, and compute={self.engine} hands out no GPUs: its processes "
+                "share what this one sees; set compute.workers instead, or take compute=ray."
+            )
         worker_count(self.workers)
 
 
@@ -69,6 +80,14 @@ def worker_count(workers: int | None = None) -> int:
     if count < 1:
         raise UserError(f"workers (TWOPHASE_WORKERS): got {given!r}; allowed is a whole number of at least 1")
     return count
+
+
+def not_installed(extra: str, package: str) -> UserError:
+    """The complaint about an engine whose package is missing."""
+    return UserError(
+        f"compute={extra} needs {package}, which is not installed; install this package with its extra: in the repository "
+        f"pip install -c constraints.txt -e '.[{extra}]'."
+    )
 
 
 _CHOSEN: ContextVar[Engine | None] = ContextVar("engine", default=None)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-MOST_KILLS = 2  # an item whose worker dies this often is given up
-KILLED = f"its worker process was killed {MOST_KILLS} times (out of memory?)"
+MOST_KILLS = 2  # an item whose worker dies this often, with none beside it to blame, is given up
+KILLED = "its worker process was killed each time it was tried (out of memory?)"
 
 
 @dataclass(frozen=True)

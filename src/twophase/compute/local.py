@@ -26,13 +26,15 @@ def serial(function: Callable, items: list[Any]) -> Iterator[tuple[int, Any]]:
 
 
 def processes(function: Callable, items: list[Any], count: int) -> Iterator[tuple[int, Any]]:
-    """Keep ``count`` items in flight. If a worker is killed, those in flight run again one by one."""
-    waiting, suspects = list(range(len(items)))[::-1], []
+    """Keep ``count`` items in flight. If a worker is killed, those in flight run again: half as many at a time, at last alone.
+
+    A killed worker takes all of joblib's with it, so it cannot be told whose item it was.
+    """
+    waiting = {count: list(range(len(items)))[::-1]}  # items by how many may run beside each other
     kills = [0] * len(items)
-    while waiting or suspects:
-        alone = bool(suspects)
-        queue, width = (suspects, 1) if alone else (waiting, count)
-        in_flight: dict[Future, int] = {}
+    while waiting:
+        width = max(waiting)
+        queue, in_flight, broken = waiting.pop(width), {}, []
         with _pool(width) as pool:
             try:
                 while queue or in_flight:
@@ -45,12 +47,12 @@ def processes(function: Callable, items: list[Any], count: int) -> Iterator[tupl
                         yield in_flight.pop(future), result
             except BrokenProcessPool:
                 broken = list(in_flight.values())
-            else:
-                continue
+        if queue:
+            waiting[width] = queue
         for index in broken:
-            kills[index] += alone
+            kills[index] += width == 1
             if kills[index] < MOST_KILLS:
-                suspects.append(index)
+                waiting.setdefault(max(1, width // 2), []).append(index)
             else:
                 yield index, Failure(KILLED)
 

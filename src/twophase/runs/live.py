@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..compute import Failure, imap, worker_count
+from ..compute import Failure, imap, width
 from ..errors import UserError
 from .base import Runs
 from .resumable import ResumableTraining, Step, step
@@ -77,7 +77,7 @@ class LiveRuns(Runs):
 
         kept = {model: len(self._training.kept(model)) for model in jobs}
         missing = {model: epoch for model, epoch in jobs.items() if epoch > kept[model]}
-        together = self._side_by_side and min(len(missing), worker_count()) > 1
+        together = self._side_by_side and len(missing) > 1 and width() > 1
         bar = tqdm(total=len(jobs), desc=f"stage {stage} of {self.epochs}", unit="model", disable=not self._bar)
         with bar:
             for model, epoch in jobs.items():
@@ -93,7 +93,7 @@ class LiveRuns(Runs):
 
     def _together(self, missing: dict[str, int]) -> Iterator[tuple[str, Step]]:
         if self._before:
-            self._before(math.ceil(len(missing) / worker_count()))
+            self._before(math.ceil(len(missing) / width()))
         self._training.forget()
         names = list(missing)
         for number, result in imap(step, [(self._training, model, missing[model]) for model in names]):

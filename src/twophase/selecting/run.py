@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .. import tasks
-from ..compute import single_thread, using, worker_count
+from ..compute import single_thread, using, width
 from ..errors import Unreachable, UserError
 from ..runs import LiveRuns
 from ..selection import Selection, fine_selection, successive_halving
@@ -96,7 +96,7 @@ def _planned(
     top, spent = min(given.recall.top, len(found.table)), sum(found.scored.values())
     costs = given.recall.epochs_per_proxy * len(found.scored), spent
     guess = TRAINING_TO_SCORING * spent / max(1, len(found.scored))
-    workers = worker_count(given.compute.workers) if given.compute.engine == "local" else 1
+    workers = width() if given.budget.minutes else 1
     planned = plan(top, shelf.training.epochs, given.budget, *costs, guess, workers)
 
     def opened(planned: Plan) -> LiveRuns:
