@@ -65,6 +65,7 @@ def train_folders(
     name: str,
     hardware: Hardware = PLAIN,
     checkpoints: Path | None = None,
+    progress: bool = True,
 ) -> tuple[pd.DataFrame, list[tuple]]:
     """Train cells (model, dataset, seed) of models and tasks in folders.
 
@@ -86,7 +87,7 @@ def train_folders(
         if kept[number]:
             shutil.rmtree(kept[number], ignore_errors=True)
 
-    values = through_store(Store(), "cells", keys, train_one, items, name, on_kept=forget)
+    values = through_store(Store(), "cells", keys, train_one, items, name, progress, forget)
     rows, failures = [], [(model, "", "", reason) for model, reason in broken.items()]
     for (model, dataset, seed), value in zip(cells, values, strict=True):
         if isinstance(value, Failure):

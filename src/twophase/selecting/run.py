@@ -106,7 +106,7 @@ def _planned(
             folders, task, replace(shelf.training, epochs=planned.epochs), given.seed,
             folder / "checkpoints" / f"{planned.epochs}-{given.metric.replace('/', '-')}", progress,
             metric=given.metric, trust_remote_code=given.trust_remote_code,
-            side_by_side=given.compute.engine != "serial", before=watch.before,
+            side_by_side=given.compute.engine != "serial", before=watch.before, hardware=given.hardware,
         )  # fmt: skip
 
     runs = opened(planned)
