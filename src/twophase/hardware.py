@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from .errors import UserError
@@ -18,6 +19,8 @@ from .validation import unknown
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
+
+    from .compute import Engine
 
 PRECISIONS = ("float32", "bfloat16", "float16")
 log = logging.getLogger(__name__)
@@ -107,6 +110,14 @@ class Hardware:
 
 
 PLAIN = Hardware()
+
+
+def one_a_gpu(engine: Engine, hardware: Hardware) -> Engine:
+    """The engine with one process on this machine's GPU where nothing else is said: one a core would fill its memory."""
+    told = engine.workers is not None or os.environ.get("TWOPHASE_WORKERS")
+    if engine.engine == "local" and hardware.resolved().device != "cpu" and not told:
+        return replace(engine, workers=1)
+    return engine
 
 
 def halving(size: int, compute: Callable[[int], Any], where: str) -> tuple[Any, int]:

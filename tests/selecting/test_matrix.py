@@ -129,23 +129,25 @@ def test_another_table_of_records_is_not_replaced(own, trained):
     assert (own[0] / "records.csv").read_text() == "mine\n" and not trained
 
 
-def test_killed_it_goes_on_with_what_is_missing(own, trained, capsys):
-    command = [sys.executable, "-m", "twophase", "matrix", "run", *overrides(own, "matrix.training.epochs=12")]
+def test_killed_it_goes_on_with_what_is_missing(own, trained):
+    long = "matrix.training.epochs=6", "matrix.checkpoints=true"
+    command = [sys.executable, "-m", "twophase", "matrix", "run", *overrides(own, *long)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ.copy())
     kept = Store().root / "cells"
     deadline = time.monotonic() + 60
-    while len(list(kept.glob("*/*.json"))) < 2 and time.monotonic() < deadline and process.poll() is None:
+    while len(list(kept.glob("*/[!.]*.json"))) < 2 and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
     before = {path: path.stat().st_mtime_ns for path in kept.glob("*/[!.]*.json")}
     assert 2 <= len(before) < 6
-    given = settings.compose(overrides(own, "matrix.training.epochs=12"))
+    given = settings.compose(overrides(own, *long))
     planned = matrix.plan(given)
     assert (len(planned.done), len(planned.to_do)) == (len(before), 6 - len(before))
     records = matrix.run(given, say=lambda line: None, progress=False)
     assert len(trained) == 6 - len(before) and records.groupby(["model", "dataset"]).ngroups == 6
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
+    assert not list((cache_folder() / "matrix" / "checkpoints").rglob("*.pt"))
 
 
 @pytest.fixture

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +12,7 @@ from .. import tasks, zoo
 from ..cells.training import cell_key
 from ..compute import Engine, worker_count
 from ..errors import Unreachable
-from ..hardware import Hardware
+from ..hardware import Hardware, one_a_gpu
 from ..hub import transfer
 from ..store import Store, cache_folder
 from . import data as datasets
@@ -128,11 +127,8 @@ def hardware(given: Settings) -> Hardware:
 
 
 def engine(given: Settings) -> Engine:
-    """The engine; one process a GPU where nothing else is said: as many as there are cores would fill its memory."""
-    alone = hardware(given).device.startswith("cuda") and given.compute.engine == "local"
-    if alone and given.compute.workers is None and not os.environ.get("TWOPHASE_WORKERS"):
-        return replace(given.compute, workers=1)
-    return given.compute
+    """The engine that trains."""
+    return one_a_gpu(given.compute, hardware(given))
 
 
 def pairs(models: list[Model], found: list[Data]) -> list[tuple[Model, Data]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .. import tasks
 from ..compute import single_thread, using, worker_count
 from ..errors import Unreachable, UserError
+from ..hardware import one_a_gpu
 from ..runs import LiveRuns
 from ..selection import Selection, fine_selection, successive_halving
 from ..tasks import files
@@ -49,6 +50,7 @@ def run(given: Settings, say: Callable[[str], None] = print, progress: bool = Tr
         UserError: anything wrong with data, models, budget or folder, before long work where it can be known.
         Stopped: interrupted; the best model so far is saved, and the same call goes on.
     """
+    given = replace(given, compute=one_a_gpu(given.compute, given.hardware))
     folder = Path(given.out).expanduser() if given.out else Path("runs") / (Path(given.task.path).stem or "task")
     import torch  # noqa: F401  an interrupt in the middle of this import would leave nothing that can save a model
 
