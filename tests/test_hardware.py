@@ -162,6 +162,14 @@ def test_keys_of_default_cells_are_as_they_always_were(monkeypatch):
         assert cell_key("m", "d", CONFIG, 3, Hardware(device))["hardware"] == {"device": "cuda"}
 
 
+def test_checkpoints_of_another_precision_are_another_runs(tmp_path):
+    Checkpoints(tmp_path / "a", {"seed": 0})
+    Checkpoints(tmp_path / "b", {"seed": 0} | Hardware(precision="bfloat16").key())
+    for folder, chosen in (("a", Hardware(precision="bfloat16")), ("b", PLAIN)):
+        with pytest.raises(UserError, match=r"another run's checkpoints \(hardware differ\)"):
+            Checkpoints(tmp_path / folder, {"seed": 0} | chosen.key())
+
+
 def test_a_checkpoint_of_a_gpu_opens_without_one(task, tmp_path, monkeypatch):
     run, _ = trained(Net(), task)
     kept = Checkpoints(tmp_path, {})

@@ -24,10 +24,12 @@ class Cost:
 
     Attributes:
         operations: floating-point.
-        seconds: of one device.
+        training: seconds of one device for all epochs, as a cell measures them.
+        seconds: the same with loading and encoding.
     """
 
     operations: float
+    training: float
     seconds: float
 
 
@@ -38,8 +40,9 @@ def cell_cost(model: Model, data: Data, training: TrainingConfig, hardware: Hard
     each = model.computing * tokens
     operations = TRAINING * each * data.rows["train"] * training.epochs + FORWARD * each * evaluated
     steps = math.ceil(data.rows["train"] / training.batch_size) * training.epochs
-    fixed = given.seconds_per_cell + steps * given.seconds_per_step[kind(hardware)]
-    return Cost(operations, operations / rate(hardware, given) + fixed)
+    device = kind(hardware)
+    training_ = operations / rate(hardware, given) + steps * given.seconds_per_step[device]
+    return Cost(operations, training_, training_ + given.seconds_per_cell[device])
 
 
 def rate(hardware: Hardware, given: Estimate) -> float:

@@ -33,7 +33,8 @@ class Plan:
     Attributes:
         given: the settings.
         models, data: what is known of each; those with a fault are left out of the cells.
-        cells: a row a cell: model, dataset, estimate (seconds of one device), done (seconds measured; NaN: to do).
+        cells: a row a cell: model, dataset, training (seconds of one device, estimated), estimate (the same with loading), done
+            (seconds of training measured; NaN: to do).
         hub: "" or why the hub was not asked.
     """
 
@@ -148,13 +149,21 @@ def _cells(given: Settings, models: list[Model], found: list[Data]) -> pd.DataFr
     rows = []
     for model, one in pairs(models, found):
         training = given.trainings[one.reads or model.reads or "text"]
-        seconds = cell_cost(model, one, training, chosen, given.estimate).seconds
+        cost = cell_cost(model, one, training, chosen, given.estimate)
         kept = None
         if of_models.get(model.name) and one.name in of_data:
             kept = store.get("cells", cell_key(of_models[model.name], of_data[one.name], training, given.seed, chosen))
         done = sum(row["seconds"] for row in kept) if kept else float("nan")
-        rows.append({"model": model.name, "dataset": one.name, "estimate": seconds, "done": done})
-    return pd.DataFrame(rows, columns=["model", "dataset", "estimate", "done"])
+        rows.append(
+            {
+                "model": model.name,
+                "dataset": one.name,
+                "training": cost.training,
+                "estimate": cost.seconds,
+                "done": done,
+            }
+        )
+    return pd.DataFrame(rows, columns=["model", "dataset", "training", "estimate", "done"])
 
 
 def _digest(folder: Path) -> str | None:

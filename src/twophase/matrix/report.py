@@ -44,7 +44,7 @@ def _models(plan: Plan) -> str:
             "model": one.name,
             "parameters": f"{one.parameters / 1e6:.3g} M",
             "per token": f"{one.computing / 1e6:.3g} M",
-            "hours": _hours(hours.get(one.name, 0.0)),
+            "time": _time(hours.get(one.name, 0.0)),
             "known from": one.known,
             "": _state(one),
         }
@@ -65,7 +65,7 @@ def _datasets(plan: Plan) -> str:
             "role": one.source.role,
             **{split: f"{one.rows[split]:,}" for split in ("train", "validation", "test")},
             "tokens": str(one.tokens) if one.reads == "text" else "",
-            "hours": _hours(hours.get(one.name, 0.0)),
+            "time": _time(hours.get(one.name, 0.0)),
             "": "; ".join(filter(None, (_state(one), one.source.note))),
         }
         for one in plan.data
@@ -81,20 +81,21 @@ def _costs(plan: Plan) -> str:
     seconds = list(left["estimate"])
     disk = plan.disk()
     lines = [
-        f"cells: {len(plan.cells)}; done {len(done)} ({_hours(done['done'].sum())} hours measured), to do {len(left)}",
-        f"{unit}: {_hours(sum(seconds))} for what is to do",
+        f"cells: {len(plan.cells)}; done {len(done)} ({_time(done['done'].sum())} measured), to do {len(left)}",
+        f"{unit}: {sum(seconds) / HOUR:.3g} for what is to do",
         "  = sum over cells of (6 x per token x tokens x training rows x epochs + 2 x per token x tokens x rows evaluated) / "
-        f"{rate(chosen, estimate):.3g} + {estimate.seconds_per_step[kind(chosen)]:g} s a step + {estimate.seconds_per_cell:g} s a cell",
+        f"{rate(chosen, estimate):.3g} + {estimate.seconds_per_step[kind(chosen)]:g} s a step + {estimate.seconds_per_cell[kind(chosen)]:g} s a cell",
         f"  {rate(chosen, estimate):.3g} operations a second = estimate.peak_flops.{kind(chosen)}.{chosen.precision} x utilisation {estimate.utilisation:g} "
         "(assumed); sources and assumptions: conf/matrix.yaml",
     ]
     if len(done):
-        ratio = done["done"].sum() / done["estimate"].sum()
+        ratio = done["done"].sum() / done["training"].sum()
+        measured = sum(seconds) + (ratio - 1) * left["training"].sum()
         lines.append(
-            f"  the {len(done)} cells done took {ratio:.3g} times their estimate: {_hours(ratio * sum(seconds))} by that measure"
+            f"  the {len(done)} cells done took {ratio:.3g} times their estimate; by that, what is to do takes {_time(measured)}"
         )
     lines += [
-        f"wall-clock: {_hours(wall_clock(seconds, plan.devices))} hours on {plan.devices} {unit_of}; the longest cell {_hours(max(seconds, default=0))}",
+        f"wall-clock: {_time(wall_clock(seconds, plan.devices))} on {plan.devices} {unit_of}; the longest cell {_time(max(seconds, default=0))}",
         f"disk: models {_gb(disk['models'])}, datasets {_gb(disk['datasets'])}, checkpoints {_gb(disk['checkpoints'])} ({plan.at_once} at once); "
         f"to download {_gb(disk['download'])}; free {_gb(free())} at {cache_folder()}",
     ]
@@ -117,9 +118,9 @@ def _start(plan: Plan) -> str:
     )
 
 
-def _hours(seconds: float) -> str:
-    hours = seconds / HOUR
-    return f"{hours:,.1f}" if hours >= 10 else f"{hours:.2g}"
+def _time(seconds: float) -> str:
+    size, unit = next(((seconds / n, unit) for n, unit in ((HOUR, "h"), (60, "min")) if seconds >= n), (seconds, "s"))
+    return f"{size:,.0f} {unit}" if size >= 100 else f"{size:.2g} {unit}"
 
 
 def _gb(size: float) -> str:

@@ -105,7 +105,7 @@ class Estimate:
 
     peak_flops: dict[str, Any]
     utilisation: float
-    seconds_per_cell: float
+    seconds_per_cell: dict[str, Any]
     seconds_per_step: dict[str, Any]
     tokens: int
     characters_per_token: float
@@ -189,7 +189,7 @@ def _check(given: Settings) -> None:
     for key in ("max_rows", "max_evaluation_rows"):
         if (got := getattr(part, key)) is not None and got < 1:
             raise UserError(f"matrix.{key}: got {got}; allowed is 1 or more, or null for all.")
-    for key in ("utilisation", "seconds_per_cell", "tokens", "characters_per_token", "parameters", "computing", "uses"):
+    for key in ("utilisation", "tokens", "characters_per_token", "parameters", "computing", "uses"):
         if not getattr(estimate, key) > 0:
             raise UserError(f"estimate.{key}: got {getattr(estimate, key):g}; allowed is more than 0.")
     if given.gpus < 1 or given.seed < 0:

@@ -33,7 +33,7 @@ class Checkpoints:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             known = json.loads(note.read_text()) if note.exists() else facts
-            differ = [name for name in facts if known.get(name) != facts[name]]
+            differ = [name for name in known | facts if known.get(name) != facts.get(name)]
             outdated = bool(differ) and set(differ) <= set(VERSIONS)
             if outdated:
                 for old in self._folder.glob("*.pt"):

@@ -101,12 +101,14 @@ def _planned(
     workers = worker_count(given.compute.workers) if given.compute.engine == "local" else 1
     planned = plan(top, shelf.training.epochs, given.budget, *costs, guess, workers)
 
+    how = [given.metric.replace("/", "-"), *given.hardware.key().get("hardware", {}).values()]
+
     def opened(planned: Plan) -> LiveRuns:
         folders, unreached = _reached(shelf, found.models, planned.top, say)
         found.failures.update(unreached)
         return LiveRuns(
             folders, task, replace(shelf.training, epochs=planned.epochs), given.seed,
-            folder / "checkpoints" / f"{planned.epochs}-{given.metric.replace('/', '-')}", progress,
+            folder / "checkpoints" / "-".join([str(planned.epochs), *how]), progress,
             metric=given.metric, trust_remote_code=given.trust_remote_code,
             side_by_side=given.compute.engine != "serial", before=watch.before, hardware=given.hardware,
         )  # fmt: skip
