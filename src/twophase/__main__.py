@@ -49,8 +49,8 @@ SELECT = """examples:
   twophase select task.path=reviews.csv zoo=folder zoo.path=my-models/
 
 Keys (conf/select.yaml): task.path, .text, .text_pair, .label, .test, .validation, .max_rows; zoo, proxy; recall.top;
-budget.minutes, .epochs; training.epochs, .learning_rate; selection.threshold; out. Columns that are not named are
-guessed, and the guess is printed. Stopped with Ctrl-C it saves the best model so far; the same command goes on.
+budget.minutes, .epochs; training.epochs, .learning_rate; selection.threshold; hardware; out. Columns that are not
+named are guessed, and the guess is printed. Stopped with Ctrl-C it saves the best model so far; the same command goes on.
 """
 
 MATRIX = """examples:

@@ -26,7 +26,7 @@ from twophase.store import Store, cache_folder
 from twophase.training import TrainingConfig
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from hub_server import HubServer, Repo
+from hub_server import HubServer, Repo, commit, reach
 
 FAST = ("matrix.training.epochs=2", "matrix.training.batch_size=8", "matrix.training.learning_rate=2e-3")
 
@@ -169,13 +169,7 @@ def server(monkeypatch, tmp_path, texts):
     scored[1::2].to_parquet(pairs / "main" / "validation_matched-00000-of-00001.parquet")
     scored.assign(score=-1.0).to_parquet(pairs / "main" / "test-00000-of-00001.parquet")
     server.datasets["org/plain"], server.datasets["org/pairs"] = Repo({"main": plain}), Repo({"main": pairs})
-    monkeypatch.setenv("HF_ENDPOINT", server.address)
-    for name in ("HF_HUB_OFFLINE", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "no token"))
-    monkeypatch.setattr(transfer, "TIMEOUT", 1.0)
-    monkeypatch.setattr(transfer, "RETRIES", 0)
+    reach(server, monkeypatch, tmp_path)
     yield server
     server.close()
 
@@ -202,9 +196,8 @@ def test_of_a_hub_what_cannot_be_had_is_a_failure_and_the_run_goes_on(server, te
     assert not (cache_folder() / "matrix").exists()
     said = []
     records = matrix.run(given, said.append, progress=False)
-    assert sorted(trained) == sorted(
-        (Path(m).name, d) for m in [_commit(server, "org/a"), _commit(server, "org/b")] for d in ("plain", "pairs")
-    )
+    folders = [commit(server.models[name].revisions["main"]) for name in ("org/a", "org/b")]
+    assert sorted(trained) == sorted((folder, data) for folder in folders for data in ("plain", "pairs"))
     assert set(records["model"]) == {"org/a", "org/b"}
     failures = pd.read_csv(tmp_path / "out" / "failures.csv")
     assert failures["model"].tolist() == ["org/none"] and "has no model 'org/none'" in failures["reason"][0]
@@ -227,12 +220,6 @@ def test_of_a_hub_what_cannot_be_had_is_a_failure_and_the_run_goes_on(server, te
     ]
     found = twophase.select(texts[1], *shelf, "zoo.cut=0.3", "training.epochs=1", out=tmp_path / "run", progress=False)
     assert found.winner in ("org/a", "org/b") and found.facts["selection"]["how"].startswith("Fine-selection")
-
-
-def _commit(server, name):
-    from hub_server import commit
-
-    return commit(server.models[name].revisions["main"])
 
 
 def test_a_hub_that_is_silent_is_asked_once(server, tmp_path, monkeypatch):
