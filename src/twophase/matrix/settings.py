@@ -88,7 +88,9 @@ class Matrix:
     @property
     def folder(self) -> Path | None:
         """The folder of models; None for models of a hub."""
-        return Path(self.models[0]).expanduser() if self.tasks is not None else None
+        return (
+            Path(self.models[0]).expanduser().resolve() if self.tasks is not None else None
+        )  # workers may stand elsewhere
 
 
 @dataclass(frozen=True)
