@@ -88,6 +88,20 @@ class HubServer:
         self._server.server_close()
 
 
+def reach(server: HubServer, monkeypatch, folder: Path, timeout: float = 1.0):
+    """Send `huggingface_hub` and this project to the server, without a token, with short time-outs."""
+    from twophase.hub import transfer
+
+    monkeypatch.setenv("HF_ENDPOINT", server.address)
+    for name in ("HF_HUB_OFFLINE", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(folder / "no token"))
+    monkeypatch.setattr(transfer, "TIMEOUT", timeout)
+    monkeypatch.setattr(transfer, "RETRIES", 0)
+    monkeypatch.setattr(transfer, "PAUSE", 0.0)
+
+
 class _Handler(http.server.BaseHTTPRequestHandler):
     hub: HubServer
 

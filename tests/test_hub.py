@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pandas as pd
 import pytest
 import torch
-from hub_server import TOKEN, HubServer, Repo, commit, files
+from hub_server import TOKEN, HubServer, Repo, commit, files, reach
 
 from twophase.errors import UserError
 from twophase.hub import fetch_dataset, fetch_model, plan, transfer
@@ -87,15 +87,8 @@ def server(monkeypatch, tmp_path, text_model):
     """A running hub with one good model, asked with short time-outs, and an empty cache."""
     server = HubServer()
     server.models["org/small-bert"] = Repo({"main": text_model})
-    monkeypatch.setenv("HF_ENDPOINT", server.address)
     monkeypatch.setenv("TWOPHASE_CACHE", str(tmp_path / "cache"))
-    for name in ("HF_HUB_OFFLINE", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "no token"))
-    monkeypatch.setattr(transfer, "TIMEOUT", 0.3)
-    monkeypatch.setattr(transfer, "RETRIES", 0)
-    monkeypatch.setattr(transfer, "PAUSE", 0.0)
+    reach(server, monkeypatch, tmp_path, timeout=0.3)
     yield server
     server.close()
 

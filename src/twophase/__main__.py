@@ -13,7 +13,7 @@ from typing import NoReturn
 
 from twophase import __version__
 from twophase.errors import UserError
-from twophase.verbs import clean, doctor, models, params, proxies, records, select, tasks
+from twophase.verbs import clean, doctor, matrix, models, params, proxies, records, select, tasks
 
 EXAMPLES = """examples:
   twophase select task=csv task.path=reviews.csv task.text=review task.label=stars
@@ -37,6 +37,7 @@ ACTIONS = {
     "proxies": ["list"],
     "tasks": ["list", "add", "save"],
     "records": ["list", "get"],
+    "matrix": ["plan", "run"],
 }
 
 
@@ -49,8 +50,23 @@ SELECT = """examples:
   twophase select task.path=reviews.csv zoo=folder zoo.path=my-models/
 
 Keys (conf/select.yaml): task.path, .text, .text_pair, .label, .test, .validation, .max_rows; zoo, proxy; recall.top;
-budget.minutes, .epochs; training.epochs, .learning_rate; selection.threshold; out. Columns that are not named are
-guessed, and the guess is printed. Stopped with Ctrl-C it saves the best model so far; the same command goes on.
+budget.minutes, .epochs; training.epochs, .learning_rate; selection.threshold; hardware; out. Columns that are not
+named are guessed, and the guess is printed. Stopped with Ctrl-C it saves the best model so far; the same command goes on.
+"""
+
+MATRIX = """examples:
+  twophase matrix plan matrix.models=my-models/ matrix.tasks=my-tasks/
+                                           folders of save_pretrained models, and files or folders of tasks
+  twophase matrix run matrix.models=my-models/ matrix.tasks=my-tasks/ matrix.datasets.reviews.label=stars
+                                           my-models/records.csv, which select zoo=folder zoo.path=my-models/ reads
+  twophase matrix plan matrix=hub_nlp gpus=8                    the paper's 40 text models on 25 datasets: hours, disk
+  twophase matrix run matrix=hub_nlp compute=ray compute.gpus_per_task=0.5
+  twophase matrix run matrix=hub_cv 'only.models=[google/vit-base-patch16-224]' 'only.datasets=[beans]'
+  twophase matrix plan matrix=hub 'matrix.models=[org/a,org/b]' matrix.datasets.mine.path=org/data
+
+plan trains and downloads nothing (of a hub it asks for listings; ask=false: not even that); run prints the plan and starts.
+Killed or stopped, the same command goes on with what is missing. Keys (conf/matrix.yaml): matrix.*, only.models,
+only.datasets, hardware (cpu, gpu, auto), hardware.precision, .micro_batch; compute; estimate.*; gpus; ask; out; seed.
 """
 
 
@@ -79,11 +95,14 @@ def parser() -> Parser:
             added.add_argument("action", choices=ACTIONS[name])
         if name == "select":
             added.epilog, added.formatter_class = SELECT, argparse.RawDescriptionHelpFormatter
+        if name == "matrix":
+            added.epilog, added.formatter_class = MATRIX, argparse.RawDescriptionHelpFormatter
         if overrides:
             added.add_argument("overrides", nargs="*", metavar="key=value", help="override of the configuration")
         return added
 
     verb("select", select, "select a model for your own labelled task, and fine-tune it")
+    verb("matrix", matrix, "fine-tune every model of a list on every dataset of a list, or plan it: cells, hours, disk")
     params_verb = verb("params", params, "write params.yaml from conf/")
     params_verb.add_argument("--stdout", action="store_true", help="print it instead; works anywhere")
     verb(

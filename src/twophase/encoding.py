@@ -33,6 +33,11 @@ class Encoded:
     labels: dict[str, Tensor]
     classes: tuple[str, ...]
 
+    @property
+    def nbytes(self) -> int:
+        """What its inputs take in memory."""
+        return sum(values.nbytes for split in self.inputs.values() for values in split.values())
+
 
 def encode(task: DatasetDict, model_folder: str | Path) -> Encoded:
     """Run a task through the image processor or the tokenizer saved beside a model.

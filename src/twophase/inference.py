@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .encoding import Encoded, encode
+from .hardware import PLAIN, Hardware, batches, halving
 from .loading import has_source_head, load_classifier, load_with_new_layers
 from .proxies import PROXIES, PROXY_INPUTS, RELEASED
 from .training import EVALUATION_BATCH, encoded
@@ -34,15 +35,18 @@ class Extraction:
     seconds: float
 
 
-def extract(model_folder: str | Path, task: DatasetDict | Encoded, split: str = "train") -> Extraction:
+def extract(
+    model_folder: str | Path, task: DatasetDict | Encoded, split: str = "train", hardware: Hardware = PLAIN
+) -> Extraction:
     """One pass of a pre-trained model, untouched, over a split of a task.
 
     Raises:
-        UserError: the model or its processor cannot be loaded.
+        UserError: the model or its processor cannot be loaded, or the hardware is not here.
     """
     import torch
 
-    start = time.perf_counter()
+    start, hardware = time.perf_counter(), hardware.resolved()
+    device = hardware.open()
     task = task if isinstance(task, Encoded) else encode(task, model_folder)
     headed = has_source_head(model_folder)
     # the last layer of a published head reads the features; without one, the first layer that is not published
@@ -52,14 +56,20 @@ def extract(model_folder: str | Path, task: DatasetDict | Encoded, split: str = 
     else:
         model, layers = load_with_new_layers(model_folder, task.classes)
     seen: dict[int, list[torch.Tensor]] = {}
-    hooks = [m.register_forward_pre_hook(lambda m, given: seen.setdefault(id(m), []).append(given[0])) for m in layers]
-    model.eval()
-    with torch.inference_mode():
-        n = len(task.labels[split])
-        parts = [
-            model(**{k: v[i : i + EVALUATION_BATCH] for k, v in task.inputs[split].items()}).logits
-            for i in range(0, n, EVALUATION_BATCH)
-        ]
+    hooks = [
+        m.register_forward_pre_hook(lambda m, given: seen.setdefault(id(m), []).append(given[0].cpu())) for m in layers
+    ]
+    model.to(device).eval()
+
+    def logits(size: int) -> list[torch.Tensor]:
+        seen.clear()
+        with torch.inference_mode(), hardware.autocast():
+            return [
+                model(**{k: v[rows].to(device) for k, v in task.inputs[split].items()}).logits.cpu()
+                for rows in batches(len(task.labels[split]), size)
+            ]
+
+    parts, _ = halving(EVALUATION_BATCH, logits, str(device))
     for hook in hooks:
         hook.remove()
     return Extraction(
@@ -70,7 +80,9 @@ def extract(model_folder: str | Path, task: DatasetDict | Encoded, split: str = 
     )
 
 
-def score_cell(model_folder: str | Path, task_folder: str | Path, proxies: list[str]) -> list[dict]:
+def score_cell(
+    model_folder: str | Path, task_folder: str | Path, proxies: list[str], hardware: Hardware = PLAIN
+) -> list[dict]:
     """Proxy scores of one model on one task's training split.
 
     Returns:
@@ -80,7 +92,7 @@ def score_cell(model_folder: str | Path, task_folder: str | Path, proxies: list[
     Raises:
         UserError: the model or the task cannot be loaded.
     """
-    seen = extract(model_folder, encoded(task_folder, model_folder))
+    seen = extract(model_folder, encoded(task_folder, model_folder), hardware=hardware)
     rows = []
     for name in proxies:
         given = getattr(seen, PROXY_INPUTS.get(name, "features"))

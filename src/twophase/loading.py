@@ -124,6 +124,14 @@ def load_with_new_head(folder: str | Path, classes: tuple[str, ...], seed: int) 
 
 
 PROCESSOR_FILES = ("preprocessor_config.json", "tokenizer.json", "tokenizer_config.json")
+VOCABULARIES = (
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "bpe.codes",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+)  # without tokenizer.json
 
 
 def processor_digest(folder: str | Path) -> str:
@@ -134,7 +142,7 @@ def processor_digest(folder: str | Path) -> str:
     """
     modality(folder)
     total = hashlib.sha256()
-    for path in (Path(folder) / name for name in PROCESSOR_FILES):
+    for path in (Path(folder) / name for name in (*PROCESSOR_FILES, *VOCABULARIES)):
         total.update(path.read_bytes() if path.is_file() else b"")
     return total.hexdigest()
 

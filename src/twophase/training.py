@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from . import tasks
 from .encoding import Encoded, encode
 from .errors import UserError
+from .hardware import PLAIN, Hardware, batches, halving, summed_gradients
 from .loading import load_with_new_head, processor_digest
 
 if TYPE_CHECKING:
@@ -69,11 +70,16 @@ class FineTuning:
         config: how to train.
         seed: of the new classification head, the order of the examples and dropout.
         score: labels (N,), predicted classes (N,) -> what validation and test are judged by; accuracy by default.
+        hardware: where and in which precision.
 
     Attributes:
         done: epochs trained.
         accuracy: of the split that was scored last; NaN before.
         seconds: wall-clock seconds of each epoch, its validation included.
+        micro_batch: examples in memory at once; below what was asked for where the memory did not suffice.
+
+    Raises:
+        UserError: the hardware is not here; the model or the task cannot be read.
     """
 
     def __init__(
@@ -83,14 +89,18 @@ class FineTuning:
         config: TrainingConfig,
         seed: int = 0,
         score: Callable[[np.ndarray, np.ndarray], float] | None = None,
+        hardware: Hardware = PLAIN,
     ):
         import torch
 
-        self._score = score
+        self._score, self.hardware = score, hardware.resolved()
+        self._device, self._scaler = self.hardware.open(), self.hardware.scaler()
+        self.micro_batch, self._evaluation_batch = hardware.micro_batch or config.batch_size, EVALUATION_BATCH
         self.config, self.seed, self.done, self.seconds, self.accuracy = config, seed, 0, [], math.nan
         self.task = task if isinstance(task, Encoded) else encode(task, model)
         folder = isinstance(model, str | Path)
         self.model = load_with_new_head(model, self.task.classes, seed) if folder else model
+        self.model.to(self._device)
         self.optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
@@ -123,12 +133,35 @@ class FineTuning:
         for number, rows in enumerate(order.split(self.config.batch_size)):
             for group in self.optimizer.param_groups:
                 group["lr"] = self._rate(self.done * self._batches + number)
-            loss = torch.nn.functional.cross_entropy(self._logits(inputs, rows), labels[rows])
+            self.optimizer.zero_grad(set_to_none=True)
+            loss = self._gradients(lambda part: self._loss(inputs, labels, part), rows)
             if not torch.isfinite(loss):
                 raise Diverged(f"the loss became {loss.item()} in epoch {self.done + 1}")
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+            self._step()
+
+    def _loss(self, inputs: dict[str, Tensor], labels: Tensor, rows: Tensor) -> Tensor:
+        import torch
+
+        return torch.nn.functional.cross_entropy(self._logits(inputs, rows), labels[rows].to(self._device))
+
+    def _gradients(self, loss: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
+        if self.hardware.plain:
+            whole = loss(rows)
+            whole.backward()
+            return whole
+        total, self.micro_batch = summed_gradients(loss, rows, self.micro_batch, self.model, self._scaler)
+        return total
+
+    def _step(self) -> None:
+        import torch
+
+        if self._scaler:
+            self._scaler.unscale_(self.optimizer)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        if self._scaler:
+            self._scaler.step(self.optimizer)
+            self._scaler.update()
+        else:
             self.optimizer.step()
 
     def _rate(self, step: int) -> float:
@@ -138,7 +171,8 @@ class FineTuning:
         return self.config.learning_rate * (self._total - step) / max(1, self._total - rising)
 
     def _logits(self, inputs: dict[str, Tensor], rows) -> Tensor:
-        return self.model(**{name: values[rows] for name, values in inputs.items()}).logits
+        with self.hardware.autocast():
+            return self.model(**{name: values[rows].to(self._device) for name, values in inputs.items()}).logits.float()
 
     def _scored(self, split: str) -> float:
         labels, predicted = self.task.labels[split].numpy(), self.predict(split).argmax(1)
@@ -151,10 +185,12 @@ class FineTuning:
 
         self.model.eval()
         inputs, n = self.task.inputs[split], len(self.task.labels[split])
-        with torch.inference_mode():
-            parts = [
-                self._logits(inputs, slice(start, start + EVALUATION_BATCH)) for start in range(0, n, EVALUATION_BATCH)
-            ]
+
+        def logits(size: int) -> list[Tensor]:
+            with torch.inference_mode():
+                return [self._logits(inputs, rows).cpu() for rows in batches(n, size)]
+
+        parts, self._evaluation_batch = halving(self._evaluation_batch, logits, str(self._device))
         return torch.cat(parts).softmax(1).numpy()
 
     def test(self) -> float:
@@ -168,10 +204,12 @@ class FineTuning:
             "optimizer": self.optimizer.state_dict(),
             "done": self.done,
             "seconds": list(self.seconds),
-        }
+        } | ({"scaler": self._scaler.state_dict()} if self._scaler else {})
 
     def restore(self, state: dict) -> FineTuning:
-        """Go on from a `state` of the same model, task, configuration and seed."""
+        """Go on from a `state` of the same model, task, configuration and seed, of whatever device."""
+        if self._scaler and "scaler" in state:
+            self._scaler.load_state_dict(state["scaler"])
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.done, self.seconds = state["done"], list(state["seconds"])
@@ -189,27 +227,31 @@ def encoded(task_folder: str | Path, model_folder: str | Path) -> Encoded:
     """A saved task as a model sees it; kept in memory for the next model with the same processor."""
     key = (str(task_folder), processor_digest(model_folder))
     if key not in _ENCODED:
-        while len(_ENCODED) >= KEPT_TASKS:
+        while len(_ENCODED) >= KEPT_TASKS or sum(task.nbytes for task in _ENCODED.values()) > KEPT_BYTES:
             _ENCODED.pop(next(iter(_ENCODED)))
         _ENCODED[key] = encode(tasks.load(task_folder), model_folder)
     return _ENCODED[key]
 
 
-KEPT_TASKS = 16
+KEPT_TASKS, KEPT_BYTES = 16, 2**30
 _ENCODED: dict[tuple[str, str], Encoded] = {}
 
 
-def train_cell(model_folder: str | Path, task_folder: str | Path, config: TrainingConfig, seed: int = 0) -> list[dict]:
+def train_cell(
+    model_folder: str | Path, task_folder: str | Path, config: TrainingConfig, seed: int = 0, hardware: Hardware = PLAIN
+) -> list[dict]:
     """Fine-tune one model on one task to the end: a cell of the performance matrix.
 
     Returns:
-        A dict an epoch: epoch (from 1), val, test (None before the last epoch) and seconds.
+        A dict an epoch: epoch (from 1), val, test (None before the last epoch) and seconds; the last with micro_batch too,
+        unless the hardware is the default.
 
     Raises:
         Diverged: the loss is not finite.
         UserError: the model or the task cannot be loaded.
     """
-    run = FineTuning(model_folder, encoded(task_folder, model_folder), config, seed)
+    run = FineTuning(model_folder, encoded(task_folder, model_folder), config, seed, hardware=hardware)
     rows = [{"epoch": n, "val": run.epoch(), "test": None} for n in range(1, config.epochs + 1)]
     rows[-1]["test"] = run.test()
+    rows[-1] |= {} if hardware.plain else {"micro_batch": run.micro_batch}
     return [row | {"seconds": seconds} for row, seconds in zip(rows, run.seconds, strict=True)]

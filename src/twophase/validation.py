@@ -80,12 +80,12 @@ def _build_dataclass(kind: Any, value: Any, where: str) -> Any:
             f"{where or 'params.yaml'}: got {value!r}; allowed is a mapping of {kind.__name__.lower()} keys"
         )
     hints = typing.get_type_hints(kind)
-    allowed = [field.name for field in fields(kind)]
+    allowed = [field.name for field in fields(kind) if field.init]
     dotted = f"{where}." if where else ""
     for key in value:
         if key not in allowed:
             raise unknown(f"key {dotted}{key}", key, allowed)
-    required = [field.name for field in fields(kind) if field.default is MISSING]
+    required = [field.name for field in fields(kind) if field.default is MISSING and field.init]
     absent = [name for name in required if name not in value]
     if absent:
         raise UserError(f"missing key {dotted}{absent[0]}: add it under conf/ and run `make params`")

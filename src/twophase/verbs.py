@@ -45,6 +45,19 @@ def select(given: argparse.Namespace) -> int:
     return 0
 
 
+def matrix(given: argparse.Namespace) -> None:
+    from twophase import matrix as matrices
+
+    settings = matrices.compose(given.overrides)
+    from twophase.loading import quiet
+
+    with quiet():
+        if given.action == "plan":
+            print(matrices.plan(settings))
+        else:
+            matrices.run(settings)
+
+
 def params(given: argparse.Namespace) -> None:
     from twophase import config
 

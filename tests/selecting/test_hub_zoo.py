@@ -9,13 +9,12 @@ import pytest
 
 import twophase
 from twophase.errors import UserError
-from twophase.hub import transfer
 from twophase.published import model_recycling
 from twophase.published.cleaning import Published
 from twophase.records import TrainingRecords
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from hub_server import HubServer, Repo
+from hub_server import HubServer, Repo, reach
 
 FAST = ("training.epochs=1", "training.batch_size=8", "clustering.k=2", "zoo.cut=0.05", "recall.top=2")
 SCORES = {
@@ -33,13 +32,7 @@ def server(monkeypatch, tmp_path, texts):
     server = HubServer()
     for name, folder in MODELS.items():
         server.models[name] = Repo({"main": texts[0] / folder})
-    monkeypatch.setenv("HF_ENDPOINT", server.address)
-    for name in ("HF_HUB_OFFLINE", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "no token"))
-    monkeypatch.setattr(transfer, "TIMEOUT", 1.0)
-    monkeypatch.setattr(transfer, "RETRIES", 0)
+    reach(server, monkeypatch, tmp_path)
     matrix = pd.DataFrame(SCORES, index=["x", "y", "z"])
     facts = pd.DataFrame(
         {"base_model": ["bert", "bert", "bert", "other"], "size": [1e6, 2e6, 3e6, 4e6]}, index=list(SCORES)

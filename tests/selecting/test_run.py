@@ -215,6 +215,14 @@ def test_another_metric_is_what_it_is_judged_by(pictures, tmp_path):
     assert found.score == pytest.approx(f1_score([path.parent.name for path in files], answers, average="macro"))
 
 
+def test_another_precision_is_another_run_of_the_same_folder(pictures, tmp_path, epochs):
+    plain = chosen(pictures, tmp_path / "run", top=2)
+    begun = len(epochs)
+    mixed = chosen(pictures, tmp_path / "run", "hardware.precision=bfloat16", top=2)
+    assert len(epochs) == 2 * begun and mixed.finished and plain.test >= 0
+    assert {path.name for path in (tmp_path / "run" / "checkpoints").iterdir()} == {"2-accuracy", "2-accuracy-bfloat16"}
+
+
 def test_a_budget_of_epochs_is_kept(pictures, tmp_path, capsys):
     found = chosen(pictures, tmp_path / "run", "budget.epochs=4", top=4)
     assert found.costs.loc["two-phase", "epochs"] <= 4

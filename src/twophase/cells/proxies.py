@@ -57,7 +57,7 @@ def score_cells(params: Params, domain: str, data: Path, folder: Path) -> tuple[
     return pd.DataFrame(rows, columns=columns), pd.DataFrame(failures, columns=FAILURE_COLUMNS)
 
 
-def score_one(item: tuple[Path, Path, list[str]]) -> list[dict]:
+def score_one(item: tuple) -> list[dict]:
     from twophase import inference
 
     return inference.score_cell(*item)

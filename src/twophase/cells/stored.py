@@ -22,10 +22,12 @@ def through_store(
     items: list[Any],
     description: str,
     progress: bool = True,
+    on_kept: Callable[[int], None] | None = None,
 ) -> list[Any]:
     """The value of each key: read from the store, or ``function(item)`` kept as soon as it is there.
 
-    ``description`` names the work, on the bar and to whoever waits for the store; ``progress``: whether to show the bar.
+    ``description`` names the work, on the bar and to whoever waits for the store; ``progress``: whether to show the bar;
+    ``on_kept``: called with the number of each key whose value was computed and is now in the store.
 
     Returns:
         A value or a :class:`~twophase.compute.Failure` for each key, in order.
@@ -41,6 +43,8 @@ def through_store(
             values[missing[number]] = value
             if not isinstance(value, Failure):
                 store.put(kind, keys[missing[number]], value)
+                if on_kept is not None:
+                    on_kept(missing[number])
 
         shown = description if progress else None
         parallel_map(function, [items[i] for i in missing], description=shown, on_result=keep)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twophase.compute import Failure
 from twophase.errors import UserError
+from twophase.hardware import PLAIN, Hardware
 from twophase.settings import Params
-from twophase.store import Store
+from twophase.store import Store, digest
 
 from .models import built_models
 from .stored import FAILURE_COLUMNS, digests, libraries, through_store
@@ -60,31 +63,31 @@ def train_folders(
     cells: list[tuple[str, str, int]],
     settings: Any,
     name: str,
+    hardware: Hardware = PLAIN,
+    checkpoints: Path | None = None,
+    progress: bool = True,
 ) -> tuple[pd.DataFrame, list[tuple]]:
     """Train cells (model, dataset, seed) of models and tasks in folders.
+
+    ``checkpoints``: where cells keep their state after every epoch until they are done; None: a killed cell begins anew.
 
     Returns:
         Records (a row an epoch), and failures: (model, dataset, seed, reason).
     """
     import pandas as pd
 
-    from twophase import training
-
+    hardware = hardware.resolved()  # once, here: no worker decides by itself
     data_digests, model_digests, broken = digests(data, folders)
     cells = [cell for cell in cells if cell[0] not in broken]
-    keys = [
-        {
-            "model": model_digests[model],
-            "data": data_digests[dataset],
-            "config": asdict(settings),
-            "seed": seed,
-            "training": training.TRAINING_VERSION,
-            **libraries(),
-        }
-        for model, dataset, seed in cells
-    ]
-    items = [(folders[model], data[dataset], settings, seed) for model, dataset, seed in cells]
-    values = through_store(Store(), "cells", keys, train_one, items, name)
+    keys = [cell_key(model_digests[m], data_digests[d], settings, seed, hardware) for m, d, seed in cells]
+    kept = [checkpoints / digest(key)[:16] if checkpoints else None for key in keys]
+    items = [(folders[m], data[d], settings, seed, hardware, kept[n]) for n, (m, d, seed) in enumerate(cells)]
+
+    def forget(number: int) -> None:
+        if kept[number]:
+            shutil.rmtree(kept[number], ignore_errors=True)
+
+    values = through_store(Store(), "cells", keys, train_one, items, name, progress, forget)
     rows, failures = [], [(model, "", "", reason) for model, reason in broken.items()]
     for (model, dataset, seed), value in zip(cells, values, strict=True):
         if isinstance(value, Failure):
@@ -101,7 +104,41 @@ def seeds(seed: int, repeated: Any, model: str, role: str) -> list[int]:
     return [seed + number for number in range(extra + 1)]
 
 
-def train_one(item: tuple[Path, Path, Any, int]) -> list[dict]:
+def cell_key(model: str, data: str, settings: Any, seed: int, hardware: Hardware = PLAIN) -> dict:
+    """Key of a cell: digests of the model and the data, how it is trained, and the versions of what computes it."""
     from twophase import training
 
-    return training.train_cell(*item)
+    facts = {
+        "model": model,
+        "data": data,
+        "config": asdict(settings),
+        "seed": seed,
+        "training": training.TRAINING_VERSION,
+    }
+    return facts | libraries() | hardware.key()
+
+
+class CellFailed(RuntimeError):
+    """A cell that is trained epoch by epoch could not be: why."""
+
+
+def train_one(item: tuple[Path, Path, Any, int, Hardware, Path | None]) -> list[dict]:
+    from twophase import tasks, training
+    from twophase.runs.resumable import ResumableTraining
+
+    model, data, settings, seed, hardware, checkpoints = item
+    if checkpoints is None:
+        return training.train_cell(model, data, settings, seed, hardware)
+    run = ResumableTraining(
+        {model.name: model}, training.encoded(data, model), settings, seed, checkpoints, hardware=hardware,
+        digest=tasks.digest(data),
+    )  # fmt: skip
+    rows = []
+    for epoch in range(1, settings.epochs + 1):
+        done = run.step(model.name, epoch)
+        if math.isnan(done.score):
+            raise CellFailed(done.failure)
+        rows.append({"epoch": epoch, "val": done.score, "test": None, "seconds": done.seconds})
+    whole = run.run(model.name)
+    rows[-1] |= {"test": whole.test()} | ({} if hardware.plain else {"micro_batch": whole.micro_batch})
+    return rows

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from .places import Place
 from .splits import layout
-from .transfer import list_repository, receive_all
+from .transfer import list_repository, receive_all, total_size
 
 
 def fetch_dataset(
@@ -37,3 +37,14 @@ def fetch_dataset(
         receive_all(repository, files, folder, progress)
         place.keep(config or "", folder)
     return folder
+
+
+def dataset_bytes(name: str, config: str | None = None, revision: str | None = None) -> int:
+    """What `fetch_dataset` would download into an empty cache; asks for a listing only.
+
+    Raises:
+        UserError: as `fetch_dataset`.
+    """
+    place = Place("dataset", name, revision, None)
+    repository = list_repository("dataset", place.name, place.revision)
+    return total_size(repository, layout(place.name, repository.files, repository.card, config)[1].values())

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import UserError
+from ..errors import Unreachable, UserError
 from .places import Place
 from .transfer import Repository, list_repository, receive, receive_all, total_size
 
@@ -97,12 +97,22 @@ def plan(names: Iterable[str], *, allow_pickle: bool = False, trust_remote_code:
     """
     import pandas as pd
 
-    rows = [_plan(name, allow_pickle, trust_remote_code) for name in names]
+    rows = []
+    for name in names:
+        try:
+            rows.append(describe(name, allow_pickle, trust_remote_code))
+        except Unreachable as error:
+            rows.append({"name": name, "format": "", "refused": str(error)})
     columns = ["name", "revision", "bytes", "format", "gated", "custom_code", "refused"]
     return pd.DataFrame(rows, columns=columns).astype({"bytes": "Int64", "gated": "object", "custom_code": "object"})
 
 
-def _plan(name: str, allow_pickle: bool, trust_remote_code: bool) -> dict:
+def describe(name: str, allow_pickle: bool = False, trust_remote_code: bool = False) -> dict:
+    """A row of `plan`, and its "config" (what is in config.json) if that could be had.
+
+    Raises:
+        Unreachable: no hub answers.
+    """
     row = {"name": name, "format": "", "refused": ""}
     try:
         place = Place("model", name, None, None)
@@ -114,11 +124,19 @@ def _plan(name: str, allow_pickle: bool, trust_remote_code: bool) -> dict:
         with tempfile.TemporaryDirectory() as folder:
             _receive_settings(repository, Path(folder))
             row["custom_code"] = bool(_custom(place.name, Path(folder)))
+            row["config"] = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
             custom = _refuse_code(place.name, Path(folder), trust_remote_code)
         row["bytes"] = total_size(repository, _needed(repository.files, weights, custom))
+    except Unreachable:
+        raise
     except UserError as error:
         row["refused"] = str(error)
     return row
+
+
+def here(name: str, cache: str | Path | None = None) -> Path | None:
+    """The folder that the last call of `fetch_model` with this name brought, the hub unasked; None if there is none."""
+    return Place("model", name, None, cache).latest("")
 
 
 def _weights(names: Collection[str], kind: str) -> list[str]:

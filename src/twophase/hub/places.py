@@ -25,18 +25,22 @@ class Place:
         """The whole folder from an earlier call, if the hub need not (a commit) or must not (offline) be asked."""
         if not (offline := transfer.offline()) and not COMMIT.fullmatch(self.revision or ""):
             return None
-        try:
-            folder = self.root / self._note(self.revision, config).read_text(encoding="utf-8")
-            if folder.is_dir():
-                return folder
-        except OSError:
-            pass
+        if folder := self.latest(config):
+            return folder
         if offline:
             raise UserError(
                 f"{self.name} at {self.revision or 'its default branch'} is not in {self.root.parent}, and "
                 "HF_HUB_OFFLINE is set; unset it and repeat, or give a revision that was brought before."
             )
         return None
+
+    def latest(self, config: str) -> Path | None:
+        """The whole folder that the last call with this revision brought, if it is still there."""
+        try:
+            folder = self.root / self._note(self.revision, config).read_text(encoding="utf-8")
+            return folder if folder.is_dir() else None
+        except OSError:
+            return None
 
     def keep(self, config: str, folder: Path) -> None:
         """Note, for the revision asked for and for the commit, that `folder` is whole."""

@@ -33,7 +33,7 @@ class Checkpoints:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             known = json.loads(note.read_text()) if note.exists() else facts
-            differ = [name for name in facts if known.get(name) != facts[name]]
+            differ = [name for name in known | facts if known.get(name) != facts.get(name)]
             outdated = bool(differ) and set(differ) <= set(VERSIONS)
             if outdated:
                 for old in self._folder.glob("*.pt"):
@@ -60,7 +60,8 @@ class Checkpoints:
         if not path.is_file():
             return None
         try:
-            kept = torch.load(path, weights_only=True, mmap=True)  # most calls want the scores only
+            # mapped, since most calls want the scores only; on the processor, since the next process may have no GPU
+            kept = torch.load(path, weights_only=True, mmap=True, map_location="cpu")
         except Exception as error:  # zip, pickle and end-of-file errors share no parent
             raise UserError(f"{path} is damaged ({error}); delete it to train {model!r} again.") from error
         if kept["source"] != source:

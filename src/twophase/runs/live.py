@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..compute import Failure, imap, width
 from ..errors import UserError
+from ..hardware import PLAIN, Hardware
 from .base import Runs
 from .resumable import ResumableTraining, Step, step
 
@@ -40,6 +41,7 @@ class LiveRuns(Runs):
         trust_remote_code: whether a metric of a hub may be executed.
         side_by_side: whether the models of a stage train at the same time, on the engine of `compute`; otherwise one
             after the other in this process, with as many threads as it has.
+        hardware: where and in which precision.
         before: called before epochs are trained, with their number; what it raises ends the stage.
 
     Raises:
@@ -59,6 +61,7 @@ class LiveRuns(Runs):
         trust_remote_code: bool = False,
         side_by_side: bool = False,
         before: Callable[[int], None] | None = None,
+        hardware: Hardware = PLAIN,
     ):
         super().__init__()
         if not models:
@@ -68,7 +71,9 @@ class LiveRuns(Runs):
             weakref.finalize(self, shutil.rmtree, checkpoints, ignore_errors=True)
         folders = {name: Path(folder) for name, folder in models.items()}
         self.epochs, self.dataset, self._bar = training.epochs, dataset, progress
-        self._training = ResumableTraining(folders, task, training, seed, Path(checkpoints), metric, trust_remote_code)
+        self._training = ResumableTraining(
+            folders, task, training, seed, Path(checkpoints), metric, trust_remote_code, hardware.resolved()
+        )
         self._side_by_side, self._before = side_by_side, before
         self._accuracy: dict[str, float] = {}
 

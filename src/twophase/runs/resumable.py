@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
+from ..hardware import PLAIN, Hardware
 from ..store import file_digest
 from .checkpoints import Checkpoints, task_digest
 
@@ -49,6 +50,8 @@ class ResumableTraining:
         folders: name -> folder of a `save_pretrained` model.
         task, training, seed, metric, trust_remote_code: see `LiveRuns`.
         checkpoints: folder for states.
+        hardware: where and in which precision; see `FineTuning`.
+        digest: of the task, where it is known already.
 
     Raises:
         UserError: an unknown metric; `checkpoints` belongs to another task, configuration or seed.
@@ -61,15 +64,17 @@ class ResumableTraining:
     checkpoints: Path
     metric: str = "accuracy"
     trust_remote_code: bool = False
+    hardware: Hardware = PLAIN
+    digest: str | None = None
     _facts: dict = field(init=False)
 
     def __post_init__(self) -> None:
         from ..training import TRAINING_VERSION
 
         judged = {} if self.metric == "accuracy" else {"metric": self.metric}
-        self._facts = judged | {
+        self._facts = judged | self.hardware.key() | {
             "training version": TRAINING_VERSION, "checkpoint version": VERSION, "training": asdict(self.training),
-            "seed": self.seed, "task": task_digest(self.task),
+            "seed": self.seed, "task": self.digest or task_digest(self.task),
         }  # fmt: skip
         self._begin()
 
@@ -153,7 +158,7 @@ class ResumableTraining:
             return self._current[1]
         self._current = None  # freed before the next is loaded
         folder = self.folders[model]
-        run = FineTuning(folder, self._task_for(folder), self.training, self.seed, self._score)
+        run = FineTuning(folder, self._task_for(folder), self.training, self.seed, self._score, self.hardware)
         return run.restore(state) if state else run
 
     def _task_for(self, folder: Path) -> Encoded:

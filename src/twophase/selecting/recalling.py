@@ -145,9 +145,9 @@ def _score(
         except OSError as error:
             found[model] = Failure(f"its files cannot be read: {error}")
             continue
-        keys.append({"model": digest, "data": data, "proxies": proxies, "code": code})
+        keys.append({"model": digest, "data": data, "proxies": proxies, "code": code} | given.hardware.key())
         asked.append(model)
-    items = [(shelf.folder(model), task_folder, proxies) for model in asked]
+    items = [(shelf.folder(model), task_folder, proxies, given.hardware.resolved()) for model in asked]
     values = cells.through_store(
         Store(), "proxies", keys, cells.score_one, items, f"{given.proxy.name} scores", progress
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .. import tasks
 from ..compute import single_thread, using, width
 from ..errors import Unreachable, UserError
+from ..hardware import one_a_gpu
 from ..runs import LiveRuns
 from ..selection import Selection, fine_selection, successive_halving
 from ..tasks import files
@@ -49,6 +50,7 @@ def run(given: Settings, say: Callable[[str], None] = print, progress: bool = Tr
         UserError: anything wrong with data, models, budget or folder, before long work where it can be known.
         Stopped: interrupted; the best model so far is saved, and the same call goes on.
     """
+    given = replace(given, compute=one_a_gpu(given.compute, given.hardware))
     folder = Path(given.out).expanduser() if given.out else Path("runs") / (Path(given.task.path).stem or "task")
     import torch  # noqa: F401  an interrupt in the middle of this import would leave nothing that can save a model
 
@@ -99,14 +101,16 @@ def _planned(
     workers = width() if given.budget.minutes else 1
     planned = plan(top, shelf.training.epochs, given.budget, *costs, guess, workers)
 
+    how = [given.metric.replace("/", "-"), *given.hardware.key().get("hardware", {}).values()]
+
     def opened(planned: Plan) -> LiveRuns:
         folders, unreached = _reached(shelf, found.models, planned.top, say)
         found.failures.update(unreached)
         return LiveRuns(
             folders, task, replace(shelf.training, epochs=planned.epochs), given.seed,
-            folder / "checkpoints" / f"{planned.epochs}-{given.metric.replace('/', '-')}", progress,
+            folder / "checkpoints" / "-".join([str(planned.epochs), *how]), progress,
             metric=given.metric, trust_remote_code=given.trust_remote_code,
-            side_by_side=given.compute.engine != "serial", before=watch.before,
+            side_by_side=given.compute.engine != "serial", before=watch.before, hardware=given.hardware,
         )  # fmt: skip
 
     runs = opened(planned)

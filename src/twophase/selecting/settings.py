@@ -9,6 +9,7 @@ from typing import Any
 from .. import config
 from ..compute import Engine, asked
 from ..errors import UserError
+from ..hardware import Hardware
 from ..settings import Clustering, Proxy, Recall
 from ..settings import Selection as SelectionSettings
 from ..validation import CHOICES, build, unknown
@@ -81,6 +82,7 @@ class Settings:
     budget: Budget
     training: Training
     compute: Engine
+    hardware: Hardware
     metric: str
     trust_remote_code: bool
     out: str | None

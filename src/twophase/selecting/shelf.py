@@ -137,6 +137,7 @@ def _hub(given: Settings, modality: str, cut: float, training: TrainingConfig) -
     """Models of a hub, with a published matrix."""
     from ..hub import fetch_model
     from ..published import model_recycling, paper_matrices
+    from ..published.cleaning import Published
 
     mirror, zoo = config.load().published.mirror, given.zoo
     readers = {
@@ -144,10 +145,17 @@ def _hub(given: Settings, modality: str, cut: float, training: TrainingConfig) -
         "paper_nlp": lambda: paper_matrices.read("nlp", mirror),
         "paper_cv": lambda: paper_matrices.read("cv", mirror),
     }
+    own = Path(str(zoo.matrix)).suffix in (".csv", ".parquet")
+    if own:
+        records = TrainingRecords.read(Path(zoo.matrix).expanduser())
+        records = records.only("benchmark").without(
+            models=set(records.models) - set(records.matrix(missing="drop").columns)
+        )
+        readers[zoo.matrix] = lambda: Published(records, pd.DataFrame(), pd.DataFrame(index=records.models))
     if zoo.matrix not in readers:
-        raise unknown(f"zoo.matrix {zoo.matrix!r}", zoo.matrix, readers)
+        raise unknown(f"zoo.matrix {zoo.matrix!r}", zoo.matrix, [*readers, "a file of records, .csv"])
     reads = "image" if zoo.matrix == "paper_cv" else "text"
-    if reads != modality:
+    if reads != modality and not own:
         raise UserError(
             f"the task is made of {modality}, the models of zoo.matrix={zoo.matrix} read {reads}; choose another zoo."
         )
@@ -177,7 +185,14 @@ def _hub(given: Settings, modality: str, cut: float, training: TrainingConfig) -
         return fetch_model(name, allow_pickle=zoo.allow_pickle, trust_remote_code=given.trust_remote_code).folder
 
     return Shelf(
-        f"{len(names)} models of the hub", dict.fromkeys(names), records, False, cut, training, left_out, bring
+        f"{len(names)} models of the hub",
+        dict.fromkeys(names),
+        records,
+        own and not records.frame["val"].isna().any(),
+        cut,
+        training,
+        left_out,
+        bring,
     )
 
 

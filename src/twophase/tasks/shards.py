@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
 PART = re.compile(r"(?P<split>train|validation|test)\b.*\.(?P<kind>parquet|csv|jsonl|json)$")
 
 
-def gather(folder: str | Path, target: str | Path) -> Path:
+def gather(folder: str | Path, target: str | Path, splits: Mapping[str, str] | None = None) -> Path:
     """Write `target`/SPLIT.parquet from the parts in `folder`; returns `target`.
+
+    `splits`: train, validation, test -> what the hub calls it; others are left out. None: by their own names.
 
     Numbers of a column that the hub's schema calls a class label become the names that go with them; -1 (no label) is empty.
 
@@ -30,8 +33,16 @@ def gather(folder: str | Path, target: str | Path) -> Path:
     folder, target = Path(folder), Path(target)
     parts: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
-        if found := PART.match(path.name):
-            parts.setdefault(found["split"], []).append(path)
+        if splits is None:
+            if found := PART.match(path.name):
+                parts.setdefault(found["split"], []).append(path)
+        else:
+            for split, named in splits.items():
+                if path.name.startswith(f"{named}-"):
+                    parts.setdefault(split, []).append(path)
+    if absent := sorted(set(splits or ()) - set(parts)):
+        there = ", ".join(sorted({path.name.split("-")[0] for path in folder.iterdir()}))
+        raise UserError(f"the dataset in {folder} has no split {(splits or {})[absent[0]]!r}; its splits: {there}.")
     if "train" not in parts:
         raise UserError(
             f"the dataset in {folder} has no training split ({', '.join(sorted(p.name for p in folder.iterdir()))})."
