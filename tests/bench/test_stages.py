@@ -1,0 +1,48 @@
+"""Where the time of a pipeline went, from DVC's lines and when they came."""
+
+import io
+
+import pytest
+
+from twophase.bench.stages import run, stamp
+from twophase.errors import UserError
+
+LOG = """\
+    1.50 Running stage 'check':
+    1.50 > python -m twophase.stages check
+    3.00
+    3.00 Running stage 'tasks@cv':
+   10.25 Stage 'tasks@nlp' didn't change, skipping
+   11.00 Running stage 'notebooks/published/dvc.yaml:claims':
+   12.50 Use `dvc push` to send your updates to remote storage.
+   13.00 end
+"""
+
+
+def test_a_stage_lasts_until_the_next_line_about_a_stage(tmp_path):
+    (tmp_path / "log").write_text(LOG)
+    found = run({"before": str(tmp_path / "log"), "after": None})
+    assert found.to_dict("list") == {
+        "when": ["before"] * 3,
+        "stage": ["check", "tasks@cv", "notebooks/published/dvc.yaml:claims"],
+        "seconds": [1.5, 7.25, 2.0],
+    }
+
+
+def test_what_is_stamped_can_be_read(tmp_path):
+    written = io.StringIO()
+    stamp(io.StringIO("Running stage 'a':\n\nRunning stage 'b':\n"), written)
+    (tmp_path / "log").write_text(written.getvalue())
+    both = run({"before": tmp_path / "log", "after": tmp_path / "log"})
+    assert both["stage"].tolist() == ["a", "b"] * 2
+    assert both["when"].tolist() == ["before", "before", "after", "after"]
+
+
+def test_what_is_missing_is_named(tmp_path):
+    with pytest.raises(UserError, match="name no file; write one with"):
+        run({"before": None, "after": None})
+    with pytest.raises(UserError, match=r"none\.log is not there"):
+        run({"before": tmp_path / "none.log"})
+    (tmp_path / "log").write_text("Running stage 'a':\n")
+    with pytest.raises(UserError, match="holds no line such as"):
+        run({"before": tmp_path / "log"})
