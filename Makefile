@@ -64,7 +64,7 @@ clean: .venv/installed ## remove the cell store (asks first) and what builds lef
 
 lock: .venv/installed ## resolve pyproject.toml anew into constraints.txt
 	@report=$$(mktemp) && trap "rm -f $$report" EXIT && \
-	python -m pip install -q --disable-pip-version-check --dry-run --ignore-installed --report $$report ".[cards,dev]" && \
+	python -m pip install -q --disable-pip-version-check --dry-run --ignore-installed --report $$report ".[bench,cards,dev]" && \
 	{ grep '^#' constraints.txt; python -c "import json, re, sys; \
 	rows = [item['metadata'] for item in json.load(open(sys.argv[1]))['install']]; \
 	print(*sorted(re.sub('[-_.]+', '-', row['name'].lower()) + '==' + row['version'].split('+')[0] for row in rows \
