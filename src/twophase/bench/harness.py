@@ -13,28 +13,27 @@ from ..errors import UserError
 from ..validation import unknown
 from .machine import describe
 
-# part -> module with run(settings, repeats) -> a row a measurement
+# part -> its block of conf/bench.yaml, and the module and function that give a row a measurement
 PARTS = {
-    "clustering": "clustering",
-    "proxies": "proxies",
-    "throughput": "throughput",
-    "trainer": "trainer",
-    "end_to_end": "end_to_end",
-    "hub": "hub",
-    "profile": "stages",
+    "clustering": ("clustering", "clustering", "run"),
+    "agreement": ("clustering", "comparisons", "agreement"),
+    "likeness": ("clustering", "comparisons", "likeness"),
+    "proxies": ("proxies", "proxies", "run"),
+    "throughput": ("throughput", "throughput", "run"),
+    "trainer": ("trainer", "trainer", "run"),
+    "end_to_end": ("end_to_end", "end_to_end", "run"),
+    "hub": ("hub", "hub", "run"),
+    "profile": ("profile", "stages", "run"),
 }
-OPTIONAL = ("hub", "profile")  # left out, with a sentence, where what they read is not there
+OPTIONAL = ("likeness", "hub", "profile")  # left out, with a sentence, where what they read is not there
 FILES = {"profile": "stages"}  # file of a part that is not called after it
 
 
 def settings(overrides: list[str]) -> dict[str, dict]:
-    """The blocks of ``conf/bench.yaml`` by part. Raises UserError on an unknown key or a wrong value."""
+    """The blocks of ``conf/bench.yaml``. Raises UserError on an unknown key or a wrong value."""
     values = config.parse(config.compose(overrides, "bench"), "conf/bench.yaml")
-    for name in values:
-        if name not in PARTS:
-            raise unknown(f"part {name!r} in conf/bench.yaml", name, PARTS)
     for name, block in values.items():
-        repeats = block.get("repeats")
+        repeats = block.setdefault("repeats", 1)
         if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
             raise UserError(f"{name}.repeats: got {repeats!r}; allowed is a whole number of at least 1")
     return values
@@ -56,12 +55,13 @@ def run(parts: list[str], overrides: list[str], say: Callable[[str], None], resu
         UserError: an unknown part or key, or what a part needs is not there.
     """
     values, done = settings(overrides), {}
+    known = [part for part, (block, *_) in PARTS.items() if block in values]
     for part in parts:
-        if part not in values:
-            raise unknown(f"part {part!r}", part, values)
-    for part in parts or values:
+        if part not in known:
+            raise unknown(f"part {part!r}", part, known)
+    for part in parts or known:
         try:
-            done[part] = _measured(part, values[part], kept / part, say)
+            done[part] = _measured(part, values[PARTS[part][0]], kept / part, say)
         except UserError as error:
             if parts or part not in OPTIONAL:
                 raise
@@ -78,9 +78,9 @@ def _measured(part: str, block: Mapping, path: Path, say: Callable[[str], None])
         return path
     say(f"{part}: {block['repeats']} repeats" if block["repeats"] > 1 else f"{part}:")
     machine = describe()
-    table = import_module(f"{__package__}.{PARTS[part]}").run(
-        {name: value for name, value in block.items() if name != "repeats"}, block["repeats"]
-    )
+    _, module, function = PARTS[part]
+    measure = getattr(import_module(f"{__package__}.{module}"), function)
+    table = measure({name: value for name, value in block.items() if name != "repeats"}, block["repeats"])
     path.mkdir(parents=True, exist_ok=True)
     table.to_csv(path / "table.csv", index=False, float_format="%.6g", lineterminator="\n")
     (path / "machine.json").write_text(json.dumps(machine))

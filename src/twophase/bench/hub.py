@@ -37,6 +37,7 @@ def run(settings: Mapping[str, Any], repeats: int) -> pd.DataFrame:
     """
     names = ("models", "benchmarks", "paper_models", "paper_benchmarks", "keep", "agreement")
     rows = [(name, settings[name], "", "conf/bench.yaml") for name in names]
+    rows.append(("top", params().published.top, "models recalled", "conf/config.yaml"))
     rows += _run_times() + _compact(settings["keep"]) + _metadata(settings["trained"], repeats)
     rows += _samples(settings["agreement"])
     for domain in settings["domains"]:

@@ -13,7 +13,7 @@ TASKS = ("flan", "wmt19", "gigaword")
 def inputs() -> pd.DataFrame:
     """Every number that the estimate rests on: value, unit, source; index name."""
     found = load("hub")
-    return pd.DataFrame() if found is None else found.set_index("name").fillna("")
+    return pd.DataFrame() if found is None else found.set_index("name").fillna({"unit": ""})
 
 
 def halving_epochs(models: int, epochs: int) -> int:
@@ -25,11 +25,8 @@ def halving_epochs(models: int, epochs: int) -> int:
     return spent
 
 
-def costs(top: int = 10) -> pd.DataFrame:
+def costs() -> pd.DataFrame:
     """GPU-hours of the performance matrix, saving by saving, each on top of those before it.
-
-    Args:
-        top: models that recall hands to fine-selection.
 
     Returns:
         By what is done: models and datasets trained, share of a full fine-tuning, GPU-hours of the matrix, how many times
@@ -65,13 +62,13 @@ def costs(top: int = 10) -> pd.DataFrame:
     return save_table(table[ordered], "table_hub", "bench")
 
 
-def per_target(top: int = 10):
+def per_target():
     """What one selection costs, beside trying every model, in a sentence."""
     given = inputs()
     if given.empty:
         return say(missing("hub"))
     value = given["value"]
-    epochs, hours = int(value["cell_epochs"]), value["cell_mean"]
+    top, epochs, hours = int(value["top"]), int(value["cell_epochs"]), value["cell_mean"]
     tuned = halving_epochs(top, epochs) / epochs * hours
     clusters = load("clustering")
     proxies = ""
@@ -117,8 +114,8 @@ def verdict():
         f"gets the mean of the trained ones of its base model. Of the gain of training all {int(value['metadata_models'])} "
         f"models this keeps {shares} trained; knowing the base model's mean alone keeps {value['metadata_kept_0']:.0%}. Among "
         "a million models there are more base models, and models without one: an extrapolation.\n"
-        "- **Leader clustering and incremental adding** save no training at all. They bring the mathematics from impossible "
+        "- **Clustering by a sample and incremental adding** save no training at all. They bring the mathematics from impossible "
         "(a similarity matrix of a million models has a million million entries) to minutes, and a new model from a "
-        "new clustering to a comparison with the leaders.\n\n"
+        "new clustering to a comparison with the clusters.\n\n"
         "The savings were measured one at a time; that they keep what they keep when combined has not been measured."
     )

@@ -73,27 +73,36 @@ def growth() -> pd.DataFrame | None:
     return raw.groupby(["part", "what", "n"], sort=False)[["seconds", "peak_mb", "clusters", "singletons"]].median()
 
 
-def exponents(least: int = 1000) -> pd.DataFrame:
-    """Growth of time and of peak memory as n to some power: least squares on logarithms, from ``least`` models on.
+def exponents(least: int = 2500) -> pd.DataFrame:
+    """Growth of time, memory and clusters as n to some power (`bench.clustering.growth`), from ``least`` models on.
 
     Returns:
-        By part and what: sizes fitted, exponent of seconds, exponent of memory, seconds at the largest n.
+        By what was timed: exponent of seconds with its 95 % interval, of memory, of clusters; the largest n, and seconds,
+        memory (MB), clusters and singletons there.
     """
-    table, rows = growth(), {}
-    for key, group in table.groupby(level=["part", "what"], sort=False) if table is not None else ():
-        here = group.droplevel(["part", "what"])
-        fitted = here[here.index >= least]
-        if len(fitted) > 1:
-            powers = [_power(fitted.index, fitted[name]) for name in ("seconds", "peak_mb")]
-            rows[key] = [len(fitted), *powers, int(here.index[-1]), here["seconds"].iloc[-1], here["peak_mb"].iloc[-1]]
-    names = ["sizes fitted", "exponent of time", "exponent of memory", "largest n", "seconds there", "MB there"]
-    index = pd.MultiIndex.from_tuples(rows, names=["part", "what"]) if rows else None
-    return save_table(pd.DataFrame(list(rows.values()), index, names), "table_growth", "bench")
+    raw = load("clustering")
+    if raw is None:
+        return save_table(pd.DataFrame(), "table_growth", "bench")
+    from ..bench.clustering import growth as fitted
+
+    time, memory, clusters = (fitted(raw, quantity, least) for quantity in ("seconds", "peak_mb", "clusters"))
+    table = time.rename(columns={"exponent": "time: exponent"}).drop(columns="points")
+    table["memory: exponent"], table["clusters: exponent"] = memory["exponent"], clusters["exponent"]
+    last = growth().reset_index("part", drop=True).reset_index("n").groupby("what").last()
+    return save_table(table.join(last.rename(columns={"n": "largest n"})), "table_growth", "bench")
 
 
-def _power(n, values) -> float:
-    kept = values > 0
-    return float(np.polyfit(np.log(np.asarray(n)[kept]), np.log(values[kept]), 1)[0]) if kept.sum() > 1 else np.nan
+def agreement_of_samples() -> pd.DataFrame:
+    """Clusters from a sample against average linkage of all models: adjusted Rand index, and regret of recall by them."""
+    raw = load("agreement")
+    if raw is None:
+        return pd.DataFrame()
+    shown = {
+        "ari": "adjusted Rand index", "ari_of_sample": "of the sample with itself", "clusters_exact": "clusters, exact",
+        "clusters_sampled": "sampled", "regret_exact": "regret, exact", "regret_change": "change by sampling", "low": "low",
+        "high": "high",
+    }  # fmt: skip
+    return raw.set_index(["source", "n", "share"])[list(shown)].rename(columns=shown)
 
 
 def figure_growth():
