@@ -75,11 +75,13 @@ def test_stages_of_both_domains_are_added_and_the_longest_come_first(bench):
         ("before", "b", 9.0),
         ("after", "a@cv", 1.0),
         ("after", "b", 4.0),
+        ("before", "all", 12.5),
+        ("after", "all", 4.5),
     ]
     write(bench, "stages", "when stage seconds", *rows)
     table = scale.stages()
     assert table.index.tolist() == ["b", "a", "all"] and table.columns.tolist() == ["before", "after"]
-    assert table.loc["all"].tolist() == [12, 5]
+    assert table.loc["all"].tolist() == [12.5, 4.5]
     assert scale.figure_stages().axes[0].get_xlabel() == "seconds, both domains"
 
 

@@ -23,9 +23,9 @@ def test_a_stage_lasts_until_the_next_line_about_a_stage(tmp_path):
     (tmp_path / "log").write_text(LOG)
     found = run({"before": str(tmp_path / "log"), "after": None})
     assert found.to_dict("list") == {
-        "when": ["before"] * 3,
-        "stage": ["check", "tasks@cv", "notebooks/published/dvc.yaml:claims"],
-        "seconds": [1.5, 7.25, 2.0],
+        "when": ["before"] * 4,
+        "stage": ["check", "tasks@cv", "notebooks/published/dvc.yaml:claims", "all"],
+        "seconds": [1.5, 7.25, 2.0, 13.0],
     }
 
 
@@ -34,8 +34,31 @@ def test_what_is_stamped_can_be_read(tmp_path):
     stamp(io.StringIO("Running stage 'a':\n\nRunning stage 'b':\n"), written)
     (tmp_path / "log").write_text(written.getvalue())
     both = run({"before": tmp_path / "log", "after": tmp_path / "log"})
-    assert both["stage"].tolist() == ["a", "b"] * 2
-    assert both["when"].tolist() == ["before", "before", "after", "after"]
+    assert both["stage"].tolist() == ["a", "b", "all"] * 2
+    assert both["when"].tolist() == ["before"] * 3 + ["after"] * 3
+
+
+def test_stages_that_run_side_by_side_say_how_long_they_took(tmp_path):
+    lines = [
+        "1.0 Running stage 'a@cv':", "1.1 Running stage 'a@nlp':", "3.0 Finished stage 'a@nlp' in 1.90 seconds",
+        "3.1 Running stage 'b@nlp':", "4.0 Finished stage 'a@cv' in 3.00 seconds", "5.0 end",
+    ]  # fmt: skip
+    (tmp_path / "log").write_text("\n".join(lines))
+    found = run({"after": tmp_path / "log"}).set_index("stage")["seconds"]
+    assert found.to_dict() == {"a@cv": 3.0, "a@nlp": 1.9, "b@nlp": 1.9, "all": 5.0}
+
+
+def test_a_stage_of_the_pipeline_says_how_long_it_took(tmp_path, monkeypatch, capsys):
+    from twophase import stages
+
+    monkeypatch.setitem(stages.VERBS, "check", lambda: None)
+    assert stages.main(["check"]) == 0
+    assert capsys.readouterr().out == ""
+    monkeypatch.setenv("DVC_STAGE", "check")
+    monkeypatch.setattr("twophase.compute.die_with_launcher", lambda: None)
+    assert stages.main(["check"]) == 0
+    (tmp_path / "log").write_text(f"0.10 Running stage 'check':\n9.00 {capsys.readouterr().out}")
+    assert run({"after": tmp_path / "log"})["seconds"].iloc[0] < 5
 
 
 def test_what_is_missing_is_named(tmp_path):

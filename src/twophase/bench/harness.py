@@ -82,7 +82,7 @@ def _measured(part: str, block: Mapping, path: Path, say: Callable[[str], None])
     measure = getattr(import_module(f"{__package__}.{module}"), function)
     table = measure({name: value for name, value in block.items() if name != "repeats"}, block["repeats"])
     path.mkdir(parents=True, exist_ok=True)
-    table.to_csv(path / "table.csv", index=False, float_format="%.6g", lineterminator="\n")
+    table.to_csv(path / "table.csv", index=False, float_format="%.10g", lineterminator="\n")
     (path / "machine.json").write_text(json.dumps(machine))
     mark.write_text(key)
     return path

@@ -3,7 +3,8 @@
     make from-scratch | python -m twophase.bench.stages > build/before.log
 
 writes DVC's lines with the seconds since the start before each; two such files, of before and after a change, make
-``results/bench/stages.csv``.
+``results/bench/stages.csv``. A stage says itself how long it took (`twophase.stages`), as several run side by side; where it
+does not, it lasts until the next line about a stage. The row "all" is the time of the whole.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ import pandas as pd
 from ..errors import UserError
 
 LINE = re.compile(r"\s*(\d+(?:\.\d+)?) ?(.*)")
+FINISHED = re.compile(r"Finished stage '(.+)' in (\d+(?:\.\d+)?) seconds")
 RUNNING, SKIPPED = re.compile(r"Running stage '(.+)':"), re.compile(r"Stage '.+' (didn't change|is cached)")
-WHEN = ("before", "after")
+WHEN, ALL = ("before", "after"), "all"
 
 
 def run(settings: Mapping, repeats: int = 1) -> pd.DataFrame:
@@ -50,6 +52,7 @@ def parse(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise UserError(f"{path} is not there; write it with `make from-scratch | python -m twophase.bench.stages`.")
     marks: list[tuple[float, str | None]] = []
+    said: dict[str, float] = {}
     last = 0.0
     for found in filter(None, map(LINE.match, path.read_text(encoding="utf-8").splitlines())):
         last = float(found[1])
@@ -57,11 +60,13 @@ def parse(path: Path) -> pd.DataFrame:
             marks.append((last, running[1]))
         elif SKIPPED.match(found[2]):
             marks.append((last, None))
+        elif finished := FINISHED.match(found[2]):
+            said[finished[1]] = float(finished[2])
     marks.append((last, None))
-    rows = [(name, end - start) for (start, name), (end, _) in itertools.pairwise(marks) if name]
+    rows = [(name, said.get(name, end - start)) for (start, name), (end, _) in itertools.pairwise(marks) if name]
     if not rows:
         raise UserError(f"{path} holds no line such as \"12.3 Running stage 'check':\"; see twophase.bench.stages.")
-    return pd.DataFrame(rows, columns=["stage", "seconds"]).round({"seconds": 2})
+    return pd.DataFrame([*rows, (ALL, last)], columns=["stage", "seconds"]).round({"seconds": 2})
 
 
 def stamp(lines: IO[str], to: IO[str]) -> None:

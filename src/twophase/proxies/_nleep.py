@@ -67,7 +67,8 @@ def nleep(
     if projected is None:
         return expected_log_prediction(np.ones((len(labels), 1)), labels)
     wanted = min(components_per_class * (labels.max() + 1), len(labels) // examples_per_component)
-    components = min(max(2, wanted), len(np.unique(projected, axis=0)))
+    distinct = len({example.tobytes() for example in projected})
+    components = min(max(2, wanted), distinct)
     return expected_log_prediction(_posterior(projected, components, covariance, seed), labels)
 
 

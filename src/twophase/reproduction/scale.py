@@ -257,15 +257,15 @@ def figure_end_to_end():
 
 
 def stages() -> pd.DataFrame:
-    """Seconds of the pipeline's stages, before and after the longest were reduced, domains together, longest first."""
+    """Seconds of the pipeline's stages, domains added, longest first, before and after; "all" is the time of the whole."""
     raw = load("stages")
     if raw is None:
         return save_table(pd.DataFrame(), "table_stages", "bench")
     raw["stage"] = raw["stage"].str.replace(r"@.*", "", regex=True)
     table = raw.pivot_table(index="stage", columns="when", values="seconds", aggfunc="sum")
     table = table.reindex(columns=[when for when in ("before", "after") if when in table])
-    table = table.sort_values(table.columns[0], ascending=False)
-    table.loc["all"] = table.sum()
+    whole = table.loc[["all"]]
+    table = pd.concat([table.drop(index="all").sort_values(table.columns[0], ascending=False), whole])
     return save_table(table, "table_stages", "bench")
 
 
@@ -280,7 +280,7 @@ def figure_stages(shown: int = 12):
         figure, (axis,) = plots.panels(1, height=2.8, width=0.7 * plots.PAGE)
         for number, when in enumerate(table.columns):
             axis.barh(places + 0.4 * number, longest[when], height=0.38, color=(plots.GREY, plots.BLUE)[number],
-                      label=f"{when}: {table.loc['all', when] / 60:.1f} minutes in all")  # fmt: skip
+                      label=f"{when}: {table.loc['all', when] / 60:.1f} minutes")  # fmt: skip
         axis.set_yticks(places + 0.2, list(longest.index))
         axis.set(xlabel="seconds, both domains", ylim=(len(longest), -0.6))
         axis.legend(loc="lower right")
