@@ -54,11 +54,13 @@ def knn(features, labels, *, k=5, metric="cosine"):
 
 
 def _unit(features, metric):
-    """Vectors whose order of nearness to x is that of x'y (cosine), or of x'y - |y|^2 / 2 (euclidean)."""
+    """Vectors, in place, whose order of nearness to x is that of x'y (cosine), or of x'y - |y|^2 / 2 (euclidean)."""
     if metric == "euclidean":
-        return features - features.mean(axis=0)
+        features -= features.mean(axis=0)
+        return features
     norms = np.sqrt(np.einsum("nd,nd->n", features, features))[:, None]
-    return np.divide(features, norms, out=np.zeros_like(features), where=norms > 0)
+    features /= np.where(norms > 0, norms, 1)
+    return features
 
 
 def _nearest(vectors, k, metric):

@@ -110,6 +110,8 @@ def figure_growth():
     table = growth()
     if table is None:
         return _blank("figure_growth", "clustering")
+    from matplotlib.ticker import LogLocator
+
     with plots.style():
         figure, axes = plots.panels(2, columns=2, height=2.6)
         kinds = list(table.groupby(level=["part", "what"], sort=False))
@@ -119,7 +121,10 @@ def figure_growth():
                 axis.plot(line.index, line, marker=MARKERS[number % 5], ms=3, color=COLOURS[number % 5],
                           ls="-" if number < 5 else "--", label=what)  # fmt: skip
             axis.set(xscale="log", yscale="log", xlabel="models", ylabel=label)
-        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+            axis.minorticks_off()
+        axes[1].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes[1].yaxis.set_major_formatter("{x:g}")
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
         return plots.save(figure, "figure_growth", "bench")
 
 
@@ -157,17 +162,19 @@ def figure_proxies():
         return _blank("figure_proxies", "proxies")
     table = ratios(raw, ["proxy", "n", "d", "classes"], OURS)
     with plots.style():
-        figure, axes = plots.panels(len(PROXIES), columns=3, height=1.9, sharex=True)
+        figure, axes = plots.panels(len(PROXIES), columns=3, height=1.7, sharex=True, sharey=True)
         for axis, (proxy, title) in zip(axes, PROXIES.items(), strict=True):
             here = table[table["proxy"] == proxy]
             bars = [here["ratio"] - here["low"], here["high"] - here["ratio"]]
             axis.errorbar(here["n"] * here["d"], here["ratio"], yerr=bars, fmt="o", ms=3, lw=1, color=plots.BLUE)
             axis.axhline(1, color=plots.RED, lw=0.8, ls="--")
-            axis.set(xscale="log", yscale="log", title=f"{title}, against {here['against'].iloc[0]}")
+            axis.set(xscale="log", title=title)
+            axis.minorticks_off()
+        axes[0].set(ylim=(0, None))
         for axis in axes[-3:]:
             axis.set(xlabel="examples x dimensions")
         for axis in axes[::3]:
-            axis.set(ylabel="time ratio")
+            axis.set(ylabel="time, ours / other")
         return plots.save(figure, "figure_proxies", "bench")
 
 
@@ -250,8 +257,8 @@ def figure_end_to_end():
             for mark, (side, colour) in zip(MARKERS, METHODS.items(), strict=False):
                 points = here[here["side"] == side]
                 axis.scatter(points["seconds"], points["test"], color=colour, marker=mark, s=16, label=side)
-            axis.set(xscale="log", title=f"{target} ({here['domain'].iloc[0]})", xlabel="seconds")
-        axes[0].set(ylabel="test accuracy of the model selected")
+            axis.set(title=f"{target} ({here['domain'].iloc[0]})", xlabel="seconds", xlim=(0, None))
+        axes[0].set(ylabel="test accuracy")
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
         return plots.save(figure, "figure_end_to_end", "bench")
 
