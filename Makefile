@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help install params repro from-scratch smoke published ablations site test lint lab clean lock
+.PHONY: help install params repro from-scratch smoke published ablations bench site test lint lab clean lock
 
 help: ## list the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,10 @@ published: .venv/installed ## read other groups' records (downloads 3 MB, or rea
 ablations: .venv/installed ## run the experiments of conf/ablations.yaml, one parameter at a time (about half an hour)
 	python -m twophase.sweep
 
+bench: .venv/installed ## measure speed and memory beside what one would use instead, into results/bench/
+	python -m pip install --disable-pip-version-check --progress-bar off -q -c constraints.txt -e ".[bench]"
+	python -m twophase.bench $(ARGS)
+
 site: .venv/installed ## render the executed notebooks to build/site/index.html
 	@python -m twophase.site
 
@@ -60,7 +64,7 @@ clean: .venv/installed ## remove the cell store (asks first) and what builds lef
 
 lock: .venv/installed ## resolve pyproject.toml anew into constraints.txt
 	@report=$$(mktemp) && trap "rm -f $$report" EXIT && \
-	python -m pip install -q --disable-pip-version-check --dry-run --ignore-installed --report $$report ".[cards,dask,dev,ray,slurm]" && \
+	python -m pip install -q --disable-pip-version-check --dry-run --ignore-installed --report $$report ".[bench,cards,dask,dev,ray,slurm]" && \
 	{ grep '^#' constraints.txt; python -c "import json, re, sys; \
 	rows = [item['metadata'] for item in json.load(open(sys.argv[1]))['install']]; \
 	print(*sorted(re.sub('[-_.]+', '-', row['name'].lower()) + '==' + row['version'].split('+')[0] for row in rows \

@@ -88,7 +88,7 @@ def clone(folder):
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listed, cwd=ROOT, capture_output=True, check=True).stdout.decode().split("\0")
     for name in filter(None, names):
-        made = name.startswith("results/") and name != "results/ablations.csv"
+        made = name.startswith("results/") and not name.startswith(("results/ablations.csv", "results/bench/"))
         if (ROOT / name).is_file() and not made:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 
 STYLED = "import pandas\npandas.DataFrame({'a': [1]}).style.set_properties(color='red')"
 PUBLISHED = ["10_paper_matrices", "11_thousand_models", "12_real_proxies", "13_seed_noise", "14_training_sizes"]
-WITHOUT_DOMAIN = ("08_ablations", "09_claims", *PUBLISHED)
+WITHOUT_DOMAIN = ("08_ablations", "09_claims", "16_scale", *PUBLISHED)
 TALKING = ("15_your_own_data",)  # what a run prints is part of what it shows
 SOURCES = sorted((ROOT / "notebooks").rglob("[0-9]*.ipynb"), key=lambda path: path.name)
 
@@ -33,7 +33,7 @@ def small(tmp_path, *sources):
 def test_the_notebooks_are_there():
     assert [path.stem for path in SOURCES] == [
         "01_models", "02_clustering", "03_recall", "04_convergence", "05_fine_selection", "06_end_to_end",
-        "07_released_code", "08_ablations", "09_claims", *PUBLISHED, "15_your_own_data",
+        "07_released_code", "08_ablations", "09_claims", *PUBLISHED, "15_your_own_data", "16_scale",
     ]  # fmt: skip
 
 

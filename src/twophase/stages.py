@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from pathlib import Path
 
 from twophase import config
@@ -194,7 +195,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m twophase.stages", description="one stage of dvc.yaml")
     parser.add_argument("verb", choices=VERBS)
     parser.add_argument("arguments", nargs="*", metavar="[NOTEBOOK] [DOMAIN]")
-    given = parser.parse_args(arguments)
+    given, start = parser.parse_args(arguments), time.perf_counter()
     os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
     if os.environ.get("DVC_STAGE"):
         from twophase.compute import die_with_launcher
@@ -208,6 +209,8 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("twophase: interrupted; what was finished is kept", file=sys.stderr)
         return 130
+    if stage := os.environ.get("DVC_STAGE"):
+        print(f"Finished stage {stage!r} in {time.perf_counter() - start:.2f} seconds", flush=True)
     return 0
 
 

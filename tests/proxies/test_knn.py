@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.neighbors import NearestNeighbors
 
 from twophase.errors import UserError
-from twophase.proxies import knn
+from twophase.proxies import _knn, knn
 
 
 def test_worked_by_hand_in_euclidean_distance():
@@ -82,3 +83,20 @@ def test_score_rises_with_separation_from_chance(blobs):
 def test_options_out_of_range_are_named(blobs, option, words):
     with pytest.raises(UserError, match=words):
         knn(*blobs(1.0), **option)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("k", [1, 5, 40])
+def test_neighbours_are_scikit_learns_where_single_precision_is_too_coarse(k, metric):
+    """All examples within a hundred-thousandth of one another: their order is beyond single precision."""
+    rng = np.random.default_rng(0)
+    features = 1 + 1e-5 * rng.normal(size=(300, 20))
+    expected = NearestNeighbors(n_neighbors=k, metric=metric, algorithm="brute").fit(features).kneighbors()[1]
+    assert (np.sort(_knn._nearest(_knn._unit(features.copy(), metric), k, metric)) == np.sort(expected)).all()
+
+
+def test_blocks_change_nothing(blobs, monkeypatch):
+    features, _ = blobs(0.4, n=150)
+    whole = _knn._nearest(features, 5, "euclidean")
+    monkeypatch.setattr(_knn, "BLOCK", 1000)
+    assert (_knn._nearest(features, 5, "euclidean") == whole).all()

@@ -35,6 +35,11 @@ def check_probabilities(probabilities, labels):
     return probabilities / sums[:, None], _labels(labels, len(probabilities), "probabilities")
 
 
+def to_unit(features):
+    """Features (N, D) divided by their largest value, so that squares and products stay within range."""
+    return features / (max(features.max(), -features.min()) or 1.0)
+
+
 def check_choice(name, value, allowed):
     """UserError unless `value` is one of `allowed`."""
     if value not in allowed:
@@ -62,10 +67,9 @@ def _matrix(values, name, shape):
         raise UserError(f"{name}: got shape {array.shape}; needs a non-empty array of shape {shape}")
     if array.dtype.kind not in "fiub":
         raise UserError(f"{name}: got values of type {array.dtype}; needs real numbers")
-    array = array.astype(np.float64)
-    bad = ~np.isfinite(array)
-    if bad.any():
-        rows = np.flatnonzero(bad.any(axis=1))
+    array = array.astype(np.float64, copy=False)
+    if not np.isfinite(array).all():
+        rows = np.flatnonzero(~np.isfinite(array).all(axis=1))
         raise UserError(
             f"{name}: got NaN or infinity in {len(rows)} of {len(array)} rows (first: row {rows[0]}); "
             "needs finite numbers: check the model's outputs or leave the model out"

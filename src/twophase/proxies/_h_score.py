@@ -6,11 +6,13 @@ task transfer learning. ICIP 2019. https://arxiv.org/abs/2212.10082
 
 import numpy as np
 
-from twophase.proxies._checks import check_choice, check_features
+from twophase.proxies._checks import check_choice, check_features, to_unit
 from twophase.proxies._threads import single_threaded
 
 # Single-precision models resolve their features to about seven digits; what is below is rounding.
 RANK_TOLERANCE = 1e-6
+# Squares of singular values, relative to the largest: below these bounds certainly rounding, above certainly none.
+UNCLEAR = 1e-13, 1e-8
 
 
 @single_threaded
@@ -43,23 +45,46 @@ def h_score(features, labels, *, shrinkage="none"):
     features, labels = check_features(features, labels)
     check_choice("shrinkage", shrinkage, ("none", "ledoit-wolf"))
     # The score does not depend on the scale; bringing it near one keeps the squares within range.
-    scaled = features / (np.abs(features).max() or 1.0)
-    centred = scaled - scaled.mean(axis=0)
-    counts = np.bincount(labels)  # (C,)
-    onehot = np.eye(len(counts))[labels]  # (N, C)
+    unit = to_unit(features)
+    centred = unit - unit.mean(axis=0)
+    if not centred.any():
+        return 0.0
+    onehot = np.eye(labels.max() + 1)[labels]  # (N, C)
+    return float((_shrunk if shrinkage == "ledoit-wolf" else _plain)(centred, onehot, onehot.sum(axis=0)))
 
-    if shrinkage == "ledoit-wolf":
-        from sklearn.covariance import ledoit_wolf
 
-        means = onehot.T @ centred / counts[:, None]  # (C, D): E[f | y]
-        between = (means.T * (counts / len(labels))) @ means  # (D, D)
-        if not centred.any():
-            return 0.0
-        covariance, weight = ledoit_wolf(centred, assume_centered=True)
-        return float((1 - weight) * np.trace(np.linalg.solve(covariance, between)))
+def _plain(centred, onehot, counts):
+    """With f = U S V', the trace is |E[U | y]|^2 summed over the examples."""
+    sums = _class_sums_by_squares(centred, onehot)
+    if sums is None:
+        left, singular, _ = np.linalg.svd(centred, full_matrices=False)
+        sums = left[:, singular > RANK_TOLERANCE * max(singular[0], RANK_TOLERANCE)].T @ onehot  # (rank, C)
+    return (sums**2 / counts).sum()
 
-    # With centred f = U S V', the trace is |E[U | y]|^2 summed over the examples: no inverse is formed.
-    left, singular, _ = np.linalg.svd(centred, full_matrices=False)
-    left = left[:, singular > RANK_TOLERANCE * max(singular[0], RANK_TOLERANCE)]
-    sums = onehot.T @ left  # (C, rank)
-    return float((sums**2 / counts[:, None]).sum())
+
+def _class_sums_by_squares(centred, onehot):
+    """U summed over each class (rank, C), from the squares of S, faster; None where they do not tell the rank."""
+    tall = centred.shape[0] >= centred.shape[1]
+    values, vectors = np.linalg.eigh(centred.T @ centred if tall else centred @ centred.T)
+    share = values / values[-1]
+    if values[-1] < RANK_TOLERANCE**2 or ((share > UNCLEAR[0]) & (share < UNCLEAR[1])).any():
+        return None
+    kept = share >= UNCLEAR[1]
+    if not tall:
+        return vectors[:, kept].T @ onehot
+    return vectors[:, kept].T @ (centred.T @ onehot) / np.sqrt(values[kept])[:, None]
+
+
+def _shrunk(centred, onehot, counts):
+    n, dimensions = centred.shape
+    covariance = centred.T @ centred / n
+    # Ledoit and Wolf's weight: scikit-learn's `ledoit_wolf`, which takes the sum of fourth moments from a product of
+    # matrices as large as the covariance.
+    scale, size = np.trace(covariance) / dimensions, (covariance**2).sum()
+    spread = (np.einsum("nd,nd->n", centred, centred) ** 2).sum() / n
+    noise, distance = (spread - size) / n, size - dimensions * scale**2
+    weight = min(noise / distance, 1.0) if noise > 0 and distance > 0 else float(distance <= 0 < noise)
+    covariance *= 1 - weight
+    covariance.flat[:: dimensions + 1] += weight * scale
+    sums = centred.T @ onehot  # (D, C): n_c E[f | y]
+    return (1 - weight) * (sums * np.linalg.solve(covariance, sums) / counts).sum() / n

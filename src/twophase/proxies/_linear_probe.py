@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 
 from twophase.errors import UserError
-from twophase.proxies._checks import check_features, check_positive, check_whole
+from twophase.proxies._checks import check_features, check_positive, check_whole, to_unit
 from twophase.proxies._threads import single_threaded
 
 
@@ -58,7 +58,7 @@ def linear_probe(features, labels, *, folds=3, strength=1.0, seed=0):
 
     probe = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=200))
     split = StratifiedKFold(min(folds, int(counts[-1])), shuffle=True, random_state=seed)
-    scaled = features / (np.abs(features).max() or 1.0)
+    scaled = to_unit(features)
     with warnings.catch_warnings():
         # Accuracy settles long before the weights do; a class smaller than the folds is no fault here.
         warnings.simplefilter("ignore", ConvergenceWarning)

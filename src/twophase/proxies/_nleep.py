@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 
 from twophase.errors import UserError
-from twophase.proxies._checks import check_choice, check_features, check_positive, check_whole
+from twophase.proxies._checks import check_choice, check_features, check_positive, check_whole, to_unit
 from twophase.proxies._leep import expected_log_prediction
 from twophase.proxies._threads import single_threaded
 
@@ -67,14 +67,14 @@ def nleep(
     if projected is None:
         return expected_log_prediction(np.ones((len(labels), 1)), labels)
     wanted = min(components_per_class * (labels.max() + 1), len(labels) // examples_per_component)
-    components = min(max(2, wanted), len(np.unique(projected, axis=0)))
+    distinct = len({example.tobytes() for example in projected})
+    components = min(max(2, wanted), distinct)
     return expected_log_prediction(_posterior(projected, components, covariance, seed), labels)
 
 
 def _project(features, energy):
     """Principal components (N, P) holding `energy` of the variance, scaled to the first; None if flat."""
-    # Dividing first keeps the products of very large or very small features within range.
-    scaled = features / (np.abs(features).max() or 1.0)
+    scaled = to_unit(features)
     centred = scaled - scaled.mean(axis=0)
     left, singular, _ = np.linalg.svd(centred, full_matrices=False)
     if singular[0] <= np.finfo(np.float64).eps * np.sqrt(centred.size):

@@ -1,6 +1,7 @@
 """One thread for each proxy score: the same bits on any number of cores, and no waiting on a busy machine."""
 
 import functools
+import sys
 
 
 def single_threaded(function):
@@ -14,9 +15,16 @@ def single_threaded(function):
     def limited(*args, **kwargs):
         # A limit reaches only what is loaded already, so scikit-learn comes before it.
         import sklearn.utils  # noqa: F401
-        from threadpoolctl import threadpool_limits
 
-        with threadpool_limits(1):
+        with _libraries(len(sys.modules)).limit(limits=1):
             return function(*args, **kwargs)
 
     return limited
+
+
+@functools.lru_cache(maxsize=1)
+def _libraries(modules):
+    """The libraries that are loaded. Looking for them takes longer than a small score, so it is done when modules have come."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
