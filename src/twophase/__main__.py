@@ -51,7 +51,8 @@ SELECT = """examples:
 
 Keys (conf/select.yaml): task.path, .text, .text_pair, .label, .test, .validation, .max_rows; zoo, proxy; recall.top;
 budget.minutes, .epochs; training.epochs, .learning_rate; selection.threshold; hardware; out. Columns that are not
-named are guessed, and the guess is printed. Stopped with Ctrl-C it saves the best model so far; the same command goes on.
+named are guessed, and the guess is printed. Paths and columns are taken as they are written; quote them for the shell alone
+('task.path=my file (1).csv'). Stopped with Ctrl-C it saves the best model so far; the same command goes on.
 """
 
 MATRIX = """examples:
@@ -68,6 +69,22 @@ plan trains and downloads nothing (of a hub it asks for listings; ask=false: not
 Killed or stopped, the same command goes on with what is missing. Keys (conf/matrix.yaml): matrix.*, only.models,
 only.datasets, hardware (cpu, gpu, auto), hardware.precision, .micro_batch; compute; estimate.*; gpus; ask; out; seed.
 """
+
+
+MODELS = """examples:
+  twophase models list                          the live zoos, and what you have added
+  twophase models show bert-libraries           its folder, and its score on every benchmark dataset
+  twophase models add ./my-model name=mine      a folder written by save_pretrained: its cells alone are trained
+  twophase models add org/name@revision         brought from a hub first
+"""
+
+TASKS = """examples:
+  twophase tasks list                                       datasets, roles, sizes
+  twophase tasks save media_code media/                     one of them as files, to try select on
+  twophase tasks add task.path=reviews.csv name=reviews     a benchmark dataset of your own: every model is trained on it
+"""
+
+EPILOGS = {"select": SELECT, "matrix": MATRIX, "models": MODELS, "tasks": TASKS}
 
 
 class Parser(argparse.ArgumentParser):
@@ -93,10 +110,8 @@ def parser() -> Parser:
         added.set_defaults(function=function)
         if name in ACTIONS:
             added.add_argument("action", choices=ACTIONS[name])
-        if name == "select":
-            added.epilog, added.formatter_class = SELECT, argparse.RawDescriptionHelpFormatter
-        if name == "matrix":
-            added.epilog, added.formatter_class = MATRIX, argparse.RawDescriptionHelpFormatter
+        if name in EPILOGS:
+            added.epilog, added.formatter_class = EPILOGS[name], argparse.RawDescriptionHelpFormatter
         if overrides:
             added.add_argument("overrides", nargs="*", metavar="key=value", help="override of the configuration")
         return added

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,26 @@ def compose(overrides: list[str] | tuple[str, ...] = (), name: str = "config") -
     return OmegaConf.to_yaml(composed)
 
 
+def quoted(value: object) -> str:
+    """A value as Hydra's grammar wants it: text in quotes, whatever is in it."""
+    if isinstance(value, int | float):
+        return str(value)
+    return "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def literal(overrides: list[str] | tuple[str, ...], keys: Collection[str]) -> list[str]:
+    """The overrides with the values of `keys` in quotes, so that paths and names of columns may hold any character.
+
+    What is in quotes already, null, and empty values stay as they are.
+    """
+    done = []
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        plain = equals and key.lstrip("+") in keys and value not in ("", "null") and value[0] not in "'\""
+        done.append(f"{key}={quoted(value)}" if plain else override)
+    return done
+
+
 def parse(text: str, source: str = PARAMS) -> dict[str, Any]:
     """The content of a composed file as plain dicts and lists.
 
@@ -167,8 +188,9 @@ def _explain(error: Exception, overrides: list[str], name: str) -> str:
     if found := re.search(r"Could not override '([^']+)'", message):
         keys = _keys(_unresolved(name))
         near = difflib.get_close_matches(found[1], keys, n=1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        return f"unknown key {found[1]!r}{hint}; allowed: {_known(name, keys)}"
+        if near:
+            return f"unknown key {found[1]!r} (did you mean {near[0]}?)"
+        return f"unknown key {found[1]!r}; allowed: {_known(name, keys)}"
     message = re.sub(r" ?(full_key|object_type|To use|See https)\b.*| [1-3]\. .*", "", message)
     given = " ".join(overrides) or "conf/"
     return f"got {given}: {message}; allowed is key=value in Hydra's grammar (lists as [a,b])"

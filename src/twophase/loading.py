@@ -88,7 +88,7 @@ def _load(folder: str | Path, **options) -> tuple[nn.Module, dict]:
     except Exception as error:
         cause = (str(error).splitlines() or [""])[0]
         raise UserError(
-            f"{folder} cannot be loaded as an {kind} classifier ({type(error).__name__}: {cause}); "
+            f"{folder} cannot be loaded as a classifier of {kind}s ({type(error).__name__}: {cause}); "
             "give a folder written by save_pretrained with safetensors weights."
         ) from error
 

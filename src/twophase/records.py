@@ -66,7 +66,10 @@ class TrainingRecords:
             raise UserError(
                 f"{path} cannot be read as {path.suffix[1:]} ({error}); give a table of records."
             ) from error
-        return cls(frame)
+        try:
+            return cls(frame)
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from None
 
     def write(self, path: str | Path) -> Path:
         """Write csv or parquet by the path's suffix, the same bytes for the same records; returns the path."""

@@ -10,16 +10,13 @@ from twophase.errors import UserError
 
 
 def _add_task(overrides: list[str]) -> None:
-    from dataclasses import asdict
-
     from twophase.selecting import growing
+    from twophase.selecting.reading import read_task
     from twophase.selecting.settings import compose
-    from twophase.tasks import files
 
     named = [part for part in overrides if part.startswith("name=")]
     settings = compose([part for part in overrides if part not in named])
-    source = asdict(settings.task)
-    data = files.read(source.pop("kind"), source.pop("path"), **source, seed=settings.seed)
+    data = read_task(settings)
     for line in (*data.guesses, *data.notes):
         print(line)
     table = growing.add_dataset(_named(named) or Path(settings.task.path).stem, data.task)
@@ -40,7 +37,8 @@ def select(given: argparse.Namespace) -> int:
         if stopped.outcome is None:
             print("twophase: interrupted before any model finished an epoch; the same command goes on", file=sys.stderr)
         else:
-            print(f"\n{stopped.outcome}\ntwophase: interrupted; the same command goes on", file=sys.stderr)
+            print(f"\n{stopped.outcome}")
+            print("twophase: interrupted; the same command goes on", file=sys.stderr)
         return 130
     return 0
 
@@ -129,8 +127,10 @@ def tasks(given: argparse.Namespace) -> None:
         if len(given.overrides) != 2:
             raise UserError(f"got {' '.join(given.overrides) or 'nothing'}; `tasks save` takes a dataset and a folder")
         from twophase.selecting.bundled import save_task
+        from twophase.selecting.settings import kind_of
 
-        print(save_task(*given.overrides))
+        name, folder = given.overrides[0], save_task(*given.overrides)
+        print(f"{name} is in {folder}. Next: twophase select task={kind_of(folder)} task.path={folder}")
         return
     rows = []
     for domain, part in config.load(given.overrides).domain.items():

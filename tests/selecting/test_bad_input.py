@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from twophase.__main__ import main
+from twophase.errors import UserError
 
 
 @pytest.fixture
@@ -48,6 +49,17 @@ CASES = {
     "out is full of other things": (["task.path={t}", "out={d}"], "is not empty and holds no run"),
     "test is train": (["task.path={t}", "task.test={t}"], "{t}"),
     "hub name of a file": (["task.path={t}", "task.name=x"], "task.name=x names a configuration of task=hub"),
+    "filter of another zoo": (
+        ["task.path={t}", "zoo.base_model=roberta-base"],
+        "zoo.base_model is roberta-base, which a zoo of kind live",
+    ),
+    "path of another zoo": (["task.path={t}", "zoo.path=/nope"], "zoo.path is /nope, which a zoo of kind live"),
+    "cut beyond all distances": (["task.path={t}", "zoo.cut=5"], "zoo.cut: got 5"),
+    "records of something else": (
+        ["task.path={t}", "zoo=folder", "zoo.path={z}"],
+        "records.csv: records lack the columns",
+    ),
+    "near an option": (["task.path={t}", "selection.tresh=1"], "did you mean selection.threshold"),
     "pictures' zoo for texts": (["task.path={t}", "zoo=hub_cv"], "choose another zoo"),
 }
 
@@ -55,7 +67,12 @@ CASES = {
 @pytest.mark.parametrize(("arguments", "message"), CASES.values(), ids=CASES)
 def test_one_line_and_exit_code_2(arguments, message, table, tmp_path, capsys, monkeypatch, published_or_none):
     monkeypatch.chdir(tmp_path)
-    filled = [part.format(t=table, d=tmp_path) for part in arguments]
+    models = tmp_path / "models"
+    if any("{z}" in part for part in arguments):
+        (models / "one").mkdir(parents=True)
+        (models / "one" / "config.json").write_text("{}")
+        (models / "records.csv").write_text("a,b\n1,2\n")
+    filled = [part.format(t=table, d=tmp_path, z=models) for part in arguments]
     if "zoo=hub_cv" in filled and not published_or_none:
         pytest.skip("needs the published matrix")
     assert main(["select", *filled]) == 2
@@ -74,6 +91,31 @@ def published_or_none(monkeypatch):
     if folder.is_dir():
         monkeypatch.setenv("TWOPHASE_MIRROR", str(folder))
     return folder.is_dir()
+
+
+@pytest.mark.parametrize(
+    "name", ["my file (1).csv", "a&b.csv", "#1.csv", "a,b.csv", "a=b,c.csv", "naïve.csv", "it's.csv"]
+)
+def test_paths_and_columns_are_taken_as_written(name, tmp_path, monkeypatch):
+    from twophase.selecting.reading import read_task
+    from twophase.selecting.settings import compose
+
+    monkeypatch.setenv("HOME", str(tmp_path))
+    rows = "".join(f"text {i} is {'good' if i % 2 else 'bad'},{i % 2}\n" for i in range(60))
+    (tmp_path / name).write_text("my text,my label (x)\n" + rows)
+    for path in (tmp_path / name, f"~/{name}"):
+        given = compose([f"task.path={path}", "task.text=my text", "task.label=my label (x)"])
+        assert len(read_task(given).task["train"]) > 30
+
+
+def test_a_task_is_a_path():
+    import pandas as pd
+
+    import twophase
+
+    for given in (None, pd.DataFrame()):
+        with pytest.raises(UserError, match="a task is given by the path"):
+            twophase.select(given)
 
 
 def test_the_command_itself_ends_with_2_and_no_traceback(tmp_path):

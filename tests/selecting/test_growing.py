@@ -112,7 +112,7 @@ def test_a_model_with_other_weights_under_the_same_name(live, own, pictures):
 
 def test_a_broken_model_is_refused_before_anything_is_kept(live, own):
     (own / "model.safetensors").write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00{")
-    with pytest.raises(UserError, match="cannot be loaded as an image classifier"):
+    with pytest.raises(UserError, match="cannot be loaded as a classifier of images"):
         growing.add_model(own, name="mine")
     assert growing.added("cv") == []
 

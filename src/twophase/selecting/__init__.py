@@ -41,9 +41,15 @@ def select(
         UserError: with one message that says what is wrong and what to do.
         KeyboardInterrupt: stopped; the best model so far is saved in the run's folder.
     """
+    from ..config import quoted
+    from ..errors import UserError
     from . import settings
     from .run import run
 
+    if not isinstance(path, str | Path):
+        raise UserError(
+            f"got {type(path).__name__}; a task is given by the path of a file or folder (a frame: frame.to_csv('task.csv', index=False))."
+        )
     given = [f"task={settings.kind_of(path)}", f"task.path={quoted(path)}"]
     if zoo is not None:
         given += [f"zoo.path={quoted(zoo)}", "zoo=folder"] if Path(zoo).is_dir() else [f"zoo={zoo}"]
@@ -51,10 +57,3 @@ def select(
              "budget.minutes": minutes, "out": out}  # fmt: skip
     given += [f"{key}={quoted(value)}" for key, value in named.items() if value is not None]
     return run(settings.compose([*given, *overrides]), progress=progress)
-
-
-def quoted(value: object) -> str:
-    """A value as Hydra's grammar wants it: text in quotes, whatever is in it."""
-    if isinstance(value, int | float):
-        return str(value)
-    return "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"

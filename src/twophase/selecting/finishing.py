@@ -26,7 +26,7 @@ PIPELINES = {"text": "text-classification", "image": "image-classification"}
 
 @dataclass(frozen=True)
 class Reached:
-    """What a run has when fine-tuning begins; `what` is "text" or "image"."""
+    """What a run has when fine-tuning begins; `what` is "text" or "image", `longest` the tokens read of a text."""
 
     given: Settings
     folder: Path
@@ -36,6 +36,7 @@ class Reached:
     runs: LiveRuns
     data: FileTask
     what: str
+    longest: int | None = None
 
 
 def best_so_far(reached: Reached, why: str) -> Outcome | None:
@@ -81,7 +82,7 @@ def finish(reached: Reached, chosen: Selection, how: str, finished: bool = True)
         classes=by_class(labels, predicted, data.counts["train"]), folder=folder, finished=finished,
         facts={
             "winner": chosen.winner, "finished": finished, "test": right / len(labels), "metric": given.metric, "score": judged, "interval": list(interval),
-            "baseline": baseline, "pipeline": PIPELINES[reached.what], "zoo": shelf.name,
+            "baseline": baseline, "pipeline": PIPELINES[reached.what], "longest": reached.longest, "zoo": shelf.name,
             "data": {"path": given.task.path, "classes": len(trained.task.classes), "counts": data.counts.T.to_dict(), "notes": [*data.guesses, *data.notes],
                      **{split: len(rows) for split, rows in data.task.items()}},
             "training": asdict(shelf.training) | {"epochs": planned.epochs}, "budget": planned.said,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..errors import UserError
 from ..runs.checkpoints import task_digest
+from ..store import cache_folder
 
 
 def open_run(folder: Path, task, path: str) -> None:
@@ -48,10 +49,11 @@ def room(folder: Path) -> Iterator[None]:
         yield
     except (OSError, RuntimeError) as error:
         full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
-        if not full and folder.exists():
-            full = shutil.disk_usage(folder).free < 2**20
-        if isinstance(error, UserError) or not full:
+        places = [place for place in (folder, cache_folder()) if place.exists()]
+        crowded = [place for place in places if shutil.disk_usage(place).free < 2**20]
+        if isinstance(error, UserError) or not (full or crowded):
             raise
         raise UserError(
-            f"no space is left for {folder}; what was finished is kept. Free some space and repeat the same command."
+            f"no space is left for {' and '.join(map(str, crowded or places))}; what was finished is kept. Free some space and "
+            "repeat the same command."
         ) from error

@@ -108,11 +108,15 @@ def show(name: str, say: Callable[[str], None] = print) -> tuple[Path, pd.DataFr
         UserError: no live zoo has such a model.
     """
     names = []
-    for domain in config.load().domain:
+    for domain, part in config.load().domain.items():
+        here = [*part.zoo.recipes, *added(domain)]
+        names += here
+        if name not in here:
+            continue
         live = open_live(_params(domain), domain, say)
         if name in live.folders:
             return live.folders[name], _scores(live, name)
-        names += list(live.folders)
+        raise UserError(f"the model {name!r} of the live zoo could not be built, or has no cell; see failures.csv.")
     from ..validation import unknown
 
     raise unknown(f"model {name!r}", name, names)

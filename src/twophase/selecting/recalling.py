@@ -54,14 +54,14 @@ def recall(
         UserError: no model could be scored.
     """
     if shelf.records is None:
-        return _by_proxy(given, shelf, task_folder, progress)
+        return _by_proxy(given, shelf, task_folder, say, progress)
     matrix = shelf.records.matrix()
     clusters = cluster_models(
         matrix, min(given.clustering.k, len(check_matrix(matrix))), method=given.clustering.method, threshold=shelf.cut,
         n_clusters=given.clustering.n_clusters, seed=given.seed, exact_up_to=given.clustering.exact_up_to,
     )  # fmt: skip
     if not clusters.non_singletons:
-        return _by_proxy(given, shelf, task_folder, progress)
+        return _by_proxy(given, shelf, task_folder, say, progress)
     average = matrix.mean()
     waiting = {
         label: sorted(clusters.members(label), key=lambda name: (name != clusters.representatives[label], -average[name], name))
@@ -83,15 +83,19 @@ def recall(
         waiting = {label: members for label, members in waiting.items() if label not in found and members}
     if not found:
         raise UserError(f"no model could be scored; the first reason: {next(iter(failures.values()), 'none is known')}")
-    if len(failures) > TOLD:
-        say(
-            f"{len(failures)} models cannot be scored, {len(failures) - TOLD} more than named; the report has them all."
-        )
+    _more(failures, say)
     table = _table(given, matrix, clusters, found, failures)
     how = f"{len(seconds)} representatives of {clusters.labels.nunique()} clusters scored by {given.proxy.name}"
     if clusters.method == "sampled":
         how += f" (average linkage of {given.clustering.exact_up_to} models, which the others joined)"
     return Recalled(table, seconds, failures, how)
+
+
+def _more(failures: dict[str, str], say: Callable[[str], None]) -> None:
+    if len(failures) > TOLD:
+        say(
+            f"{len(failures)} models cannot be scored, {len(failures) - TOLD} more than named; the report has them all."
+        )
 
 
 def _table(given: Settings, matrix: pd.DataFrame, clusters: Clusters, found: dict, failures: dict) -> pd.DataFrame:
@@ -110,19 +114,22 @@ def _table(given: Settings, matrix: pd.DataFrame, clusters: Clusters, found: dic
     return table
 
 
-def _by_proxy(given: Settings, shelf: Shelf, task_folder: Path, progress: bool) -> Recalled:
+def _by_proxy(given: Settings, shelf: Shelf, task_folder: Path, say: Callable[[str], None], progress: bool) -> Recalled:
     names = list(shelf.folders)
     results = dict(zip(names, _score(given, shelf, names, task_folder, progress), strict=True))
     failures = {name: result.reason for name, result in results.items() if isinstance(result, Failure)}
     fine = {name: result for name, result in results.items() if name not in failures}
     if not fine:
         raise UserError(f"no model could be scored; the first reason: {next(iter(failures.values()))}")
+    for name, reason in list(failures.items())[:TOLD]:
+        say(f"{name} cannot be used ({reason}).")
+    _more(failures, say)
     scores = pd.Series({name: score for name, (score, _) in fine.items()}).rename_axis("model")
     table = pd.DataFrame({"proxy": scores, "recall_score": scores}).reset_index()
     table = table.sort_values(["recall_score", "model"], ascending=[False, True]).set_index("model")
     table["rank"] = range(1, len(table) + 1)
     table["recalled"] = table["rank"] <= given.recall.top
-    how = f"all {len(fine)} models scored by {given.proxy.name}: nothing is known of them on benchmark datasets"
+    how = f"All {len(fine)} models scored by {given.proxy.name}, since nothing is known of them on benchmark datasets"
     return Recalled(table, {name: seconds for name, (_, seconds) in fine.items()}, failures, how)
 
 

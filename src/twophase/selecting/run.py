@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +13,12 @@ from ..errors import Unreachable, UserError
 from ..hardware import one_a_gpu
 from ..runs import LiveRuns
 from ..selection import Selection, fine_selection, successive_halving
-from ..tasks import files
+from . import telling
 from .budget import OutOfTime, Plan, Watch, plan
 from .finishing import Reached, best_so_far, finish, known_seconds
 from .folder import open_run, room
 from .outcome import Outcome
+from .reading import read_task
 from .recalling import Recalled, recall
 from .settings import Settings
 from .shelf import Shelf, open_shelf
@@ -61,7 +61,7 @@ def run(given: Settings, say: Callable[[str], None] = print, progress: bool = Tr
 
 def _run(given: Settings, folder: Path, say: Callable[[str], None], progress: bool) -> Outcome:
     watch = Watch(given.budget.minutes)
-    data = _data(given)
+    data = read_task(given)
     for line in (*data.guesses, *data.notes):
         say(line)
     sizes, counts = ", ".join(f"{len(rows)} {split}" for split, rows in data.task.items()), data.counts["train"]
@@ -69,17 +69,22 @@ def _run(given: Settings, folder: Path, say: Callable[[str], None], progress: bo
     what = "image" if "image" in data.task["train"].features else "text"
     open_run(folder, data.task, given.task.path)
     shelf = open_shelf(given, what, say)
-    if given.recall.top > len(shelf.folders):
-        say(f"recall.top is {given.recall.top}, {shelf.name} has {len(shelf.folders)} models: all of them are kept.")
+    for line in (*telling.of_folder(folder), *telling.of_shelf(given, shelf)):
+        say(line)
     tasks.save(data.task, folder / "task")
 
     found = recall(given, shelf, folder / "task", say, progress)
-    say(f"{found.how} in {sum(found.scored.values()):.0f} s. The first of the ranking:")
+    say(f"{found.how} ({sum(found.scored.values()):.0f} s). The first of the ranking:")
     say(found.table.drop(columns="recalled").head(SHOWN).to_string(float_format=lambda value: f"{value:.3f}"))
 
     task = tasks.load(folder / "task")
     planned, runs = _planned(given, folder, shelf, found, task, watch, say, progress)
-    reached = Reached(given, folder, shelf, found, planned, runs, data, what)
+    longest = None
+    if what == "text":
+        longest, lines = telling.of_length(shelf.folder(runs.models[0]), task["train"])
+        for line in lines:
+            say(line)
+    reached = Reached(given, folder, shelf, found, planned, runs, data, what, longest)
     try:
         chosen, how = _select(given, shelf, runs)
     except KeyboardInterrupt:
@@ -145,21 +150,6 @@ def _first_epoch(runs: LiveRuns, shelf: Shelf) -> float | None:
         return None
     seconds, known = float(ledger["seconds"].iloc[-1]), known_seconds(shelf)
     return seconds if known is None else seconds * float(known[runs.models].mean() / known[ledger["model"].iloc[-1]])
-
-
-def _data(given: Settings) -> files.FileTask:
-    """The task, from files or from a hub."""
-    source = asdict(given.task)
-    kind, path, name = (source.pop(key) for key in ("kind", "path", "name"))
-    if kind != "hub":
-        if name is not None:
-            raise UserError(f"task.name={name} names a configuration of task=hub; leave it out for task={kind}.")
-        return files.read(kind, path, **source, seed=given.seed)
-    from ..hub import fetch_dataset
-    from ..tasks.shards import gather
-
-    with tempfile.TemporaryDirectory() as folder:
-        return files.read("parquet", gather(fetch_dataset(path, name), folder), **source, seed=given.seed)
 
 
 def _reached(

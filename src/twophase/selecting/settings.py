@@ -14,6 +14,13 @@ from ..settings import Clustering, Proxy, Recall
 from ..settings import Selection as SelectionSettings
 from ..validation import CHOICES, build, unknown
 
+LITERAL = (
+    *(f"task.{key}" for key in ("path", "name", "text", "text_pair", "label", "test", "validation")),
+    "zoo.path", "zoo.matrix", "zoo.base_model", "out", "compute.address",
+)  # fmt: skip
+ONLY = {  # what a kind of zoo alone reads
+    "path": ("folder",), "matrix": ("hub",), "models": ("hub",), "base_model": ("hub",), "max_parameters": ("hub",),
+}  # fmt: skip
 SUFFIXES = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
 
 
@@ -71,7 +78,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Settings:
-    """The whole of a run's configuration."""
+    """The whole of a run's configuration; ``asked``: the keys that were named on the command line."""
 
     task: TaskSource
     zoo: ZooSource
@@ -87,6 +94,11 @@ class Settings:
     trust_remote_code: bool
     out: str | None
     seed: int
+    asked: tuple[str, ...]
+
+    def named(self, *groups: str) -> list[str]:
+        """The keys of these groups (or keys) that were named."""
+        return [key for key in self.asked if key in groups or key.split(".")[0] in groups]
 
 
 def compose(overrides: list[str]) -> Settings:
@@ -97,22 +109,14 @@ def compose(overrides: list[str]) -> Settings:
     """
     if not any(override.lstrip("+~").startswith("compute") for override in overrides):
         overrides = [*asked(), *overrides]
-    values = config.parse(config.compose(overrides, "select"), "the composed configuration")
+    composed = config.compose(config.literal(overrides, LITERAL), "select")
+    values = config.parse(composed, "the composed configuration")
     for group in ("task", "zoo"):
         for key, value in values[group].items():
             if value == "???":
                 raise UserError(f"{group}.{key} is missing: give {group}.{key}=… (see twophase select --help)")
-            if isinstance(value, int | float) and key in (
-                "path",
-                "name",
-                "text",
-                "text_pair",
-                "label",
-                "test",
-                "validation",
-            ):
-                values[group][key] = str(value)
-    settings = build(Settings, values, "")
+    keys = [override.partition("=")[0].lstrip("+~") for override in overrides]
+    settings = build(Settings, values | {"asked": keys}, "")
     _check(settings)
     return settings
 
@@ -140,6 +144,14 @@ def _check(given: Settings) -> None:
             value = getattr(value, part)
         if value is not None and not value >= low:
             raise UserError(f"{key}: got {value}; allowed is at least {low}")
+    for key, kinds in ONLY.items():
+        if getattr(given.zoo, key) is not None and given.zoo.kind not in kinds:
+            raise UserError(
+                f"zoo.{key} is {getattr(given.zoo, key)}, which a zoo of kind {given.zoo.kind} does not read; leave it out, or "
+                "choose another zoo (see twophase select --help)."
+            )
+    if given.zoo.cut is not None and not 0 <= given.zoo.cut <= 1:
+        raise UserError(f"zoo.cut: got {given.zoo.cut:g}; allowed is 0 to 1, the distances of Eq. 1")
     for key in (field.name for field in fields(Budget)):
         value = getattr(given.budget, key)
         if value is not None and not value > 0:

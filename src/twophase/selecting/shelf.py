@@ -204,14 +204,18 @@ def _folder(path: Path, cut: float, training: TrainingConfig) -> Shelf:
         raise UserError(
             f"{path} holds no models: none of its folders has a config.json; save models there with save_pretrained()."
         )
+    bare = {
+        one.name: "it has no config.json, as save_pretrained writes it"
+        for one in sorted(path.iterdir()) if one.is_dir() and one.name not in folders and not one.name.startswith(".")
+    }  # fmt: skip
     if not (path / "records.csv").is_file():
-        return Shelf(f"{path}", folders, None, False, cut, training, {})
+        return Shelf(f"{path}", folders, None, False, cut, training, bare)
     records = TrainingRecords.read(path / "records.csv")
     if "benchmark" not in set(records.frame["role"]):
         raise UserError(f"{path / 'records.csv'} has no rows of role benchmark; add them, or remove the file.")
     records = records.only("benchmark")
     known = set(records.matrix(missing="drop").columns)
-    left_out = {name: "records.csv lacks some of its benchmark results" for name in folders if name not in known}
+    left_out = bare | {name: "records.csv lacks some of its benchmark results" for name in folders if name not in known}
     folders = {name: folder for name, folder in folders.items() if name in known}
     if not folders:
         raise UserError(
