@@ -102,7 +102,7 @@ def in_threads(kernel, rows: int, pairs: int, *arguments) -> None:
 def _kernel():
     from numba import njit  # takes half a second, which the command line need not wait for
 
-    return njit(nogil=True, cache=True)(_eq_1)
+    return njit(_eq_1, nogil=True, cache=True)  # compiled once a machine, not once a process
 
 
 def _eq_1(first, last, left, right, once, k, positive_only, pairs):

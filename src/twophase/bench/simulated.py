@@ -117,7 +117,7 @@ def families(n: int, alpha: float, theta: float, random: np.random.Generator) ->
 def _seating():
     from numba import njit
 
-    return njit(_seat)
+    return njit(_seat, cache=True)
 
 
 def _seat(n, alpha, theta, random):

@@ -14,15 +14,12 @@ datasets are looked at in groups of k, those on which models differ most first.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 
 from ..similarity import in_threads
 
-TILE = 64  # clusters looked at together
 BATCH = 2048  # models compared with the leaders there are, before those among them that lead are known
-MARGIN = 1e-9  # far above what rounding does to a mean of gaps, far below any difference that matters
 
 
 @dataclass(frozen=True)
@@ -68,10 +65,12 @@ def nearest(models: np.ndarray, known: Prototypes, k: int, threshold: float) -> 
         k: of Eq. 1.
         threshold: a model joins below it; ties go to the cluster of lower number.
     """
+    from .compiled import against_known
+
     cluster, distance = np.full(len(models), -1), np.full(len(models), float(threshold))
     count = known.centres.shape[1]
     here = models, known.centres, known.members, known.starts, count, k, cluster, distance
-    in_threads(_kernels()[0], len(models), len(models) * count, *here)
+    in_threads(against_known, len(models), len(models) * count, *here)
     return cluster, distance
 
 
@@ -99,11 +98,12 @@ def lead(models: np.ndarray, k: int, threshold: float) -> np.ndarray:
     Returns:
         (n,) numbers from 0, in the order in which leaders come.
     """
+    from .compiled import against_known, among_new
+
     n, m = models.shape
     cluster, distance = np.full(n, -1), np.full(n, float(threshold))
     room, count = 2 * BATCH, 0
     centres, members, starts = np.empty((m, room)), np.empty((room, m)), np.arange(room + 1)
-    against_known, among_new = _kernels()
     for first in range(0, n, BATCH):
         last = min(first + BATCH, n)
         if count + BATCH > room:  # twice as much: what was copied so often is linear in the end
@@ -115,77 +115,3 @@ def lead(models: np.ndarray, k: int, threshold: float) -> np.ndarray:
         in_threads(against_known, last - first, (last - first) * count, *here)
         count = among_new(*here)
     return cluster
-
-
-@cache
-def _kernels():
-    from numba import njit
-
-    distance_below = njit(nogil=True)(_distance_below)
-
-    @njit(nogil=True)
-    def scan(own, centres, members, starts, begin, end, k, near, best):
-        """The nearest of clusters `begin` to `end` if its distance is below `best`; else what came in."""
-        m = len(own)
-        partial, bound, largest = np.empty(TILE), np.empty(TILE), np.empty(k)
-        for start in range(begin, end, TILE):
-            width = min(TILE, end - start)
-            bound[:] = 0
-            lowest = 0.0
-            for group in range(0, m - k + 1, k):
-                partial[:] = 0
-                for d in range(group, group + k):
-                    for w in range(width):
-                        partial[w] += abs(own[d] - centres[d, start + w])
-                lowest = np.inf
-                for w in range(width):
-                    bound[w] = max(bound[w], partial[w])
-                    lowest = min(lowest, bound[w])
-                if lowest > k * (best + MARGIN):
-                    break
-            if lowest > k * (best + MARGIN):
-                continue
-            for w in range(width):
-                if bound[w] <= k * (best + MARGIN):
-                    found = distance_below(best, own, members, starts[start + w], starts[start + w + 1], k, largest)
-                    if found < best:
-                        near, best = start + w, found
-        return near, best
-
-    @njit(nogil=True)
-    def against_known(first, last, models, centres, members, starts, count, k, cluster, distance):
-        for x in range(first, last):
-            cluster[x], distance[x] = scan(models[x], centres, members, starts, 0, count, k, cluster[x], distance[x])
-
-    @njit(nogil=True)
-    def among_new(models, centres, members, starts, count, k, cluster, distance):
-        old = count
-        for x in range(len(models)):
-            cluster[x], distance[x] = scan(models[x], centres, members, starts, old, count, k, cluster[x], distance[x])
-            if cluster[x] < 0:
-                centres[:, count] = models[x]
-                members[count] = models[x]
-                cluster[x] = count
-                count += 1
-        return count
-
-    return against_known, among_new
-
-
-def _distance_below(limit, own, members, first, last, k, largest):
-    """Mean distance of a model to members `first` to `last`; infinite as soon as it is sure to reach `limit`."""
-    total = 0.0
-    for y in range(first, last):
-        largest[:] = 0  # ascending
-        for d in range(len(own)):
-            gap = abs(own[d] - members[y, d])
-            if gap > largest[0]:
-                place = 0
-                while place + 1 < k and largest[place + 1] < gap:
-                    largest[place] = largest[place + 1]
-                    place += 1
-                largest[place] = gap
-        total += largest.sum() / k
-        if total > (limit + MARGIN) * (last - first):
-            return np.inf
-    return total / (last - first)
