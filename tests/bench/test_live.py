@@ -34,6 +34,8 @@ def test_our_loop_and_trainer_do_the_same_work(project):
     assert len(found) == 2 * 2 * 2
     assert set(found["side"]) == {"twophase", "transformers.Trainer"}
     assert (found["steps"] == found["steps"].iloc[0]).all() and found["test"].between(0, 1).all()
+    wide = found.pivot_table(index=["model", "repeat"], columns="side", values="test")
+    assert (wide["twophase"] == wide["transformers.Trainer"]).all()  # one order of examples, no dropout: one result
     ours = found[(found["side"] == "twophase") & (found["model"] == "vit") & (found["repeat"] == 1)]["test"]
     training = trainer.TrainingConfig(**vars(trainer.live("cv").params.domain["cv"].training))
     rows = train_cell(project.root / "zoo/cv/vit", project.root / "data/cv/first", training)

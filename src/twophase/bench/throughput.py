@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import Any
 
@@ -43,7 +43,11 @@ def run(settings: Mapping[str, Any], repeats: int) -> pd.DataFrame:
         sides = {str(count): partial(_train, items, count) for count in settings["workers"]}
         first = in_turn({n: partial(_train, items[: int(n)], int(n)) for n in sides}, 1, warm=False)
         rows += [_row(domain, row, int(row["side"])) | {"repeat": 0} for row in first]
-        rows += [_row(domain, row, len(items)) for row in in_turn(sides, repeats, warm=True)]
+        short = [(model, task, replace(training, epochs=1), seed) for model, task, training, seed in items]
+        in_turn(
+            {name: partial(_train, short, int(name)) for name in sides}, 1, warm=False
+        )  # every task is encoded then
+        rows += [_row(domain, row, len(items)) for row in in_turn(sides, repeats, warm=False)]
     return pd.DataFrame(rows)
 
 

@@ -1,7 +1,7 @@
 """Part *trainer*: our training loop beside `transformers.Trainer`, on the same cells, one thread.
 
-Both begin with the saved model and the encoded task, use the same optimiser, schedule, batches and epochs, validate after
-every epoch and end with the test split. Their order of examples and dropout differ.
+Both begin with the saved model and the encoded task, use the same optimiser, schedule, batches, order of examples and
+epochs, validate after every epoch and end with the test split. Only what dropout draws differs.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..encoding import Encoded
 
 OURS, TRAINER = "twophase", "transformers.Trainer"
+ORDERS = 100_003  # times the run's seed, plus the epochs done: what an epoch's order is drawn from in `FineTuning`
 
 
 def run(settings: Mapping[str, Any], repeats: int) -> pd.DataFrame:
@@ -77,7 +78,7 @@ def _by_trainer(folder: Path, task: Encoded, config: TrainingConfig, seed: int) 
     """Test accuracy by `transformers.Trainer`, with our optimiser and schedule."""
     import numpy as np
     import torch
-    from transformers import Trainer, TrainingArguments
+    from transformers import PrinterCallback, Trainer, TrainingArguments
 
     ours = FineTuning(load_with_new_head(folder, task.classes, seed), task, config, seed)  # its optimiser and schedule
     schedule = torch.optim.lr_scheduler.LambdaLR(ours.optimizer, lambda step: ours._rate(step) / config.learning_rate)
@@ -85,7 +86,8 @@ def _by_trainer(folder: Path, task: Encoded, config: TrainingConfig, seed: int) 
         try:
             arguments = TrainingArguments(
                 output_dir=made, num_train_epochs=config.epochs, per_device_train_batch_size=config.batch_size,
-                per_device_eval_batch_size=EVALUATION_BATCH, max_grad_norm=1.0, seed=seed, eval_strategy="epoch",
+                per_device_eval_batch_size=EVALUATION_BATCH, max_grad_norm=1.0, seed=seed, data_seed=seed * ORDERS,
+                eval_strategy="epoch",
                 save_strategy="no", logging_strategy="no", report_to="none", disable_tqdm=True, use_cpu=True,
             )  # fmt: skip
         except ImportError as error:
@@ -98,6 +100,7 @@ def _by_trainer(folder: Path, task: Encoded, config: TrainingConfig, seed: int) 
             optimizers=(ours.optimizer, schedule),
             compute_metrics=lambda given: {"accuracy": float((np.argmax(given.predictions, 1) == given.label_ids).mean())},
         )  # fmt: skip
+        trainer.remove_callback(PrinterCallback)
         trainer.train()
         return trainer.evaluate(_Rows(task, "test"))["eval_accuracy"]
 
