@@ -70,6 +70,7 @@ def test_planned_trained_and_selected_from(own, texts, tmp_path, trained, capsys
     assert (
         "3 models x 2 datasets; 2 epochs, batch 8" in before and "cells: 6; done 0 " in before and "to do 6" in before
     )
+    assert "text column: 'message'" in before, "what is guessed is said"
     assert not trained and not (own[0] / "records.csv").exists()
     assert main(["matrix", "run", *overrides(own)]) == 0
     assert before.split("disk:")[0] in capsys.readouterr().out, "run prints the same plan"
@@ -283,7 +284,7 @@ def test_the_papers_matrices_are_configurations(option, shape, epochs, monkeypat
     assert given.hardware == Hardware("cuda", "bfloat16")
     planned = matrix.plan(given)
     assert len(planned.to_do) == shape[0] * shape[1] and planned.at_once == 16
-    assert " on 8 GPU(s)" in str(planned) and "HF_HUB_OFFLINE is set" in str(planned)
+    assert "on 8 GPU(s)" in str(planned) and "HF_HUB_OFFLINE is set" in str(planned)
     # half a GPU a task trains as many cells an hour as a whole one
     whole = planning.plan(settings.compose([f"matrix={option}", "compute=ray", "compute.gpus_per_task=1"]))
     assert whole.to_do["estimate"].sum() == planned.to_do["estimate"].sum()

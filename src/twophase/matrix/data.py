@@ -6,7 +6,6 @@ import json
 import math
 import re
 import tempfile
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +38,7 @@ class Data:
         tokens: of a text as models will see it, padded.
         download: bytes still to be brought; None where the hub does not tell.
         fault: why it cannot be had, else "".
+        notes: what was guessed, left out and drawn when it was read.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Data:
     tokens: int
     download: int | None
     fault: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def sources(given: Settings) -> dict[str, Source]:
@@ -125,7 +126,8 @@ def read(given: Settings, name: str, folder: Path, source: Source) -> Data:
         texts = tables["train"].read(columns).to_pandas()
         longest = int(texts.fillna("").map(len).sum(axis=1).max())
         tokens = min(LONGEST, math.ceil(longest / given.estimate.characters_per_token))
-    return Data(name, source, folder, "text" if columns else "image", rows, tokens, 0)
+    notes = tuple(json.loads((folder / NOTES).read_text(encoding="utf-8")))
+    return Data(name, source, folder, "text" if columns else "image", rows, tokens, 0, notes=notes)
 
 
 def place(given: Settings, name: str, source: Source) -> Path:
@@ -139,7 +141,7 @@ def place(given: Settings, name: str, source: Source) -> Path:
     return cache_folder() / "matrix" / "tasks" / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)}-{key[:12]}"
 
 
-def bring(given: Settings, name: str, source: Source, say: Callable[[str], None] | None = None) -> Path:
+def bring(given: Settings, name: str, source: Source) -> Path:
     """A dataset as a kept task, brought from the hub if need be; what is here already is not made again.
 
     Raises:
@@ -159,9 +161,6 @@ def bring(given: Settings, name: str, source: Source, say: Callable[[str], None]
         notes = [*found.guesses, *found.notes]
         (folder / NOTES).write_text(json.dumps(notes, indent=1), encoding="utf-8")
         folder.rename(target)
-    if say:
-        for note in notes:
-            say(f"{name}: {note}")
     return target
 
 
@@ -173,6 +172,10 @@ def _read(given: Settings, source: Source, folder: Path) -> files.FileTask:
     part, path = given.matrix, Path(source.path).expanduser()
     if path.exists():
         kind = kind_of(path)
+        if source.rounded or any(len(columns or ()) > 1 for columns in (source.text, source.text_pair)):
+            raise UserError(
+                f"{path}: columns are joined and labels rounded for datasets of a hub only; write such a column into the file."
+            )
     else:
         kind, path = "parquet", gather(fetch_dataset(source.path, source.name), folder / "parts", source.splits)
         _prepare(path, source)

@@ -70,7 +70,7 @@ def _datasets(plan: Plan) -> str:
         }
         for one in plan.data
     ]
-    return _table(rows)
+    return "\n".join([_table(rows), *(f"{one.name}: {'; '.join(one.notes)}" for one in plan.data if one.notes)])
 
 
 def _costs(plan: Plan) -> str:

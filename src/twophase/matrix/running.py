@@ -97,7 +97,10 @@ def _bring(
             failures.append((model, dataset, "", str(error)))
 
     def read(one: Data) -> None:
-        here.append(datasets.read(given, one.name, datasets.bring(given, one.name, one.source, say), one.source))
+        seen = datasets.read(given, one.name, datasets.bring(given, one.name, one.source), one.source)
+        if one.folder is None:  # what the plan has not said
+            say(f"{one.name}: {'; '.join(seen.notes)}")
+        here.append(seen)
 
     def fetch(one: Model) -> None:
         place = fetch_model(one.name, allow_pickle=given.matrix.allow_pickle, progress=progress).folder

@@ -88,9 +88,8 @@ class Matrix:
     @property
     def folder(self) -> Path | None:
         """The folder of models; None for models of a hub."""
-        return (
-            Path(self.models[0]).expanduser().resolve() if self.tasks is not None else None
-        )  # workers may stand elsewhere
+        # whole, since workers may stand elsewhere
+        return Path(self.models[0]).expanduser().resolve() if self.tasks is not None else None
 
 
 @dataclass(frozen=True)
