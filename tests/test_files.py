@@ -62,7 +62,7 @@ FAULTS = {
     ),
     "pointer for parquet": (
         "parquet", written("version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "d.parquet"), {},
-        "is a pointer of Git LFS, whose content was not fetched,.*export it as parquet",
+        "is a pointer of Git LFS .its content was not fetched., .*export it as parquet",
     ),
     "web page": ("csv", written("\n<!DOCTYPE html><html>,</html>\n"), {}, "d?ata.csv is a web page, whatever its name says"),
     "by columns": (
@@ -88,7 +88,7 @@ FAULTS = {
     "text twice": ("csv", ALL, {"text": "text", "text_pair": "text"}, "'text' is named as text and as text_pair"),
     "no separator": ("csv", written("text label\na b\nc d\n"), {}, "one column only, 'text label'.*by commas, tabs, semi"),
     "a column twice": ("csv", written("text,label,text\na,b,c\n"), {}, "more than one column named 'text'; rename them"),
-    "an address": ("csv", lambda f: "https://example.com/a.csv", {}, "the address 'https://example.com/a.csv', and only files"),
+    "an address": ("csv", lambda f: "https://example.com/a.csv", {}, "the address 'https://example.com/a.csv'; give the path of a file or"),
     "pictures as csv": ("csv", lambda f: pictures(f, each=1), {}, r"'?none. Below it are pictures: choose the kind image_"),
     "train as validation": (
         "csv", ALL, {"validation": "data.csv"}, "for train and for validation: the validation would be the training data",

@@ -44,7 +44,7 @@ def only(tmp_path, image, name="x.png", **options):
     folder = pictures(tmp_path / "data")
     for split in ("val", "test"):
         pictures(tmp_path / split, each=1, shade=80)
-    image.save(tmp_path / "test" / "cat" / "0.jpg", "PNG" if name.endswith("png") else None, **options)
+    image.save(tmp_path / "test" / "cat" / "0.jpg", {".png": "PNG", ".tif": "TIFF"}.get(name[1:]), **options)
     made = read("image_folder", folder, test=tmp_path / "test", validation=tmp_path / "val")
     assert made.counts["test"].to_dict() == {"cat": 1, "dog": 1}, made.notes
     picture = made.task["test"][0]["image"]
@@ -69,7 +69,7 @@ def test_sixteen_bits_are_scaled(tmp_path):
     ],
 )
 def test_values_of_many_bits_are_scaled_by_what_they_reach(tmp_path, kind, top, values):
-    picture, notes = only(tmp_path, Image.fromarray(np.array([values] * 4, dtype=kind)), "x.tif", format="TIFF")
+    picture, notes = only(tmp_path, Image.fromarray(np.array([values] * 4, dtype=kind)), "x.tif")
     assert picture[0].tolist() == [[0] * 3, [51] * 3, [204] * 3, [255] * 3]
     assert any("255 read as white" in note for note in notes) == (top == 255)
 
@@ -200,7 +200,7 @@ def no_training(folder):
             lambda f: pictures(f / "images", each=1).parent,
             r"'images'; .* .in images are folders, 'cat', 'dog': is it the",
         ),
-        (pointers, "2 of 2 files cannot be read as pictures: .* .a pointer of Git LFS, whose content was not fetched."),
+        (pointers, "2 of 2 files cannot be read as pictures: .* .a pointer of Git LFS .its content was not fetched.."),
         (
             mostly_broken,
             r"20 of 32 files cannot be read as pictures: 'cat/x0\.jpg'.*none of the formats.*readable are BMP",

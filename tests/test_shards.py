@@ -53,6 +53,16 @@ def test_words_and_numbers_of_parts_stay_what_they_are(tmp_path, name):
     assert pd.read_parquet(gather(source, tmp_path / "made") / "train.parquet").equals(frame)
 
 
+def test_labels_of_csv_parts_are_rounded(tmp_path):
+    from twophase.matrix.data import _prepare
+    from twophase.matrix.settings import Source
+
+    (tmp_path / "train.csv").write_text("text,label\na,0.6\nb,2.2\nc,\n")
+    made = gather(tmp_path, tmp_path / "made")
+    _prepare(made, Source("org/scores", label="label", rounded=True))
+    assert pd.read_parquet(made / "train.parquet")["label"].fillna("").tolist() == ["1", "2", ""]
+
+
 def test_without_a_training_split_or_with_a_broken_part_it_says_so(tmp_path):
     source = tmp_path / "source"
     source.mkdir()

@@ -67,9 +67,9 @@ class Reading:
 def _reason(error: Exception, source: Path | bytes | None) -> str:
     from PIL import Image, UnidentifiedImageError
 
-    if isinstance(error, UnidentifiedImageError):
+    if isinstance(error, UnidentifiedImageError) and source is not None:
         sort = sort_of(source[:64] if isinstance(source, bytes) else source.read_bytes()[:64])
-        return sort.rstrip(",") if sort else "none of the formats that are read, or broken at its start"
+        return sort or "none of the formats that are read, or broken at its start"
     if isinstance(error, Image.DecompressionBombError):
         return f"more than {2 * Image.MAX_IMAGE_PIXELS // 10**6} million pixels"
     if isinstance(error, FileNotFoundError):

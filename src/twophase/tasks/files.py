@@ -31,9 +31,8 @@ class FileTask:
         guesses: a sentence for everything that was not named and was guessed.
         notes: a sentence for everything that was left out, made or looks wrong.
         counts: classes (index) x splits (columns), numbers of rows.
-        leaked: number of test rows whose text or picture is also one of the training or validation rows, on which a
-            model was trained or chosen; 0 where both were drawn from the training rows, unless a class has
-            too few different ones.
+        leaked: number of test rows whose text or picture is that of a training or validation row, so that accuracy on
+            them says little about new ones; 0 where both splits were drawn, unless a class has too few different rows.
     """
 
     task: DatasetDict
@@ -60,8 +59,8 @@ def read(
     """Read a task, deterministically: the same files and arguments give the same rows in the same order.
 
     Args:
-        kind: "csv" (.tsv too), "json" (a list of objects, or a line each), "parquet" (with texts, or with pictures as the
-            `datasets` library writes them) or "image_folder".
+        kind: "csv" (.tsv too; another separator is known by the header), "json" (a list of objects, or a line each),
+            "parquet" (with texts, or with pictures as the `datasets` library writes them) or "image_folder".
         path: a file, or a folder with train, test and validation files; for pictures CLASS/* or SPLIT/CLASS/*.
         text, text_pair, label: columns of a table; guessed where not named (a pair only under its usual names).
         test, validation: further files (folders for pictures) with these splits. A split that is given nowhere is
@@ -124,8 +123,8 @@ def _path(name: str, at: str | Path) -> Path:
         raise UserError(f"{name} is {at!r}; give the path of a file or a folder.")
     if re.match(r"[a-z][a-z0-9+.-]+:/+", str(at), re.IGNORECASE):
         raise UserError(
-            f"{name} is the address {str(at)!r}, and only files of this machine are read; "
-            "download it and give the path of the file (for a dataset of a hub there is task=hub)."
+            f"{name} is the address {str(at)!r}; give the path of a file or folder of this machine, downloaded if need be "
+            "(for a dataset of a hub there is task=hub)."
         )
     try:
         return Path(at).expanduser()

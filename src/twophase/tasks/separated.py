@@ -18,7 +18,7 @@ HEADER, ROWS = 1 << 16, 20  # characters and rows in which the separator is look
 
 
 def read_separated(path: Path, notes: list[str]) -> pd.DataFrame:
-    """All rows as strings, NaN for empty cells; a separator that is not the suffix's is taken from the header, with a note.
+    """All rows as strings, NaN for empty cells; the header may show another separator than the suffix, with a note.
 
     Raises:
         UserError: rows with more cells than the header, or an open quote.

@@ -25,7 +25,7 @@ MAGIC = {
     b"%PDF": "a PDF",
     b"\xff\xfe": "UTF-16 text",
     b"\xfe\xff": "UTF-16 text",
-    b"version https://git-lfs": "a pointer of Git LFS, whose content was not fetched,",
+    b"version https://git-lfs": "a pointer of Git LFS (its content was not fetched)",
     b"<!doctype html": "a web page",
     b"<html": "a web page",
 }
