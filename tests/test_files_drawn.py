@@ -84,7 +84,7 @@ def test_a_class_of_copies_only_is_in_all_splits_and_what_leaks_is_counted(tmp_p
     assert (made.counts > 0).all(axis=None)
     assert made.leaked == made.counts.loc["y", "test"] == 6
     assert "test: 6 of 12 rows also in the training data; accuracy on these says little about new ones" in made.notes
-    assert "of 'y' copies may be in two splits, there are too few different rows" in made.notes
+    assert "copies of rows of 'y' may be in two splits, there are too few different ones" in made.notes
     given = [(word, name) for word in ("one", "two") for name in "xy" for _ in range(20)]
     assert read("csv", table(tmp_path, given)).leaked == 16  # every text has both labels
 

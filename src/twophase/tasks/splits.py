@@ -74,7 +74,9 @@ def complete(
         alone |= set(of["stratum"][of["group"] < 0])
         notes.append(f"{split}: {len(frames[split])} of {rows} rows set apart, class by class (seed {seed})")
     if alone:
-        notes.append(f"of {shorten(sorted(alone))} copies may be in two splits, there are too few different rows")
+        notes.append(
+            f"copies of rows of {shorten(sorted(alone))} may be in two splits, there are too few different ones"
+        )
     rows = len(frames["train"])
     if max_rows is not None and max_rows < rows:
         labels = frames["train"]["label"]
