@@ -22,6 +22,7 @@ from .outcome import Outcome
 from .recalling import Recalled, recall
 from .settings import Settings
 from .shelf import Shelf, open_shelf
+from . import wording
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -183,7 +184,7 @@ def _reached(
 
 
 def _select(given: Settings, shelf: Shelf, runs: LiveRuns) -> tuple[Selection, str]:
-    judged = "" if given.metric == "accuracy" else f" by {given.metric}"
+    judged = "" if given.metric == "accuracy" else f" by {wording.metric(given.metric)}"
     if shelf.records is None or not shelf.curves:
         how = f"Successive halving{judged}: the models' curves on benchmark datasets are not known, so no result was predicted."
         return successive_halving(runs, runs.models), how
@@ -193,6 +194,8 @@ def _select(given: Settings, shelf: Shelf, runs: LiveRuns) -> tuple[Selection, s
         f"Fine-selection: after every epoch the better half{judged} was kept, without those whose {trends} convergence trends "
         f"on {len(known.datasets())} benchmark datasets predict that they end below a better one."
     )
-    if judged:
+    if runs.epochs == 1:
+        how = f"Fine-selection in one epoch: the best validation{judged} after it decided."
+    if judged and runs.epochs > 1:
         how += " Trends and predictions are of accuracy, which is what is known of the benchmark datasets."
     return fine_selection(runs, runs.models, known, chosen.threshold, trends, chosen.threshold_kind, given.seed), how
