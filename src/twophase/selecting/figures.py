@@ -114,7 +114,9 @@ def ranking(outcome: Outcome, width: float = WIDTH):
     trained = set(outcome.history["model"])
     with plots.style():
         figure, axes = plots.panels(len(columns), columns=3, height=0.19 * len(table) + 0.7, width=width, sharey=True)
-        colours = [plots.BLUE if model == outcome.winner else PALE if model in trained else LIGHT for model in table.index]
+        colours = [
+            plots.BLUE if model == outcome.winner else PALE if model in trained else LIGHT for model in table.index
+        ]
         for axis, (name, said) in zip(axes, columns.items(), strict=True):
             axis.barh(range(len(table)), table[name], color=colours)
             axis.set(xlabel=said)
@@ -148,7 +150,10 @@ def classes(outcome: Outcome, width: float = WIDTH):
                       elinewidth=0.9, capsize=2)  # fmt: skip
         axis.axvline(outcome.test, color=plots.BLUE, lw=0.9, ls="--")
         axis.set_yticks(places, [printable(name, 32 if width > NARROW else 22) for name in table.index])
-        axis.set(xlabel="share right of the class's test examples (dashed: of all)", xlim=(0, 1.02))
+        axis.set(
+            xlabel="share right (dashed: of all classes)",
+            xlim=(0, min(1.02, 1.1 * max(outcome.test, table["high"].max()))),
+        )
         return figure
 
 

@@ -112,9 +112,12 @@ def _save(outcome: Outcome, trained, source: Path) -> None:
     """The winner with its tokenizer or image processor and a card, whole or not at all."""
     new = outcome.model.with_name("model.new")
     shutil.rmtree(new, ignore_errors=True)
+    processor = load_processor(source)
+    if hasattr(processor, "model_max_length"):  # a pipeline then cuts texts where training did
+        processor.model_max_length = min(processor.model_max_length, LONGEST)
     with quiet():
         trained.save(new)
-        load_processor(source).save_pretrained(new)
+        processor.save_pretrained(new)
     (new / "README.md").write_text(card(outcome), encoding="utf-8")
     shutil.rmtree(outcome.model, ignore_errors=True)
     new.rename(outcome.model)
@@ -125,10 +128,16 @@ def reads(task: DatasetDict, model: Path) -> str:
     tokenizer = load_processor(model)
     longest = min(tokenizer.model_max_length, LONGEST)
     rows = task["test"]
-    texts = [[text[: longest * CHARACTERS] for text in rows[name]] for name in ("text", "text_pair") if name in rows.features]
+    texts = [
+        [text[: longest * CHARACTERS] for text in rows[name]] for name in ("text", "text_pair") if name in rows.features
+    ]
     with quiet():
         longer = sum(len(tokens) > longest for tokens in tokenizer(*texts)["input_ids"])
-    reached = f"{counted(longer, 'test text')} of {len(rows):,} {'is' if longer == 1 else 'are'} longer" if longer else "no test text is longer"
+    reached = (
+        f"{counted(longer, 'test text')} of {len(rows):,} {'is' if longer == 1 else 'are'} longer"
+        if longer
+        else "no test text is longer"
+    )
     return f"The model reads the first {counted(longest, 'token')} of a text and leaves out the rest; {reached}."
 
 

@@ -59,9 +59,11 @@ def ends(outcome: Outcome) -> pd.DataFrame:
     """A row a model that was fine-tuned, the winner first: model, epochs, val and predicted after the last, why it ended."""
     last = outcome.history.sort_values("stage", kind="stable").groupby("model", sort=False).tail(1)
     won = last["model"] == outcome.winner
-    last = last.assign(won=won, reason=last["reason"].mask(won, "selected" if outcome.finished else "best so far"))
-    predicted = outcome.history.dropna(subset="predicted").groupby("model")["predicted"].last()
-    last["predicted"] = last["model"].map(predicted)
+    reason = last["reason"].mask(
+        last["kept"].astype(bool) & outcome.finished, "its validation was not the best at the end"
+    )
+    reason = reason.mask(won, "selected" if outcome.finished else "best so far")
+    last = last.assign(won=won, reason=reason, predicted=last["predicted"].mask(won))
     return last.sort_values(["won", "stage", "val"], ascending=False, kind="stable")
 
 

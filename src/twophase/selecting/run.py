@@ -15,6 +15,7 @@ from ..hardware import one_a_gpu
 from ..runs import LiveRuns
 from ..selection import Selection, fine_selection, successive_halving
 from ..tasks import files
+from . import wording
 from .budget import OutOfTime, Plan, Watch, plan
 from .finishing import Reached, best_so_far, finish, known_seconds
 from .folder import open_run, room
@@ -22,7 +23,6 @@ from .outcome import Outcome
 from .recalling import Recalled, recall
 from .settings import Settings
 from .shelf import Shelf, open_shelf
-from . import wording
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
