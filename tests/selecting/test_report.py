@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -115,6 +116,17 @@ def test_whatever_a_class_is_called_nothing_warns(made):
         warnings.simplefilter("error")
         html = report.write(made(names)).read_text()
     assert all(name[:50] in html for name in names) and len(html) < 1_000_000
+
+
+def test_models_of_which_nothing_is_known_have_a_proxy_score_only(made, undrawn):
+    found = made()
+    scores = pd.DataFrame({"proxy": [-0.1, -0.5, -2.0], "recall_score": [-0.1, -0.5, -2.0], "rank": [1, 2, 3], "recalled": True},
+                          index=found.recall.index)  # fmt: skip
+    found = replace(found, recall=scores)
+    (axis,) = figures.ranking(found).axes
+    assert axis.get_xlabel() == "proxy score" and not axis.patches and len(axis.collections) == 1
+    html = report.write(found).read_text()
+    assert "<th>Proxy score</th>" in html and "Prior" not in html and "Recall score" not in html
 
 
 def test_test_rows_seen_in_training_are_marked_beside_the_accuracy(made, undrawn):

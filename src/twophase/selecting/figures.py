@@ -118,7 +118,10 @@ def ranking(outcome: Outcome, width: float = WIDTH):
             plots.BLUE if model == outcome.winner else PALE if model in trained else LIGHT for model in table.index
         ]
         for axis, (name, said) in zip(axes, columns.items(), strict=True):
-            axis.barh(range(len(table)), table[name], color=colours)
+            if (table[name] < 0).any():  # log-likelihoods: a bar from 0 would be the shorter the better
+                axis.scatter(table[name], range(len(table)), c=colours, edgecolors=plots.GREY, linewidths=0.5, s=30)
+            else:
+                axis.barh(range(len(table)), table[name], color=colours)
             axis.set(xlabel=said)
         axes[0].set_yticks(range(len(table)), [printable(model) for model in table.index])
         return figure
