@@ -92,7 +92,7 @@ def finish(reached: Reached, chosen: Selection, how: str, finished: bool = True)
             "reads": reads(data.task, shelf.folder(chosen.winner)) if reached.what == "text" else "",
             "data": {"name": named(given.task.path, given.task.kind, given.task.name), "path": given.task.path, "kind": given.task.kind,
                      "pairs": "text_pair" in data.task["train"].features, "classes": len(trained.task.classes), "counts": data.counts.T.to_dict(),
-                     "notes": [*data.guesses, *data.notes], "leaked": getattr(data, "leaked", 0),
+                     "notes": [*data.guesses, *data.notes], "leaked": int(getattr(data, "leaked", 0)),
                      **{split: len(rows) for split, rows in data.task.items()}},
             "training": asdict(shelf.training) | {"epochs": planned.epochs}, "budget": planned.said,
             "recall": {"how": found.how, "scored": found.scored, "proxy": given.proxy.name, "normalization": given.proxy.normalization, "epochs": proxies,
