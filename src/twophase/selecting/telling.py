@@ -62,6 +62,6 @@ def of_length(folder: Path, texts: Dataset) -> list[str]:
     if not any(cut):
         return []
     share = max(1, round(100 * sum(cut) / len(cut)))
-    return longest, [
+    return [
         f"{folder.name} reads {longest} tokens of a text; {share} % of the training texts are longer, and cut there."
     ]
