@@ -19,7 +19,7 @@ from mapped import always_killed, device, killed_once, odd_fails, product, squar
 
 from twophase import __main__ as command_line
 from twophase import cells, config, tasks, training, zoo
-from twophase.compute import Engine, Failure, on_dask, on_ray, parallel_map, using, width
+from twophase.compute import Engine, Failure, on_dask, on_ray, parallel_map, spreads, using, width
 from twophase.errors import UserError
 
 MODELS, DATA = ("vit", "resnet", "regnet"), ("degradation", "focus")
@@ -112,7 +112,7 @@ def test_results_keep_the_order_of_the_items(engine):
     assert parallel_map(square, range(8), on_result=lambda *pair: seen.append(pair)) == [n * n for n in range(8)]
     assert sorted(seen) == [(n, n * n) for n in range(8)]
     assert parallel_map(square, []) == []
-    assert width() == 2
+    assert width() == 2 and spreads(1) and not spreads(0)
 
 
 def test_an_exception_is_a_failure_of_its_item_alone(engine):

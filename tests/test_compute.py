@@ -10,7 +10,7 @@ import psutil
 import pytest
 from mapped import always_killed, killed_once, odd_fails, product, square, threads
 
-from twophase.compute import Failure, parallel_map, worker_count
+from twophase.compute import Engine, Failure, parallel_map, spreads, using, width, worker_count
 from twophase.errors import UserError
 
 
@@ -24,6 +24,31 @@ def test_results_keep_the_order_of_the_items(workers):
 
 def test_no_items():
     assert parallel_map(square, [], 2) == []
+
+
+def test_where_there_is_one_item_or_one_worker_this_process_computes():
+    for engine, width_ in (
+        (Engine("serial", workers=3), 1),
+        (Engine("local", workers=3), 3),
+        (Engine("local", workers=1), 1),
+    ):
+        with using(engine):
+            assert (width(), spreads(1), spreads(2)) == (width_, False, width_ > 1)
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"engine": "slurm"}, "unknown compute.engine 'slurm'"),
+        ({"engine": "local", "address": "auto"}, "joins no cluster"),
+        ({"engine": "dask", "cpus_per_task": 2.0}, "start fewer workers"),
+        ({"engine": "local", "gpus_per_task": 0.5}, "hands out no GPUs"),
+        ({"engine": "ray", "gpus_per_task": -1.0}, "0 or more"),
+    ],
+)
+def test_what_an_engine_cannot_do_is_the_users_to_mend(keys, said):
+    with pytest.raises(UserError, match=said):
+        Engine(**keys)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -41,6 +41,28 @@ def test_json_and_csv_parts(tmp_path, lines):
     assert pd.read_parquet(made / "train.parquet").equals(pd.read_parquet(made / "test.parquet"))
 
 
+@pytest.mark.parametrize("name", ["train.csv", "train.json", "train.jsonl"])
+def test_words_and_numbers_of_parts_stay_what_they_are(tmp_path, name):
+    source = tmp_path / "source"
+    source.mkdir()
+    frame = pd.DataFrame({"text": ["007", "null", "1.50", "2020-01-01"], "label": ["None", "01", "NA", "x"]})
+    if name.endswith("csv"):
+        frame.to_csv(source / name, index=False)
+    else:
+        frame.to_json(source / name, orient="records", lines=name.endswith("l"))
+    assert pd.read_parquet(gather(source, tmp_path / "made") / "train.parquet").equals(frame)
+
+
+def test_labels_of_csv_parts_are_rounded(tmp_path):
+    from twophase.matrix.data import _prepare
+    from twophase.matrix.settings import Source
+
+    (tmp_path / "train.csv").write_text("text,label\na,0.6\nb,2.2\nc,\n")
+    made = gather(tmp_path, tmp_path / "made")
+    _prepare(made, Source("org/scores", label="label", rounded=True))
+    assert pd.read_parquet(made / "train.parquet")["label"].fillna("").tolist() == ["1", "2", ""]
+
+
 def test_without_a_training_split_or_with_a_broken_part_it_says_so(tmp_path):
     source = tmp_path / "source"
     source.mkdir()
@@ -77,10 +99,11 @@ def test_pictures_in_a_column_that_cannot_be_read(tmp_path):
     frame.to_parquet(tmp_path / "train.parquet")
     made = files.read("parquet", tmp_path / "train.parquet")
     assert made.counts.to_numpy().sum() == 21
-    assert "train: 2 files that cannot be read as pictures left out: 'row 4', 'row 6'" in made.notes
+    assert ("train: 2 files that cannot be read as pictures left out: "
+            "'row 4' (none of the formats that are read, or broken at its start); 'row 6' (empty)") in made.notes  # fmt: skip
     frame["photo"] = [{"bytes": b"no picture", "path": None}] * 24
     frame.to_parquet(tmp_path / "train.parquet")
-    with pytest.raises(UserError, match="23 of 23 files cannot be read as pictures .*row 1.*; readable are BMP"):
+    with pytest.raises(UserError, match="23 of 23 files cannot be read as pictures: .*row 1.*; readable are BMP"):
         files.read("parquet", tmp_path / "train.parquet")
 
 

@@ -17,8 +17,8 @@ from .parent import die_with_launcher
 from .threads import single_thread
 
 __all__ = [
-    "ENGINES", "Engine", "Failure", "asked", "chosen", "die_with_launcher", "imap", "parallel_map", "single_thread", "using",
-    "width", "worker_count",
+    "ENGINES", "Engine", "Failure", "asked", "chosen", "die_with_launcher", "imap", "parallel_map", "single_thread",
+    "spreads", "using", "width", "worker_count",
 ]  # fmt: skip
 
 
@@ -94,3 +94,8 @@ def width() -> int:
 
         return on_dask.slots(engine)
     return 1 if engine.engine == "serial" else worker_count(engine.workers)
+
+
+def spreads(count: int) -> bool:
+    """Whether the chosen engine computes so many items elsewhere than in this process: a cluster takes even one."""
+    return count > 0 and (chosen().engine in ("ray", "dask") or min(count, width()) > 1)

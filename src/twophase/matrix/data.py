@@ -213,7 +213,8 @@ def _prepare(folder: Path, source: Source) -> None:
         for name, columns in joined.items():
             table[name] = _joined(table[list(columns)])
         if source.rounded:
-            table[source.label] = table[source.label].round().astype("Int64").astype("string").astype(object)
+            numbers = pd.to_numeric(table[source.label], errors="coerce")  # parts in csv have strings
+            table[source.label] = numbers.round().astype("Int64").astype("string").astype(object)
         table.to_parquet(file, index=False)
 
 

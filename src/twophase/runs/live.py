@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..compute import Failure, imap, width
+from ..compute import Failure, imap, spreads, width
 from ..errors import UserError
 from ..hardware import PLAIN, Hardware
 from .base import Runs
@@ -39,8 +39,8 @@ class LiveRuns(Runs):
         dataset: the target's name.
         metric: what validation and test are judged by (`metrics.scorer`).
         trust_remote_code: whether a metric of a hub may be executed.
-        side_by_side: whether the models of a stage train at the same time, on the engine of `compute`; otherwise one
-            after the other in this process, with as many threads as it has.
+        side_by_side: whether the models of a stage train at the same time, on the engine of `compute` (a cluster trains the
+            last one, too); otherwise one after the other in this process, with as many threads as it has.
         hardware: where and in which precision.
         before: called before epochs are trained, with their number; what it raises ends the stage.
 
@@ -82,7 +82,7 @@ class LiveRuns(Runs):
 
         kept = {model: len(self._training.kept(model)) for model in jobs}
         missing = {model: epoch for model, epoch in jobs.items() if epoch > kept[model]}
-        together = self._side_by_side and len(missing) > 1 and width() > 1
+        together = self._side_by_side and spreads(len(missing))
         bar = tqdm(total=len(jobs), desc=f"stage {stage} of {self.epochs}", unit="model", disable=not self._bar)
         with bar:
             for model, epoch in jobs.items():

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import math
-import numbers
 from collections.abc import Set
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from ..errors import UserError
-from .tables import encodable, plural, shorten
+from .labels import clean_labels, composed, missing
+from .tables import ALIASES, encodable, plural, shorten, shown
 
 LABELS = ("label", "labels", "category", "class", "target", "sentiment", "intent", "stars", "rating", "topic", "genre",
           "emotion", "language", "tag", "y")  # fmt: skip
@@ -35,7 +33,7 @@ def choose(
     if len(table.columns) < 2:
         raise UserError(
             f"one column only, {table.columns[0]!r}; a text column and a label column are needed. "
-            "A csv file is separated by commas, a .tsv file by tabs: save it so."
+            "The cells of a csv file are separated by commas, tabs, semicolons or bars: save it so."
         )
     for first, second in (("text", "label"), ("text_pair", "label"), ("text", "text_pair")):
         if first in chosen and chosen[first] == chosen.get(second):
@@ -49,10 +47,10 @@ def choose(
         pair = None if "text_pair" in chosen else _guess_pair(table, chosen["label"])
         if pair:
             chosen["text"], chosen["text_pair"] = pair
-            guesses.append(f"text columns: {pair[0]!r} and {pair[1]!r} (a pair by their names)")
+            guesses.append(f"text columns: {shown(pair[0])} and {shown(pair[1])} (a pair by their names)")
         else:
             chosen["text"], why = _guess_text(table, set(chosen.values()))
-            guesses.append(f"text column: {chosen['text']!r} ({why})")
+            guesses.append(f"text column: {shown(chosen['text'])} ({why})")
     return chosen
 
 
@@ -66,13 +64,13 @@ def choose_label(table: pd.DataFrame, label: str | None, guesses: list[str], tak
             f"the first row ({shorten(table.columns, 3)}) looks like data: {label!r} is a label of other rows "
             "too. Put a row with the names of the columns first, or name the label column."
         )
-    guesses.append(f"label column: {label!r} ({why})")
+    guesses.append(f"label column: {shown(label)} ({why})")
     return label
 
 
 def _named(table: pd.DataFrame, role: str, column: str) -> str:
-    if isinstance(column, str) and column in table.columns:
-        return column
+    if isinstance(column, str) and composed(column) in table.columns:
+        return composed(column)
     near = difflib.get_close_matches(str(column).lower(), [name.lower() for name in table.columns], 1, 0.5)
     meant = [name for name in table.columns if near and name.lower() == near[0]]
     raise UserError(
@@ -138,6 +136,20 @@ def clean(table: pd.DataFrame, chosen: dict[str, str], path: Path, notes: list[s
     return frame.reset_index(drop=True)
 
 
+def note_unused(table: pd.DataFrame, chosen: dict[str, str], notes: list[str]) -> None:
+    """Say which columns were not read, and that one of them seems to name splits, which are drawn anew."""
+    unused = [name for name in table.columns if name not in chosen.values()]
+    if unused:
+        notes.append(f"columns not used: {shorten(unused)}")
+    for name in unused:
+        values = {value.strip().lower() for value in table[name] if isinstance(value, str)}
+        if len(values) > 1 and values <= set(ALIASES):
+            notes.append(
+                f"column {name!r} seems to name splits ({shorten(sorted(values))}) and is not used: rows of all of "
+                "them are taken alike; to keep them apart, write a file for each"
+            )
+
+
 def check_columns(table: pd.DataFrame, chosen: dict[str, str], path: Path) -> None:
     """Raise UserError where a file lacks a column that was chosen from the training file."""
     for role, column in chosen.items():
@@ -148,57 +160,24 @@ def check_columns(table: pd.DataFrame, chosen: dict[str, str], path: Path) -> No
             )
 
 
-def clean_labels(table: pd.DataFrame, column: str, path: Path, notes: list[str]) -> pd.Series:
-    """Names of classes, None where a row has none. Raises UserError where no row has one, or one is no label."""
-    labels = pd.Series([_label(value, row, column, path) for row, value in enumerate(table[column], 1)], dtype=object)
-    if labels.isna().all():
-        raise UserError(f"{path}: all {len(table)} labels in column {column!r} are missing; name another column.")
-    _leave_out(labels.isna(), "without a label", path, notes)
-    return labels
-
-
 def _leave_out(rows: pd.Series, what: str, path: Path, notes: list[str]) -> None:
     if count := int(rows.sum()):
         notes.append(f"{path.name}: {plural(count, 'row')} {what} left out")
 
 
-def _missing(value: object) -> bool:
-    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value))
-
-
-def _label(value: object, row: int, column: str, path: Path) -> str | None:
-    """The class's name, None if missing. "nan" is what tools write for a missing one, "None" may be a class."""
-    if _missing(value):
-        return None
-    if isinstance(value, str):
-        name = value.strip()
-        if not encodable(name):
-            raise UserError(f"{path}, row {row}: label {name!r} is not valid Unicode; save the file as UTF-8.")
-        return None if name in ("", "nan", "NaN") else name
-    if isinstance(value, bool | np.bool_):
-        return str(value)
-    if isinstance(value, numbers.Integral):
-        return str(value)
-    if isinstance(value, numbers.Real):
-        return str(int(value)) if math.isfinite(value) and value == int(value) else str(value)
-    raise UserError(
-        f"{path}, row {row}: the label in column {column!r} is {_shown(value)}; a string or a number is needed, one a row."
-    )
-
-
 def _texts(values: pd.Series, column: str, path: Path) -> pd.Series:
     """Texts, None where missing or blank. Raises UserError where one is no text, or all are numbers or blank."""
-    present = [value for value in values if not _missing(value)]
+    present = [value for value in values if not missing(value)]
     texts = [value for value in present if isinstance(value, str) and value.strip()]
     if present and (_all_numbers(texts) if texts else not any(isinstance(value, str) for value in present)):
         raise UserError(
-            f"{path}: column {column!r} holds no text (numbers or the like, for example {_shown(present[0])}); "
+            f"{path}: column {column!r} holds no text (numbers or the like, for example {shown(present[0])}); "
             "name the column with the texts."
         )
     for row, value in enumerate(values, 1):
-        if not _missing(value) and not isinstance(value, str):
+        if not missing(value) and not isinstance(value, str):
             raise UserError(
-                f"{path}, row {row}: {_shown(value)} in column {column!r} is no text, where other rows have text; "
+                f"{path}, row {row}: {shown(value)} in column {column!r} is no text, where other rows have text; "
                 "write it as a string, or leave the row out."
             )
         if isinstance(value, str) and not encodable(value):
@@ -212,8 +191,3 @@ def _texts(values: pd.Series, column: str, path: Path) -> pd.Series:
 
 def _all_numbers(texts: list[str]) -> bool:
     return bool(pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").notna().all())
-
-
-def _shown(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 60 else f"{shown[:60]}…"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,12 +31,15 @@ class FileTask:
         guesses: a sentence for everything that was not named and was guessed.
         notes: a sentence for everything that was left out, made or looks wrong.
         counts: classes (index) x splits (columns), numbers of rows.
+        leaked: number of test rows whose text or picture is that of a training or validation row, so that accuracy on
+            them says little about new ones; 0 where both splits were drawn, unless a class has too few different rows.
     """
 
     task: DatasetDict
     guesses: list[str]
     notes: list[str]
     counts: pd.DataFrame
+    leaked: int = 0
 
 
 def read(
@@ -55,8 +59,8 @@ def read(
     """Read a task, deterministically: the same files and arguments give the same rows in the same order.
 
     Args:
-        kind: "csv" (.tsv too), "json" (a list of objects, or a line each), "parquet" (with texts, or with pictures as the
-            `datasets` library writes them) or "image_folder".
+        kind: "csv" (.tsv too; another separator is known by the header), "json" (a list of objects, or a line each),
+            "parquet" (with texts, or with pictures as the `datasets` library writes them) or "image_folder".
         path: a file, or a folder with train, test and validation files; for pictures CLASS/* or SPLIT/CLASS/*.
         text, text_pair, label: columns of a table; guessed where not named (a pair only under its usual names).
         test, validation: further files (folders for pictures) with these splits. A split that is given nowhere is
@@ -87,22 +91,25 @@ def read(
     else:
         sources = tables.find(kind, path, given)
         _check_distinct(sources)
-        raw = {split: tables.read(kind, at) for split, at in sources.items()}
+        raw = {split: tables.read(kind, at, notes) for split, at in sources.items()}
         image = folders.image_column(raw["train"]) if text is None and text_pair is None else None
         if image is None:
             chosen = columns.choose(raw["train"], text, text_pair, label, guesses)
+            columns.note_unused(raw["train"], chosen, notes)
             frames = {split: columns.clean(table, chosen, sources[split], notes) for split, table in raw.items()}
         else:
             guesses.append(f"picture column: {image!r} (it holds the bytes of pictures)")
             label = columns.choose_label(raw["train"].drop(columns=image), label, guesses)
             chosen = {"image": image, "label": label}
+            columns.note_unused(raw["train"], chosen, notes)
             frames = {split: _pictures(table, chosen, sources[split], split, notes) for split, table in raw.items()}
         origin = f"column {chosen['label']!r}"
     frames, classes = splits.label(frames)
     shares = {"test": test_share, "validation": validation_share}
-    frames, classes = splits.complete(frames, classes, origin, shares, max_rows, seed, notes)
+    frames, classes, leaked = splits.complete(frames, classes, origin, shares, max_rows, seed, notes)
     counts = {split: frames[split]["label"].value_counts().reindex(classes, fill_value=0) for split in splits.SPLITS}
-    return FileTask(_to_dataset(frames, classes), guesses, notes, pd.DataFrame(counts).rename_axis("class"))
+    counts = pd.DataFrame(counts).rename_axis("class")
+    return FileTask(_to_dataset(frames, classes), guesses, notes, counts, leaked)
 
 
 def _pictures(table: pd.DataFrame, chosen: dict[str, str], path: Path, split: str, notes: list[str]) -> pd.DataFrame:
@@ -114,6 +121,11 @@ def _pictures(table: pd.DataFrame, chosen: dict[str, str], path: Path, split: st
 def _path(name: str, at: str | Path) -> Path:
     if not at or not isinstance(at, str | os.PathLike):
         raise UserError(f"{name} is {at!r}; give the path of a file or a folder.")
+    if re.match(r"[a-z][a-z0-9+.-]+:/+", str(at), re.IGNORECASE):
+        raise UserError(
+            f"{name} is the address {str(at)!r}; give the path of a file or folder of this machine, downloaded if need be "
+            "(for a dataset of a hub there is task=hub)."
+        )
     try:
         return Path(at).expanduser()
     except RuntimeError as error:
@@ -141,9 +153,10 @@ def _check_distinct(sources: dict[str, Path]) -> None:
             if first >= second:
                 continue
             if os.path.samefile(one, other):
-                data = "the training data" if "train" in (first, second) else "the validation data"
+                judge, data = ("test", second) if first == "test" else ("validation", first)
+                data = "training" if data == "train" else data
                 raise UserError(
-                    f"{one} is given for {first} and for {second}: the test would be {data}; "
+                    f"{one} is given for {first} and for {second}: the {judge} would be the {data} data; "
                     "name another file, or leave it out and rows are set apart."
                 )
             if one.resolve().is_relative_to(other.resolve()) or other.resolve().is_relative_to(one.resolve()):

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from ..errors import UserError
-from .tables import ALIASES, encodable, exists, plural, shorten
+from .decoding import Reading
+from .labels import composed
+from .tables import ALIASES, SUFFIXES, encodable, exists, plural, shorten
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-LARGEST = 512  # pixels a side that are kept
-FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # no EPS and the like, which start other programs
 LAYOUT = "put pictures in a folder a class, PATH/CLASS/*.jpg or PATH/train/CLASS/*.jpg"
 
 
@@ -71,12 +65,16 @@ def read(folder: Path, split: str, notes: list[str]) -> pd.DataFrame:
     if not classes or (split == "train" and len(classes) < 2):
         found = f"one class folder only, {classes[0].name!r}" if classes else "no class folders"
         beside = f" and {plural(len(loose), 'file')} ({shorten((p.name for p in loose), 3)})" if loose else ""
-        raise UserError(f"{folder} has {found}{beside}; {LAYOUT}, two classes at least.")
+        tables = any(p.suffix.lower() in suffixes for p in loose for suffixes in SUFFIXES.values())
+        hint = f"; for tables choose the kind {' or '.join(SUFFIXES)}" if tables and not classes else ""
+        if len(classes) == 1 and (inner := _list(classes[0])[0]):
+            hint = f" (in {classes[0].name} are folders, {shorten((p.name for p in inner), 3)}: is it the one to give?)"
+        raise UserError(f"{folder} has {found}{beside}; {LAYOUT}, two classes at least{hint}.")
     if loose:
         notes.append(
             f"{split}: {plural(len(loose), 'file')} beside the class folders left out: {shorten((p.name for p in loose), 3)}"
         )
-    rows, broken, reduced = [], [], 0
+    reading = Reading()
     for place in classes:
         if not encodable(place.name):
             raise UserError(f"the name of folder {place.name!r} in {folder} is not UTF-8; rename it.")
@@ -88,16 +86,10 @@ def read(folder: Path, split: str, notes: list[str]) -> pd.DataFrame:
         if not files:
             notes.append(f"{split}: class {place.name!r} has no pictures: left out")
         for file in files:
-            try:
-                png, smaller = _png(_plain(file))
-            except Exception:  # a decoder raises whatever it likes on a broken file
-                broken.append(f"{place.name}/{file.name}")
-                continue
-            rows.append((png, place.name))
-            reduced += smaller
-    if not rows and not broken:
+            reading.add(file, composed(place.name), f"{place.name}/{file.name}")
+    if reading.empty:
         raise UserError(f"{folder}: there are no pictures in {shorten(p.name for p in classes)}; {LAYOUT}.")
-    return _told(rows, broken, reduced, f"{folder}", split, notes)
+    return reading.told(folder, split, notes)
 
 
 def image_column(table: pd.DataFrame) -> str | None:
@@ -115,68 +107,9 @@ def read_column(pictures: pd.Series, labels: pd.Series, path: Path, split: str, 
     Raises:
         UserError: more than half cannot be read.
     """
-    rows, broken, reduced = [], [], 0
+    reading = Reading()
     for number, (picture, name) in enumerate(zip(pictures, labels, strict=True), 1):
-        if name is None:
-            continue
-        try:
-            png, smaller = _png(io.BytesIO(picture["bytes"]))
-        except Exception:  # as above
-            broken.append(f"row {number}")
-            continue
-        rows.append((png, name))
-        reduced += smaller
-    return _told(rows, broken, reduced, f"{path}", split, notes)
-
-
-def _told(rows: list, broken: list[str], reduced: int, where: str, split: str, notes: list[str]) -> pd.DataFrame:
-    if len(broken) > len(rows):
-        raise UserError(
-            f"{where}: {len(broken)} of {len(broken) + len(rows)} files cannot be read as pictures "
-            f"({shorten(broken, 3)}); readable are {', '.join(FORMATS)}."
-        )
-    if broken:
-        notes.append(
-            f"{split}: {plural(len(broken), 'file')} that cannot be read as pictures left out: {shorten(broken, 3)}"
-        )
-    if reduced:
-        notes.append(f"{split}: {plural(reduced, 'picture')} larger than {LARGEST} pixels a side reduced to {LARGEST}")
-    return pd.DataFrame(rows, columns=["image", "label"])
-
-
-def _plain(file: Path) -> Path:
-    if not file.is_file():  # opening a pipe would wait for ever
-        raise OSError(f"{file} is no plain file")
-    return file
-
-
-def _png(file: Path | io.BytesIO) -> tuple[bytes, bool]:
-    """PNG bytes, since thousands of decoded pictures would not fit in memory; and whether it was reduced."""
-    from PIL import Image, ImageOps
-
-    with Image.open(file, formats=FORMATS) as image:
-        reduced = max(image.size) > LARGEST
-        image.draft(None, (2 * LARGEST, 2 * LARGEST))  # a JPEG of a hundred megapixels is decoded smaller
-        picture = _rgb(ImageOps.exif_transpose(image))
-    if reduced:
-        picture.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
-    picture.info.clear()  # profiles and comments would be written along
-    out = io.BytesIO()
-    picture.save(out, "PNG")
-    return out.getvalue(), reduced
-
-
-def _rgb(image: Image) -> Image:
-    """RGB of any mode: 16 bits scaled, transparency put on white. Raises ValueError where the scale is unknown."""
-    from PIL import Image
-
-    if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image, dtype=float)
-        top = 1 if image.mode == "F" else 65535
-        if not (values.min() >= 0 and values.max() <= top):
-            raise ValueError(f"mode {image.mode} with values that are not from 0 to {top}")
-        return Image.fromarray(np.round(values * (255 / top)).astype(np.uint8)).convert("RGB")
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
-    return image.convert("RGB")
+        if name is not None:
+            content = picture.get("bytes") if isinstance(picture, dict) else None
+            reading.add(content, name, f"row {number}")
+    return reading.told(path, split, notes)

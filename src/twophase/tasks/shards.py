@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
+from . import tables
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +61,6 @@ def gather(folder: str | Path, target: str | Path, splits: Mapping[str, str] | N
 
 
 def _read(path: Path) -> pd.DataFrame:
-    import pandas as pd
     import pyarrow.parquet as pq
 
     if path.suffix == ".parquet":
@@ -69,11 +69,7 @@ def _read(path: Path) -> pd.DataFrame:
         for column, names in _class_labels(table.schema).items():
             frame[column] = [names[number] if 0 <= number < len(names) else None for number in frame[column]]
         return frame
-    if path.suffix == ".csv":
-        return pd.read_csv(path)
-    return pd.read_json(
-        path, lines=path.suffix == ".jsonl" or not path.read_text(encoding="utf-8").lstrip().startswith("[")
-    )
+    return tables.read(path.suffix[1:].replace("jsonl", "json"), path, [])
 
 
 def _class_labels(schema: pa.Schema) -> dict[str, list[str]]:

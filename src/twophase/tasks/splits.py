@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from ..errors import UserError
-from .tables import plural, shorten
+from . import findings
+from .draws import allot, draw, draw_groups, groups
+from .tables import plural, shorten, shown
 
 SPLITS = ("train", "validation", "test")
-UNEVEN = 10  # times the rows of the smallest class
 
 
 def label(frames: dict[str, pd.DataFrame]) -> tuple[dict[str, pd.DataFrame], list[str]]:
@@ -42,8 +43,8 @@ def complete(
     max_rows: int | None,
     seed: int,
     notes: list[str],
-) -> tuple[dict[str, pd.DataFrame], list[str]]:
-    """All three splits, and the classes that are left.
+) -> tuple[dict[str, pd.DataFrame], list[str], int]:
+    """All three splits, the classes that are left, and how many test rows are training or validation rows too.
 
     Args:
         frames: split -> rows with a column label; at least train.
@@ -62,22 +63,29 @@ def complete(
         raise UserError(
             f"max_rows is {max_rows} for {len(classes)} classes; give {2 * len(classes)} or more, two a class."
         )
-    _note_duplicates(frames, notes)
-    rows = len(frames["train"])
+    findings.note_copies(frames, missing, notes)
+    rows, alone = len(frames["train"]), set()
     for number, split in enumerate(missing):
-        counts = frames["train"]["label"].value_counts().reindex(classes)
-        sizes = allot(counts, round(rows * shares[split]), len(missing) - number)
-        chosen = _draw(frames["train"], sizes, np.random.default_rng([seed, SPLITS.index(split)]))
+        rng = np.random.default_rng([seed, SPLITS.index(split)])
+        of = groups(frames["train"], 1 + len(missing) - number)
+        chosen = draw_groups(of, round(rows * shares[split]), len(missing) - number, classes, rng)
         frames[split] = frames["train"][chosen].reset_index(drop=True)
         frames["train"] = frames["train"][~chosen].reset_index(drop=True)
+        alone |= set(of["stratum"][of["group"] < 0])
         notes.append(f"{split}: {len(frames[split])} of {rows} rows set apart, class by class (seed {seed})")
+    if alone:
+        notes.append(
+            f"copies of rows of {shorten(sorted(alone))} may be in two splits, there are too few different ones"
+        )
     rows = len(frames["train"])
     if max_rows is not None and max_rows < rows:
-        sizes = allot(frames["train"]["label"].value_counts().reindex(classes), max_rows, 0)
-        frames["train"] = frames["train"][_draw(frames["train"], sizes, np.random.default_rng([seed, 0]))]
+        labels = frames["train"]["label"]
+        sizes = allot(labels.value_counts().reindex(classes), max_rows, 0)
+        frames["train"] = frames["train"][draw(labels, sizes, np.random.default_rng([seed, 0]))]
         notes.append(f"train: {rows} rows capped to {max_rows}, class by class (seed {seed})")
-    _note_balance(frames, classes, notes)
-    return {split: frames[split].reset_index(drop=True) for split in SPLITS}, classes
+    leaked = findings.leaked(frames, missing, notes)
+    findings.note_sizes(frames, classes, notes)
+    return {split: frames[split].reset_index(drop=True) for split in SPLITS}, classes, leaked
 
 
 def _check_labels(frames: dict[str, pd.DataFrame], origin: str) -> None:
@@ -86,7 +94,7 @@ def _check_labels(frames: dict[str, pd.DataFrame], origin: str) -> None:
         raise UserError("1 training row only; give two classes with several examples each.")
     distinct = labels.nunique()
     if distinct < 2:
-        raise UserError(f"one class only in {origin}: {labels.iloc[0]!r}; a classifier needs at least two.")
+        raise UserError(f"one class only in {origin}: {shown(labels.iloc[0])}; a classifier needs at least two.")
     if distinct == len(labels):
         raise UserError(
             f"all {distinct} labels in {origin} differ ({shorten(labels, 3)}): this is not classification; "
@@ -121,7 +129,7 @@ def _leave_out_rare(
             f"{shorten(f'{name} ({count})' for name, count in rare.items())}. Add examples, two classes are needed."
         )
     for name, count in list(rare.items())[:3]:
-        notes.append(f"class {name!r} has {plural(count, 'training row')}, fewer than {needed}: left out")
+        notes.append(f"class {shown(name)} has {plural(count, 'training row')}, fewer than {needed}: left out")
     if len(rare) > 3:
         notes.append(f"{len(rare) - 3} more classes with fewer than {needed} training rows left out")
     frames = {split: frame[frame["label"].isin(kept)].reset_index(drop=True) for split, frame in frames.items()}
@@ -129,67 +137,3 @@ def _leave_out_rare(
         if frame.empty:
             raise UserError(f"{split} has no rows of the classes that are left, {shorten(kept)}; give it some.")
     return frames, kept
-
-
-def allot(counts: pd.Series, total: int, leave: int) -> pd.Series:
-    """Rows a class, in proportion to what there is, but at least one, and `leave` left over.
-
-    scikit-learn's stratified splits promise neither (a small class may miss a split), and refuse to leave out fewer
-    rows than there are classes.
-
-    Args:
-        counts: (classes,) rows there are, each above `leave`.
-        total: rows to take; met as nearly as the bounds allow.
-        leave: rows of each class not to take.
-    """
-    most = counts - leave
-    total = min(max(total, len(counts)), int(most.sum()))
-    quotas = counts * total / counts.sum()
-    sizes = np.floor(quotas).astype(int).clip(1, most)
-    while sizes.sum() < total:
-        sizes[(quotas - sizes).where(sizes < most).idxmax()] += 1
-    while sizes.sum() > total:
-        sizes[(sizes - quotas).where(sizes > 1).idxmax()] -= 1
-    return sizes
-
-
-def _draw(frame: pd.DataFrame, sizes: pd.Series, rng: np.random.Generator) -> np.ndarray:
-    """(rows,) True for those drawn, `sizes` of each class."""
-    chosen = np.zeros(len(frame), dtype=bool)
-    for name, size in sizes.items():
-        chosen[rng.permutation(np.flatnonzero(frame["label"] == name))[:size]] = True
-    return chosen
-
-
-def _note_duplicates(frames: dict[str, pd.DataFrame], notes: list[str]) -> None:
-    inputs = [column for column in frames["train"] if column != "label"]
-    for split, frame in frames.items():
-        if count := int(frame.duplicated().sum()):
-            drawn = split == "train" and len(frames) < len(SPLITS)
-            notes.append(
-                f"{split}: {plural(count, 'duplicate row')} kept"
-                + (", which may be in two of the splits drawn" if drawn else "")
-            )
-        differing = int((frame.drop_duplicates().groupby(inputs)["label"].size() > 1).sum())
-        if differing:
-            notes.append(f"{split}: {plural(differing, 'input')} with more than one label")
-    for split, other in (("validation", "train"), ("test", "train"), ("test", "validation")):
-        if split in frames and other in frames:
-            count = len(frames[split][inputs].merge(frames[other][inputs].drop_duplicates()))
-            if count:
-                name = "training" if other == "train" else other
-                notes.append(f"{split}: {count} of {plural(len(frames[split]), 'row')} also in the {name} data")
-
-
-def _note_balance(frames: dict[str, pd.DataFrame], classes: list[str], notes: list[str]) -> None:
-    for split in SPLITS[1:]:
-        if absent := [name for name in classes if name not in set(frames[split]["label"])]:
-            notes.append(f"{split}: no rows of {shorten(absent)}")
-    counts = frames["train"]["label"].value_counts()
-    if counts.max() >= UNEVEN * counts.min():
-        notes.append(
-            f"classes are uneven in training: {counts.idxmax()!r} has {counts.max()} rows, "
-            f"{counts.idxmin()!r} {counts.min()}; always saying {counts.idxmax()!r} is right for {counts.max() / counts.sum():.0%}"
-        )
-    if len({name.lower() for name in classes}) < len(classes):
-        notes.append("some classes differ by capital letters only")

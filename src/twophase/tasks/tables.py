@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import warnings
+import unicodedata
 from pathlib import Path
 
 import pandas as pd
 
 from ..errors import UserError
+from .separated import read_separated
 
 SUFFIXES = {"csv": (".csv", ".tsv", ".txt"), "json": (".json", ".jsonl", ".ndjson"), "parquet": (".parquet", ".pq")}
 ALIASES = {"train": "train", "training": "train", "test": "test"} | dict.fromkeys(
     ("validation", "valid", "val", "dev"), "validation"
 )
+PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 MAGIC = {
     b"PK\x03\x04": "an Excel or zip file",
     b"\xd0\xcf\x11\xe0": "an old Excel file",
@@ -22,6 +25,9 @@ MAGIC = {
     b"%PDF": "a PDF",
     b"\xff\xfe": "UTF-16 text",
     b"\xfe\xff": "UTF-16 text",
+    b"version https://git-lfs": "a pointer of Git LFS (its content was not fetched)",
+    b"<!doctype html": "a web page",
+    b"<html": "a web page",
 }
 
 
@@ -71,32 +77,36 @@ def _splits_of(kind: str, folder: Path) -> dict[str, Path]:
         if split:
             sources[split] = file
     if "train" not in sources:
+        below = itertools.islice(itertools.chain(folder.glob("*/*"), folder.glob("*/*/*")), 1000)
+        pictures = not files and any(p.suffix.lower() in PICTURES for p in below)
         raise UserError(
             f"{folder} is a folder without a training file (train{SUFFIXES[kind][0]}); {kind} files in it: "
-            f"{shorten([p.name for p in files])}. Name a file, or rename the training file."
+            f"{shorten([p.name for p in files])}. "
+            + (
+                "Name a file, or rename the training file."
+                if not pictures
+                else "Below it are pictures: choose the kind image_folder (task=image_folder)."
+            )
         )
     return sources
 
 
-def read(kind: str, path: Path) -> pd.DataFrame:
+def read(kind: str, path: Path, notes: list[str]) -> pd.DataFrame:
     """All rows of a file; columns are named by stripped strings; csv gives strings only, and NaN for empty cells.
+
+    A separator that the suffix does not tell is added to `notes`.
 
     Raises:
         UserError: the file is empty, has no rows, is of another format, broken, not UTF-8 or not permitted.
     """
     try:
-        with path.open("rb") as stream:
-            head = stream.read(8192)
-        if not head.strip():
-            raise UserError(f"{path} is empty; give a file with a row an example.")
-        if kind != "parquet":
-            _check_text(path, head)
-        table = {"csv": _csv, "json": _json, "parquet": _parquet}[kind](path)
+        _check_content(path, kind)
+        table = read_separated(path, notes) if kind == "csv" else {"json": _json, "parquet": _parquet}[kind](path)
     except UnicodeDecodeError as error:
         raise _not_utf8(path) from error
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error}); make it readable, or give another file.") from error
-    table.columns = [str(name).strip() for name in table.columns]
+    table.columns = [unicodedata.normalize("NFC", str(name)).strip() for name in table.columns]
     if doubled := sorted(set(table.columns[table.columns.duplicated()])):
         raise UserError(f"{path} has more than one column named {shorten(doubled)}; rename them.")
     if table.empty:
@@ -106,13 +116,28 @@ def read(kind: str, path: Path) -> pd.DataFrame:
     return table.reset_index(drop=True)
 
 
-def _check_text(path: Path, head: bytes) -> None:
-    sort = next((sort for magic, sort in MAGIC.items() if head.startswith(magic)), None)
-    if sort or b"\0" in head:
+def _check_content(path: Path, kind: str) -> None:
+    with path.open("rb") as stream:
+        blocks = iter(lambda: stream.read(1 << 20), b"")
+        head = next(blocks, b"")
+        if not head.strip():
+            raise UserError(f"{path} is empty; give a file with a row an example.")
+        sort = sort_of(head)
+        if kind == "parquet" and (sort is None or head.startswith(b"PAR1")):
+            return
+        if sort is None and any(b"\0" in block for block in itertools.chain([head], blocks)):
+            sort = "a binary or damaged file (it holds zero bytes)"
+    if sort:
+        wanted = "parquet" if kind == "parquet" else "UTF-8 text"
         raise UserError(
-            f"{path} is {sort or 'a binary file (it holds zero bytes)'}, whatever its name says; "
-            "export it as UTF-8 text, or choose the kind that it is."
+            f"{path} is {sort}, whatever its name says; export it as {wanted}, or choose the kind that it is."
         )
+
+
+def sort_of(head: bytes) -> str | None:
+    """What a file is by its first bytes, None if that is not known."""
+    start = head[:64].lstrip().lower()
+    return next((sort for magic, sort in MAGIC.items() if start.startswith(magic.lower())), None)
 
 
 def _not_utf8(path: Path) -> UserError:
@@ -126,24 +151,6 @@ def _not_utf8(path: Path) -> UserError:
             "save as UTF-8."
         )
     return UserError(f"{path} is not UTF-8; save as UTF-8.")
-
-
-def _csv(path: Path) -> pd.DataFrame:
-    tabs = path.suffix.lower() == ".tsv"
-    try:
-        with warnings.catch_warnings():
-            # pandas only warns where it drops the last cells of rows that are all longer than the header
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            return pd.read_csv(
-                path, sep="\t" if tabs else ",", encoding="utf-8-sig", dtype=str, index_col=False,
-                keep_default_na=False, na_values=[""],
-            )  # fmt: skip
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, pd.errors.ParserWarning) as error:
-        fault = str(error).strip().removeprefix("Error tokenizing data. C error: ")
-        raise UserError(
-            f"{path} is no {'tab' if tabs else 'comma'}-separated table ({fault}); every row needs as many cells as "
-            'the header, and a text with a separator, a line break or a quote stands in "…" with its quotes doubled.'
-        ) from error
 
 
 def _json(path: Path) -> pd.DataFrame:
@@ -160,7 +167,9 @@ def _json(path: Path) -> pd.DataFrame:
             ) from error
     except (RecursionError, ValueError) as error:  # nested too deep; a number of thousands of digits
         raise UserError(f"{path} cannot be read as JSON ({error}); give a list of flat objects.") from error
-    wanted = 'give a list of objects, [{"text": …, "label": …}, …], or one object a line'
+    wanted = (
+        'give a list of objects, [{"text": …, "label": …}, …], or one object a line (pandas: to_json(orient="records"))'
+    )
     if not isinstance(rows, list):
         raise UserError(f"{path} holds one {_sort(rows)}, not a list of objects; {wanted}.")
     for number, row in enumerate(rows, 1):
@@ -205,8 +214,14 @@ def _parquet(path: Path) -> pd.DataFrame:
 def shorten(names, most: int = 8) -> str:
     """'a', 'b', … and N more, for messages; "none" for no names."""
     names = list(names)
-    shown = ", ".join(repr(str(name)) for name in names[:most]) or "none"
-    return shown + (f" and {len(names) - most} more" if len(names) > most else "")
+    listed = ", ".join(shown(str(name)) for name in names[:most]) or "none"
+    return listed + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def shown(value: object) -> str:
+    """A value for a message, cut at 60 characters."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:60]}…"
 
 
 def plural(count: int, what: str) -> str:
