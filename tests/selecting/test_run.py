@@ -80,19 +80,17 @@ def test_the_winner_is_a_model_for_a_pipeline(pictures, tmp_path):
 def test_the_report_needs_no_network_and_shows_everything(pictures, tmp_path):
     found = chosen(pictures, tmp_path / "run", top=3)
     html = found.report.read_text()
-    assert html.count("data:image/png;base64,") == 4
+    assert html.count("data:image/png;base64,") == 2 * 4
     assert "http://" not in html and "https://" not in html and 'src="data:' in html
     for said in (
-        found.winner,
+        "photos: " + found.winner,
         "Who was cut when",
-        "brute force (estimate)",
+        "trying all 4 models (estimate)",
         "Errors on the test split",
-        "photos",
     ):
         assert said in html
     assert all(model in html for model in found.recall.index)
-    shown = found._repr_html_()
-    assert shown.count("<img") == 4 and "test accuracy" in shown
+    assert "truncation" not in html and "tokens" not in html
 
 
 def test_texts_without_records_are_scored_one_by_one_and_halved(texts, tmp_path, capsys):
@@ -104,8 +102,11 @@ def test_texts_without_records_are_scored_one_by_one_and_halved(texts, tmp_path,
     assert found.facts["selection"]["how"].startswith("Successive halving")
     from transformers import pipeline
 
-    answer = pipeline("text-classification", model=str(found.model))("my red card was lost")[0]
+    long = "my red card was lost " * 100  # 500 words; the model reads 64 tokens
+    answer = pipeline("text-classification", model=str(found.model), truncation=True)(long)[0]
     assert answer["label"] in ("card", "transfer", "rate")
+    for said in (found.report.read_text(), (found.model / "README.md").read_text()):
+        assert "truncation=True" in said and "the first 64 tokens" in said and "no test text is longer" in said
 
 
 def test_sentence_pairs_are_two_columns(texts, tmp_path):
@@ -205,7 +206,7 @@ def test_a_broken_model_is_reported_and_skipped(pictures, tmp_path, capsys):
 def test_another_metric_is_what_it_is_judged_by(pictures, tmp_path):
     found = chosen(pictures, tmp_path / "run", "metric=macro_f1", top=2)
     how = found.facts["selection"]["how"]
-    assert found.metric == "macro_f1" and "the better half by macro_f1 was kept" in how and "of accuracy" in how
+    assert found.metric == "macro_f1" and "the better half by macro F1 was kept" in how and "of accuracy" in how
     from sklearn.metrics import f1_score
     from transformers import pipeline
 

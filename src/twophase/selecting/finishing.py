@@ -6,27 +6,34 @@ import json
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from ..encoding import CHARACTERS, LONGEST
 from ..errors import UserError
-from ..loading import load_processor, modality
+from ..loading import load_processor, quiet
 from ..runs import LiveRuns
 from ..selection import HISTORY, Selection
 from ..tasks.files import FileTask
 from . import report
 from .budget import Plan
+from .card import card
 from .outcome import Outcome, by_class, wilson
 from .recalling import Recalled
 from .settings import Settings
 from .shelf import Shelf
+from .wording import counted, named
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
 
 PIPELINES = {"text": "text-classification", "image": "image-classification"}
 
 
 @dataclass(frozen=True)
 class Reached:
-    """What a run has when fine-tuning begins; `what` is "text" or "image", `longest` the tokens read of a text."""
+    """What a run has when fine-tuning begins; `what` is "text" or "image"."""
 
     given: Settings
     folder: Path
@@ -36,7 +43,6 @@ class Reached:
     runs: LiveRuns
     data: FileTask
     what: str
-    longest: int | None = None
 
 
 def best_so_far(reached: Reached, why: str) -> Outcome | None:
@@ -82,11 +88,14 @@ def finish(reached: Reached, chosen: Selection, how: str, finished: bool = True)
         classes=by_class(labels, predicted, data.counts["train"]), folder=folder, finished=finished,
         facts={
             "winner": chosen.winner, "finished": finished, "test": right / len(labels), "metric": given.metric, "score": judged, "interval": list(interval),
-            "baseline": baseline, "pipeline": PIPELINES[reached.what], "longest": reached.longest, "zoo": shelf.name,
-            "data": {"path": given.task.path, "classes": len(trained.task.classes), "counts": data.counts.T.to_dict(), "notes": [*data.guesses, *data.notes],
+            "baseline": baseline, "pipeline": PIPELINES[reached.what], "zoo": shelf.name, "models": len(shelf.folders), "hub": shelf.bring is not None,
+            "reads": reads(data.task, shelf.folder(chosen.winner)) if reached.what == "text" else "",
+            "data": {"name": named(given.task.path, given.task.kind, given.task.name), "path": given.task.path, "kind": given.task.kind,
+                     "pairs": "text_pair" in data.task["train"].features, "classes": len(trained.task.classes), "counts": data.counts.T.to_dict(),
+                     "notes": [*data.guesses, *data.notes], "leaked": data.leaked,
                      **{split: len(rows) for split, rows in data.task.items()}},
             "training": asdict(shelf.training) | {"epochs": planned.epochs}, "budget": planned.said,
-            "recall": {"how": found.how, "scored": found.scored,
+            "recall": {"how": found.how, "scored": found.scored, "proxy": given.proxy.name, "normalization": given.proxy.normalization, "epochs": proxies,
                        "ranking": json.loads(found.table.reset_index().to_json(orient="records"))},
             "selection": {"how": how, "history": json.loads(chosen.history.to_json(orient="records"))},
             "costs": json.loads(costs.to_json(orient="index")),
@@ -103,34 +112,33 @@ def _save(outcome: Outcome, trained, source: Path) -> None:
     """The winner with its tokenizer or image processor and a card, whole or not at all."""
     new = outcome.model.with_name("model.new")
     shutil.rmtree(new, ignore_errors=True)
-    trained.save(new)
-    load_processor(source).save_pretrained(new)
-    (new / "README.md").write_text(card(outcome, modality(source)), encoding="utf-8")
+    processor = load_processor(source)
+    if hasattr(processor, "model_max_length"):  # a pipeline then cuts texts where training did
+        processor.model_max_length = min(processor.model_max_length, LONGEST)
+    with quiet():
+        trained.save(new)
+        processor.save_pretrained(new)
+    (new / "README.md").write_text(card(outcome), encoding="utf-8")
     shutil.rmtree(outcome.model, ignore_errors=True)
     new.rename(outcome.model)
 
 
-def card(outcome: Outcome, what: str) -> str:
-    """A model card: data, score, and how the model was selected."""
-    facts, (low, high) = outcome.facts, outcome.interval
-    data = facts["data"]
-    return f"""---
-pipeline_tag: {PIPELINES[what]}
-library_name: transformers
----
-# {outcome.winner}, fine-tuned on {Path(data["path"]).name}
-
-Accuracy {outcome.test:.3f} (95 % interval {low:.3f} to {high:.3f}) on {data["test"]} test examples of {data["classes"]} classes; always answering the
-most frequent class gives {outcome.baseline:.3f}. Trained on {data["train"]} examples, {facts["training"]["epochs"]} epochs, selected on {data["validation"]}.
-
-Selected from {len(outcome.recall)} models of {facts["zoo"]}: {facts["recall"]["how"]}. {facts["selection"]["how"]} {facts["budget"]}
-
-```python
-from transformers import pipeline
-
-classify = pipeline("{PIPELINES[what]}", model="{outcome.model}")
-```
-"""
+def reads(task: DatasetDict, model: Path) -> str:
+    """How much of a text a model reads, and how many test texts are longer."""
+    tokenizer = load_processor(model)
+    longest = min(tokenizer.model_max_length, LONGEST)
+    rows = task["test"]
+    texts = [
+        [text[: longest * CHARACTERS] for text in rows[name]] for name in ("text", "text_pair") if name in rows.features
+    ]
+    with quiet():
+        longer = sum(len(tokens) > longest for tokens in tokenizer(*texts)["input_ids"])
+    reached = (
+        f"{counted(longer, 'test text')} of {len(rows):,} {'is' if longer == 1 else 'are'} longer"
+        if longer
+        else "no test text is longer"
+    )
+    return f"The model reads the first {counted(longest, 'token')} of a text and leaves out the rest; {reached}."
 
 
 def brute_force_seconds(shelf: Shelf, ledger: pd.DataFrame, epochs: int) -> float:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from .wording import counted, metric, seconds, short
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Outcome:
     """What `twophase.select` returns; in a notebook it shows itself as a table and pictures.
 
@@ -19,7 +22,7 @@ class Outcome:
         baseline: accuracy of always answering the training split's most frequent class.
         metric, score: what the selection was judged by, and its value on the test split.
         model: folder of the fine-tuned model, for `transformers.pipeline`.
-        recall: the ranking of all models (prior, proxy, recall_score, rank, recalled).
+        recall: the ranking of all models (prior, proxy, recall_score, rank, recalled); `ranking` is the same.
         history: a row a stage and model: stage, model, val, predicted, kept, reason.
         ledger: what was trained: stage, model, epochs, seconds.
         costs: a row a method (two-phase; brute force, estimated): epochs, seconds.
@@ -51,6 +54,22 @@ class Outcome:
         return self.folder / "report.html"
 
     @property
+    def ranking(self) -> pd.DataFrame:
+        """The ranking of all models before any training."""
+        return self.recall
+
+    @property
+    def trained(self) -> int:
+        """Epochs that the winner was trained for."""
+        return int(self.history.loc[self.history["model"] == self.winner, "stage"].max())
+
+    @property
+    def leaked(self) -> str:
+        """Says that test rows are also in the training data; empty if none is."""
+        n, total = self.facts["data"]["leaked"], self.facts["data"]["test"]
+        return f"{n:,} of {total:,} test rows are also in the training data" if n else ""
+
+    @property
     def saving(self) -> float:
         """How many times fewer seconds than the estimate for brute force."""
         return float(self.costs.loc["brute force (estimate)", "seconds"] / self.costs.loc["two-phase", "seconds"])
@@ -58,17 +77,17 @@ class Outcome:
     def summary(self) -> pd.DataFrame:
         """The outcome in a few rows."""
         low, high = self.interval
-        costs = self.costs
+        spent, whole = self.costs.loc["two-phase"], self.costs.loc["brute force (estimate)"]
+        times = f" ({self.saving:.1f} times as long)" if self.saving >= 1 else ""
         rows = {
             "selected model": self.winner + ("" if self.finished else " (best so far)"),
-            "test accuracy": f"{self.test:.3f} [{low:.3f}, {high:.3f}]",
-            **({} if self.metric == "accuracy" else {f"test {self.metric}": f"{self.score:.3f}"}),
-            "most frequent class": f"{self.baseline:.3f}",
-            "cost": f"{costs.loc['two-phase', 'epochs']:g} epochs, {costs.loc['two-phase', 'seconds']:.0f} s",
-            "trying all of them": f"{costs.iloc[1]['epochs']:g} epochs, about {costs.iloc[1]['seconds']:.0f} s "
-                                  f"({self.saving:.1f} times as long)",
-            "model": str(self.model),
-            "report": str(self.report),
+            "test accuracy": f"{self.test:.3f} (95 %: {low:.3f} to {high:.3f})" + (f"; too high: {self.leaked}" if self.leaked else ""),
+            **({} if self.metric == "accuracy" else {f"test {metric(self.metric)}": f"{self.score:.3f}"}),
+            "most frequent class": f"accuracy {self.baseline:.3f}",
+            "cost": f"{counted(spent['epochs'], 'epoch')}, {seconds(spent['seconds'])}",
+            "trying all of them": f"{counted(whole['epochs'], 'epoch')}, about {seconds(whole['seconds'])}{times}",
+            "model": short(self.model),
+            "report": short(self.report),
         }  # fmt: skip
         return pd.Series(rows, name="").rename_axis("").to_frame()
 
@@ -77,10 +96,22 @@ class Outcome:
         width = max(map(len, rows.index))
         return "\n".join(f"{name.ljust(width)}  {value}" for name, value in rows.items())
 
+    __repr__ = __str__
+
     def _repr_html_(self) -> str:
+        from html import escape
+        from urllib.parse import quote
+
         from .report import pictures
 
-        return self.summary().to_html(header=False) + "".join(pictures(self).values())
+        rows = {name: escape(value) for name, value in self.summary()[""].items()}
+        for name, path in (("model", self.model), ("report", self.report)):
+            rows[name] = f'<a href="{quote(os.path.relpath(path))}">{rows[name]}</a>'
+        cells = "".join(
+            f'<tr><th style="text-align: left">{name}</th><td style="text-align: left">{value}</td></tr>'
+            for name, value in rows.items()
+        )
+        return f"<table><tbody>{cells}</tbody></table>" + "".join(pictures(self).values())
 
     def write(self) -> None:
         """Write `selection.json` into the run's folder."""

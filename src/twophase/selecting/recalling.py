@@ -17,6 +17,7 @@ from ..similarity import check_matrix
 from ..store import Store, file_digest
 from .settings import Settings
 from .shelf import Shelf
+from .wording import PROXIES as PROXY_NAMES
 
 TOLD = 3  # models that cannot be scored, named one by one
 
@@ -85,7 +86,7 @@ def recall(
         raise UserError(f"no model could be scored; the first reason: {next(iter(failures.values()), 'none is known')}")
     _more(failures, say)
     table = _table(given, matrix, clusters, found, failures)
-    how = f"{len(seconds)} representatives of {clusters.labels.nunique()} clusters scored by {given.proxy.name}"
+    how = f"{len(seconds)} representatives of {clusters.labels.nunique()} clusters scored by {PROXY_NAMES[given.proxy.name]}"
     if clusters.method == "sampled":
         how += f" (average linkage of {given.clustering.exact_up_to} models, which the others joined)"
     return Recalled(table, seconds, failures, how)
@@ -129,7 +130,7 @@ def _by_proxy(given: Settings, shelf: Shelf, task_folder: Path, say: Callable[[s
     table = table.sort_values(["recall_score", "model"], ascending=[False, True]).set_index("model")
     table["rank"] = range(1, len(table) + 1)
     table["recalled"] = table["rank"] <= given.recall.top
-    how = f"All {len(fine)} models scored by {given.proxy.name}, since nothing is known of them on benchmark datasets"
+    how = f"All {len(fine)} models scored by {PROXY_NAMES[given.proxy.name]}, since nothing is known of them on benchmark datasets"
     return Recalled(table, {name: seconds for name, (_, seconds) in fine.items()}, failures, how)
 
 

@@ -13,7 +13,7 @@ from ..errors import Unreachable, UserError
 from ..hardware import one_a_gpu
 from ..runs import LiveRuns
 from ..selection import Selection, fine_selection, successive_halving
-from . import telling
+from . import telling, wording
 from .budget import OutOfTime, Plan, Watch, plan
 from .finishing import Reached, best_so_far, finish, known_seconds
 from .folder import open_run, room
@@ -79,12 +79,10 @@ def _run(given: Settings, folder: Path, say: Callable[[str], None], progress: bo
 
     task = tasks.load(folder / "task")
     planned, runs = _planned(given, folder, shelf, found, task, watch, say, progress)
-    longest = None
     if what == "text":
-        longest, lines = telling.of_length(shelf.folder(runs.models[0]), task["train"])
-        for line in lines:
+        for line in telling.of_length(shelf.folder(runs.models[0]), task["train"]):
             say(line)
-    reached = Reached(given, folder, shelf, found, planned, runs, data, what, longest)
+    reached = Reached(given, folder, shelf, found, planned, runs, data, what)
     try:
         chosen, how = _select(given, shelf, runs)
     except KeyboardInterrupt:
@@ -173,7 +171,7 @@ def _reached(
 
 
 def _select(given: Settings, shelf: Shelf, runs: LiveRuns) -> tuple[Selection, str]:
-    judged = "" if given.metric == "accuracy" else f" by {given.metric}"
+    judged = "" if given.metric == "accuracy" else f" by {wording.metric(given.metric)}"
     if shelf.records is None or not shelf.curves:
         how = f"Successive halving{judged}: the models' curves on benchmark datasets are not known, so no result was predicted."
         return successive_halving(runs, runs.models), how
@@ -183,6 +181,8 @@ def _select(given: Settings, shelf: Shelf, runs: LiveRuns) -> tuple[Selection, s
         f"Fine-selection: after every epoch the better half{judged} was kept, without those whose {trends} convergence trends "
         f"on {len(known.datasets())} benchmark datasets predict that they end below a better one."
     )
-    if judged:
+    if runs.epochs == 1:
+        how = f"Fine-selection in one epoch: the best validation{judged} after it decided."
+    if judged and runs.epochs > 1:
         how += " Trends and predictions are of accuracy, which is what is known of the benchmark datasets."
     return fine_selection(runs, runs.models, known, chosen.threshold, trends, chosen.threshold_kind, given.seed), how

@@ -49,8 +49,8 @@ def of_shelf(given: Settings, shelf: Shelf) -> list[str]:
     return lines
 
 
-def of_length(folder: Path, texts: Dataset) -> tuple[int, list[str]]:
-    """Tokens that a model reads of a text, and a line where it does not read training texts to the end."""
+def of_length(folder: Path, texts: Dataset) -> list[str]:
+    """That a model does not read training texts to the end."""
     from ..encoding import LONGEST
     from ..loading import load_processor
 
@@ -60,7 +60,7 @@ def of_length(folder: Path, texts: Dataset) -> tuple[int, list[str]]:
     columns = [list(rows[name]) for name in ("text", "text_pair") if name in rows.features]
     cut = [len(ids) > longest for ids in tokenizer(*columns, verbose=False)["input_ids"]]
     if not any(cut):
-        return longest, []
+        return []
     share = max(1, round(100 * sum(cut) / len(cut)))
     return longest, [
         f"{folder.name} reads {longest} tokens of a text; {share} % of the training texts are longer, and cut there."

@@ -1,0 +1,77 @@
+"""How the screen, the report and the model card write numbers, names and paths."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+PROXIES = {
+    "leep": "LEEP", "leep_reinitialised": "LEEP of a new head", "nleep": "NLEEP", "logme": "LogME", "h_score": "H-score",
+    "knn": "nearest neighbours", "linear_probe": "a linear probe",
+}  # fmt: skip
+METRICS = {
+    "macro_f1": "macro F1", "weighted_f1": "weighted F1", "balanced_accuracy": "balanced accuracy",
+    "matthews": "Matthews correlation",
+}  # fmt: skip
+SCALED = {
+    "minmax": "scaled so that the best of them has 1 and the worst 0",
+    "exp": "the exponential of a log-likelihood",
+    "none": "as it is",
+}
+
+
+def counted(n: float, what: str) -> str:
+    """A number with its noun: "1 epoch", "15.5 epochs", "1,000 test examples", "2 classes"."""
+    number = f"{round(n):,}" if abs(n - round(n)) < 0.05 else f"{n:,.1f}"
+    return f"{number} {what if number == '1' else what + ('es' if what.endswith('s') else 's')}"
+
+
+def seconds(n: float) -> str:
+    """A time as a person would say it: "0.4 s", "7 s", "1 min 26 s", "2 h 5 min"; "unknown" for NaN."""
+    if n != n:
+        return "unknown"
+    if n < 9.5:
+        return f"{n:.1f} s" if n < 0.95 else f"{n:.0f} s"
+    minutes, rest = divmod(round(n), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+    return f"{minutes // 60:,} h {minutes % 60} min"
+
+
+def share(n: float) -> str:
+    """A share as a score is written, with three digits; empty for NaN."""
+    return "" if n != n else f"{n:.3f}"
+
+
+def metric(name: str) -> str:
+    """A metric's usual name."""
+    return METRICS.get(name, name)
+
+
+def named(path: str, kind: str, name: str | None = None) -> str:
+    """What data are called: an id of a hub with its configuration, otherwise the file or folder without where it lies."""
+    if kind == "hub":
+        return f"{path} ({name})" if name else path
+    return Path(path).expanduser().absolute().name or path
+
+
+def short(path: str | Path) -> str:
+    """A path relative to the current folder where it lies in it, whole otherwise."""
+    path = Path(path).absolute()
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def printable(name: object, longest: int = 32) -> str:
+    """A name that matplotlib can draw: one line, cut to so many characters, boxes for what its font lacks."""
+    text = " ".join(str(name).split())
+    text = text if len(text) <= longest else text[: longest - 1] + "…"
+    return "".join(c if ord(c) in _glyphs() else "\u25a1" for c in text).replace("$", r"\$")
+
+
+@cache
+def _glyphs() -> frozenset[int]:
+    from matplotlib import font_manager, rcParams
+
+    found = font_manager.findfont(font_manager.FontProperties(family=rcParams["font.family"]))
+    return frozenset(font_manager.get_font(found).get_charmap())
