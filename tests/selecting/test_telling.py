@@ -34,7 +34,11 @@ def test_more_trends_than_datasets_is_said(records):
     assert "selection.n_trends is 50, and there are 2 benchmark datasets: 2 is used." in said
 
 
-def test_a_folder_that_an_earlier_run_used(tmp_path):
-    assert telling.of_folder(tmp_path) == []
-    (tmp_path / "checkpoints").mkdir()
-    assert "an earlier run" in telling.of_folder(tmp_path)[0]
+def test_a_folder_that_a_run_with_other_settings_used(tmp_path):
+    given = settings.compose(["task.path=x"])
+    assert telling.of_folder(given, tmp_path) == []
+    (tmp_path / "selection.json").write_text("{}")
+    assert telling.of_folder(settings.compose(["task.path=x", "compute=serial"]), tmp_path) == []
+    other = settings.compose(["task.path=x", "training.epochs=1"])
+    assert "a result with other settings" in telling.of_folder(other, tmp_path)[0]
+    assert telling.of_folder(other, tmp_path) == []

@@ -69,7 +69,7 @@ def _run(given: Settings, folder: Path, say: Callable[[str], None], progress: bo
     what = "image" if "image" in data.task["train"].features else "text"
     open_run(folder, data.task, given.task.path)
     shelf = open_shelf(given, what, say)
-    for line in (*telling.of_folder(folder), *telling.of_shelf(given, shelf)):
+    for line in (*telling.of_folder(given, folder), *telling.of_shelf(given, shelf)):
         say(line)
     tasks.save(data.task, folder / "task")
 

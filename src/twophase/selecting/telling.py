@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,12 +17,17 @@ NAMED = 3  # models that are left out, named one by one
 LOOKED_AT = 2000  # texts whose length is looked at
 
 
-def of_folder(folder: Path) -> list[str]:
-    """That an earlier run has left something in the folder."""
-    if not (folder / "checkpoints").is_dir():
+def of_folder(given: Settings, folder: Path) -> list[str]:
+    """That an earlier run with other settings has left its result in the folder; writes down the settings of this one."""
+    note = folder / "settings.json"
+    now = {name: value for name, value in asdict(given).items() if name not in ("asked", "compute", "out")}
+    text = json.dumps(now, indent=2, sort_keys=True, default=str) + "\n"
+    before = note.read_text(encoding="utf-8") if note.is_file() else text
+    note.write_text(text, encoding="utf-8")
+    if before == text or not (folder / "selection.json").is_file():
         return []
     return [
-        f"{folder} holds an earlier run on these data: what it trained is used again, model and report are made anew."
+        f"{folder} holds a result with other settings; what it trained is used where it fits, its model and report are replaced."
     ]
 
 
