@@ -12,6 +12,7 @@ import pandas as pd
 from ..cells import train_one
 from ..compute import Engine, Failure, parallel_map, using
 from ..errors import UserError
+from ..hardware import PLAIN
 from ..training import TrainingConfig
 from .sides import in_turn
 from .zoo import live
@@ -64,6 +65,7 @@ def _row(domain: str, row: dict[str, Any], cells: int) -> dict[str, Any]:
 def _train(items: list[tuple], workers: int) -> None:
     engine = Engine("serial") if workers == 1 else Engine("local", workers)
     with using(engine):
-        for item, result in zip(items, parallel_map(train_one, items, workers, "throughput"), strict=True):
+        plain = [(*item, PLAIN, None) for item in items]
+        for item, result in zip(items, parallel_map(train_one, plain, workers, "throughput"), strict=True):
             if isinstance(result, Failure):
                 raise UserError(f"{item[0].name} on {item[1].name} cannot be trained: {result.reason}")
