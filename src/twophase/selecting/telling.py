@@ -18,9 +18,12 @@ LOOKED_AT = 2000  # texts whose length is looked at
 
 
 def of_folder(given: Settings, folder: Path) -> list[str]:
-    """That an earlier run with other settings has left its result in the folder; writes down the settings of this one."""
+    """That an earlier run with other settings has left its result in the folder; writes down the settings of this one.
+
+    The data are not among them: a folder is of one task, wherever its files lie.
+    """
     note = folder / "settings.json"
-    now = {name: value for name, value in asdict(given).items() if name not in ("asked", "compute", "out")}
+    now = {name: value for name, value in asdict(given).items() if name not in ("asked", "compute", "out", "task")}
     text = json.dumps(now, indent=2, sort_keys=True, default=str) + "\n"
     before = note.read_text(encoding="utf-8") if note.is_file() else text
     note.write_text(text, encoding="utf-8")
