@@ -27,7 +27,9 @@ def example(domain: str, folder: str | Path) -> Path:
 def run_folder(domain: str) -> Path:
     """Where the run is kept: beside the cell store, so that a second execution trains nothing."""
     profile = config.read(root() / "params.yaml").profile
-    return cache_folder() / "runs" / f"notebook-{profile}-{target(domain)}"
+    folder = cache_folder() / "runs" / f"notebook-{profile}-{target(domain)}"
+    (folder / "settings.json").unlink(missing_ok=True)  # what a run says here must not depend on earlier ones
+    return folder
 
 
 def first_rows(folder: Path, n: int = 5) -> pd.DataFrame:
