@@ -21,16 +21,16 @@ params: .venv/installed ## write params.yaml from conf/ (after every edit there)
 
 repro: .venv/installed ## run what is missing or stale (installs first)
 	@python -m twophase.stages check
-	@python -m twophase.repro
+	dvc repro
 
 from-scratch: .venv/installed ## run everything, with an empty cell store (kept afterwards)
-	@folder=$$(mktemp -d) && trap "rm -rf $$folder" EXIT && TWOPHASE_CACHE=$$folder python -m twophase.repro --force && \
+	@folder=$$(mktemp -d) && trap "rm -rf $$folder" EXIT && TWOPHASE_CACHE=$$folder dvc repro --force && \
 	cp -r $$folder/. "$$(python -c 'from twophase.store import cache_folder; print(cache_folder())')"
 
 smoke: .venv/installed ## the same stages on a handful of models, in a clone under build/smoke (about four minutes)
 	rm -rf build/smoke && git clone -q . build/smoke
 	git ls-files -z -co --exclude-standard | tar --null --ignore-failed-read -T - -cf - | tar -xf - -C build/smoke
-	cd build/smoke && export PYTHONPATH=$$PWD/src && python -m twophase params profile=smoke && python -m twophase.repro
+	cd build/smoke && export PYTHONPATH=$$PWD/src && python -m twophase params profile=smoke && dvc repro
 
 published: .venv/installed ## read other groups' records (downloads 3 MB, or reads TWOPHASE_MIRROR) and run their notebooks
 	@python -m twophase.stages check

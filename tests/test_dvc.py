@@ -116,9 +116,9 @@ def project(ran, tmp_path):
 
 @pytest.fixture(scope="module")
 def whole(ran, tmp_path_factory):
-    """The same with the notebooks, as `make repro` runs them: two DVCs side by side."""
+    """The same with the notebooks."""
     project = ran.copy(tmp_path_factory.mktemp("whole"))
-    assert "Running stage '09_claims'" in project.run(sys.executable, "-m", "twophase.repro")
+    assert "Running stage '09_claims'" in project.dvc("repro")
     project.git("add", "-A")
     project.git("commit", "-q", "-m", "whole")
     return project
