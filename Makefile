@@ -49,8 +49,8 @@ bench: .venv/installed ## measure speed and memory beside what one would use ins
 site: .venv/installed ## render the executed notebooks to build/site/index.html
 	@python -m twophase.site
 
-test: .venv/installed ## run all tests, two files at a time (the quick ones alone: make test ARGS="-m 'not slow'")
-	python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+test: .venv/installed ## run all tests (the quick ones alone: make test ARGS="-m 'not slow'")
+	python -m pytest -q $(ARGS)
 
 lint: .venv/installed ## check style
 	ruff check . && ruff format --check .
