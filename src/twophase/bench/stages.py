@@ -3,7 +3,7 @@
     make from-scratch | python -m twophase.bench.stages > build/before.log
 
 writes DVC's lines with the seconds since the start before each; two such files, of before and after a change, make
-``results/bench/stages.csv``. A stage says itself how long it took (`twophase.stages`), as several run side by side; where it
+``results/bench/stages.csv``. A stage says itself how long it took (`twophase.stages`); where it
 does not, it lasts until the next line about a stage. The row "all" is the time of the whole.
 """
 
