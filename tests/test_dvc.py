@@ -179,7 +179,7 @@ RECALL = both(*TURNS, "03_recall", "05_fine_selection", "06_end_to_end", "07_rel
         ("recall.top=2", RECALL),
         ("proxy=logme", RECALL | {"09_claims"}),
         ("nlp.training.learning_rate=0.01", {"records@nlp", "second_rate@nlp", "04_convergence@nlp", OWN}),
-        ("cv.second_learning_rate=0.01", {"second_rate@cv", "04_convergence@cv"}),
+        ("cv.second_rate.learning_rate=0.01", {"second_rate@cv", "04_convergence@cv"}),
         (
             "cv.proxies=[leep,nleep]",
             {"proxies@cv", "leave_one_out@cv", "claims@cv", "03_recall@cv", "06_end_to_end@cv"},

@@ -96,6 +96,20 @@ def test_checkpoints_resume_without_training_again(world, tmp_path, trained):
     assert len(trained) == 4 * 3
 
 
+def test_what_was_kept_but_never_entered_counts_as_trained(world, tmp_path):
+    """As after Ctrl-C before a worker has handed over what it finished."""
+    root, _ = world
+    before = live(root, checkpoints=tmp_path)
+    before.advance(MODELS[:2])
+    before.advance(MODELS[:1])
+    runs = live(root, checkpoints=tmp_path)
+    name, run = runs.so_far()
+    assert (name, run.done) == (MODELS[0], 2) and len(runs.ledger) == 3
+    key = ["stage", "model"]
+    assert runs.ledger.sort_values(key, ignore_index=True).equals(before.ledger.sort_values(key, ignore_index=True))
+    assert runs.so_far()[0] == name and len(runs.ledger) == 3
+
+
 def test_a_second_selection_on_the_same_live_runs_trains_what_is_missing_only(world, trained):
     root, records = world
     runs = live(root)

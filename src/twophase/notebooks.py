@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,9 @@ def execute(source: str | Path, target: str | Path, parameters: dict[str, Any], 
         UserError: no such notebook, or a parameter that it does not declare.
         papermill.PapermillExecutionError: a cell failed; the copy so far stands at `target` + ".failed".
     """
+    sys.modules.setdefault(
+        "rfc3987_syntax", None
+    )  # jsonschema would compile its grammars for a second, to check addresses
     import papermill
 
     source, target = Path(source), Path(target)

@@ -39,7 +39,6 @@ def two_phase(
     threshold_kind: str = "relative",
     epochs_per_proxy: float = 0.5,
     proxy_seconds: float = 0.0,
-    seed: int = 0,
     *,
     proxy: str = "representative",
     singleton_similarity: str = "eq1",
@@ -53,7 +52,7 @@ def two_phase(
         clusters: of the matrix's models.
         proxy_scores: representative of each non-singleton cluster -> proxy score in [0, 1].
         top: models to recall.
-        threshold, n_trends, threshold_kind, seed: see `fine_selection`.
+        threshold, n_trends, threshold_kind: see `fine_selection`.
         epochs_per_proxy: what a proxy score costs, in epochs (Section V-D books 0.5).
         proxy_seconds: measured seconds that the proxy scores took.
         proxy, singleton_similarity: see `coarse_recall`; each model scored by its own proxy is paid for.
@@ -68,7 +67,7 @@ def two_phase(
         )
     table = coarse_recall(matrix, clusters, proxy_scores, top, proxy, singleton_similarity)
     recalled = list(table.index[table["recalled"]])
-    chosen = fine_selection(runs, recalled, records, threshold, n_trends, threshold_kind, seed)
+    chosen = fine_selection(runs, recalled, records, threshold, n_trends, threshold_kind)
     groups = clusters.non_singletons
     scored = len(groups) if proxy == "representative" else int(clusters.labels.isin(groups).sum())
     return TwoPhase(

@@ -65,7 +65,6 @@ def fine_selection(
     threshold: float = 0.0,
     n_trends: int = 4,
     threshold_kind: str = "relative",
-    seed: int = 0,
 ) -> Selection:
     """Algorithm 1: halving that also removes models predicted to end below a better one.
 
@@ -77,7 +76,6 @@ def fine_selection(
         threshold: how much better the prediction of a better model must be for another to go.
         n_trends: convergence trends a stage.
         threshold_kind: "relative" to the better prediction (paper) or "absolute" (released code).
-        seed: of the trends' k-means.
 
     Raises:
         UserError: before any training, an unknown threshold kind, a negative threshold, and benchmark records
@@ -88,7 +86,7 @@ def fine_selection(
     if not threshold >= 0:
         raise UserError(f"threshold is {threshold}; allowed: 0 or more (0.05 is five per cent).")
     journal = _Journal(runs, models)
-    predictor = _predictor(runs, journal.alive, records, n_trends, seed)
+    predictor = _predictor(runs, journal.alive, records, n_trends)
     for stage in journal.stages:  # line 1
         val = journal.train()  # lines 2, 4: M' is val.index
         pred, gone = None, {}
@@ -133,13 +131,13 @@ def halve(val: pd.Series, n: int) -> dict[str, str]:
     return {i: f"halved: validation {val[i]:.3f} is below the best {room} of {n}" for i in ranked[room:]}
 
 
-def _predictor(runs: Runs, models: list[str], records: TrainingRecords, n_trends: int, seed: int) -> TrendPredictor:
+def _predictor(runs: Runs, models: list[str], records: TrainingRecords, n_trends: int) -> TrendPredictor:
     """A predictor that never saw the target, checked for all that these models can ask of it."""
     rows = records.frame[(records.frame["role"] == "benchmark") & records.frame["model"].isin(models)]
     rows = rows[rows["dataset"] != runs.dataset]
     if strangers := sorted(set(models) - set(rows["model"])):
         raise UserError(f"no benchmark records of {strangers[:5]}; fine-selection predicts from a model's own runs.")
-    predictor = TrendPredictor(TrainingRecords(rows), n_trends, seed)
+    predictor = TrendPredictor(TrainingRecords(rows), n_trends)
     shared = len(models).bit_length() - 1  # stages that begin with more than one model, if nothing is filtered
     predictor.check(models, min(shared, runs.epochs))
     return predictor

@@ -120,16 +120,24 @@ class Zoo:
 
 
 @dataclass(frozen=True)
+class SecondRate:
+    """``models``: how many of the best on a target are trained once more, with this ``learning_rate``."""
+
+    models: int
+    learning_rate: float
+
+
+@dataclass(frozen=True)
 class Domain:
     """Everything that belongs to one domain (``cv``).
 
-    ``second_learning_rate``: the targets are trained with it too (Fig. 8).
+    ``second_rate``: with what the targets' best models are trained once more (Fig. 8).
     """
 
     cut: float
     tasks: Tasks
     training: Training
-    second_learning_rate: float
+    second_rate: SecondRate
     seeds: Seeds
     proxies: tuple[str, ...]
     zoo: Zoo

@@ -78,13 +78,13 @@ def records(name: str) -> None:
 
 
 def second_rate(name: str) -> None:
-    """Fine-tune every model on the targets with the second learning rate: ``second_rate.csv`` (Fig. 8)."""
+    """Fine-tune the best models of each target with the second learning rate: ``second_rate.csv`` (Fig. 8)."""
     from twophase import cells
     from twophase.records import TrainingRecords
 
-    rows, failures = cells.train_cells(config.read(), name, DATA / name, ZOO / name, second_rate=True)
     folder = RESULTS / name
-    folder.mkdir(parents=True, exist_ok=True)
+    first = TrainingRecords.read(folder / "records.csv")
+    rows, failures = cells.train_second_rate(config.read(), name, DATA / name, ZOO / name, first)
     TrainingRecords.from_frame(rows).write(folder / "second_rate.csv")
     failures.to_csv(folder / "second_rate_failures.csv", index=False, lineterminator="\n")
 

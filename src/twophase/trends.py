@@ -14,14 +14,13 @@ from .records import TrainingRecords
 Scores = pd.Series | np.ndarray | list[float]
 
 
-def mine(val: Scores, test: Scores, n_trends: int = 4, seed: int = 0) -> pd.DataFrame:
-    """Cluster benchmark datasets by one model's validation at one stage (Section IV-C; K-means as released).
+def mine(val: Scores, test: Scores, n_trends: int = 4) -> pd.DataFrame:
+    """Cluster benchmark datasets by one model's validation at one stage (Section IV-C; K-means as released, its optimum exactly).
 
     Args:
         val: (m,) validation scores of the model at the stage, one a dataset.
         test: (m,) final test scores of the same runs.
         n_trends: number of trends; fewer come back where fewer distinct validation scores exist.
-        seed: of k-means.
 
     Returns:
         A row a trend, sorted by val: the mean validation and mean final test score of its datasets.
@@ -36,20 +35,24 @@ def mine(val: Scores, test: Scores, n_trends: int = 4, seed: int = 0) -> pd.Data
         raise UserError("validation and test scores must be finite to mine trends; leave failed runs out.")
     if not 1 <= n_trends <= len(val):
         raise UserError(f"n_trends is {n_trends}; allowed: 1 to {len(val)}, the number of datasets.")
-    order = np.lexsort((test, val))  # k-means starts from rows: the order of the records must not matter
+    order = np.lexsort((test, val))  # means add up rows: the order of the records must not matter
     val, test = val[order], test[order]
-    groups = _groups(tuple(val), min(n_trends, len(np.unique(val))), seed)
+    groups = trend_of(val, n_trends)
     table = pd.DataFrame({"val": val, "test": test}).groupby(groups).mean()
     return table.sort_values("val", ignore_index=True).rename_axis("trend")
 
 
-@functools.lru_cache(maxsize=1 << 16)  # thresholds, methods and candidate sets ask for the same trends again
-def _groups(val: tuple[float, ...], n: int, seed: int) -> np.ndarray:
-    from sklearn.cluster import KMeans
+def trend_of(val: Scores, n_trends: int) -> np.ndarray:
+    """(m,) number of each score's trend, from 0 upwards by score; see `mine`."""
+    val = np.asarray(val, dtype=np.float64)
+    return _optimal(tuple(val.tolist()), min(n_trends, len(np.unique(val))))
 
-    if n == len(np.unique(val)):
-        return np.unique(val, return_inverse=True)[1]
-    return KMeans(n, n_init=10, random_state=seed).fit_predict(np.array(val)[:, None])
+
+@functools.lru_cache(maxsize=1 << 16)  # thresholds, methods and candidate sets ask for the same trends again
+def _optimal(val: tuple[float, ...], n: int) -> np.ndarray:
+    import kmeans1d
+
+    return np.array(kmeans1d.cluster(val, n).clusters)
 
 
 def match(trends: pd.DataFrame, value: float) -> int:
@@ -68,13 +71,12 @@ class TrendPredictor:
     Args:
         records: benchmark records with curves; the target's rows must not be among them. Seeds are averaged.
         n_trends: trends a stage.
-        seed: of k-means.
 
     Raises:
         UserError: records without curves.
     """
 
-    def __init__(self, records: TrainingRecords, n_trends: int = 4, seed: int = 0):
+    def __init__(self, records: TrainingRecords, n_trends: int = 4):
         frame = records.frame
         if frame["val"].isna().any():
             raise UserError(
@@ -83,7 +85,7 @@ class TrendPredictor:
             )
         self._val = frame.groupby(["model", "dataset", "epoch"])["val"].mean().unstack("epoch")
         self._test = records.matrix(role=None, missing="keep")  # datasets x models
-        self._n_trends, self._seed = n_trends, seed
+        self._n_trends = n_trends
         self._mined: dict[tuple[str, int], pd.DataFrame] = {}
 
     def check(self, models: Iterable[str], stages: int) -> None:
@@ -109,7 +111,7 @@ class TrendPredictor:
         if (model, stage) not in self._mined:
             val = self._known(model, stage)
             test = self._test[model].loc[val.index]
-            self._mined[model, stage] = mine(val, test, self._n_trends, self._seed)
+            self._mined[model, stage] = mine(val, test, self._n_trends)
         return self._mined[model, stage]
 
     def predict(self, model: str, stage: int, value: float) -> float:
@@ -127,8 +129,6 @@ class TrendPredictor:
         return self._val.loc[model, stage].dropna()
 
 
-def predict_final(
-    records: TrainingRecords, model: str, stage: int, value: float, n_trends: int = 4, seed: int = 0
-) -> float:
+def predict_final(records: TrainingRecords, model: str, stage: int, value: float, n_trends: int = 4) -> float:
     """The final test that a validation of `value` at a stage (from 1) promises; `TrendPredictor` for many of them."""
-    return TrendPredictor(records, n_trends, seed).predict(model, stage, value)
+    return TrendPredictor(records, n_trends).predict(model, stage, value)

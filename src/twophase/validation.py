@@ -193,10 +193,11 @@ def _check_counts(params: Params, name: str, domain: Domain) -> None:
     _at_least(f"{name}.training.batch_size", training.batch_size, 1)
     for key, rate in (
         ("training.learning_rate", training.learning_rate),
-        ("second_learning_rate", domain.second_learning_rate),
+        ("second_rate.learning_rate", domain.second_rate.learning_rate),
     ):
         if not rate > 0:
             raise UserError(f"{name}.{key}: got {rate}; allowed is more than 0")
     _at_least(f"{name}.training.weight_decay", training.weight_decay, 0)
     _at_least(f"{name}.training.warmup", training.warmup, 0, 1)
     _at_least(f"{name}.seeds.extra", domain.seeds.extra, 0)
+    _at_least(f"{name}.second_rate.models", domain.second_rate.models, 1)

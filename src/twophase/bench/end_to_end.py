@@ -90,7 +90,7 @@ def _two_phase(zoo: Live, known: evidence.Evidence, target: str, seed: int) -> S
     return two_phase(
         runs, known.matrix(target), known.known(target), known.clusters(target),
         normalize(pd.Series(scores), proxy.normalization), known.top, chosen.threshold, known.n_trends(target),
-        chosen.threshold_kind, params.recall.epochs_per_proxy, seconds, seed,
+        chosen.threshold_kind, params.recall.epochs_per_proxy, seconds,
     )  # fmt: skip
 
 

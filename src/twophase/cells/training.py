@@ -20,11 +20,11 @@ from .stored import FAILURE_COLUMNS, digests, libraries, through_store
 if TYPE_CHECKING:
     import pandas as pd
 
+    from twophase.records import TrainingRecords
 
-def train_cells(
-    params: Params, domain: str, data: Path, folder: Path, second_rate: bool = False
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Fine-tune each (model, dataset, seed); with `second_rate` the targets alone, with the second learning rate.
+
+def train_cells(params: Params, domain: str, data: Path, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Fine-tune each (model, dataset, seed).
 
     Returns:
         Records (a row an epoch: model, dataset, role, seed, epoch, val, test, seconds) and failures.
@@ -32,16 +32,10 @@ def train_cells(
     Raises:
         UserError: not one cell could be trained.
     """
-    import pandas as pd
-
-    from twophase import training
+    from twophase.training import TrainingConfig
 
     part = params.domain[domain]
-    settings = training.TrainingConfig(**asdict(part.training))
-    roles, name = part.tasks.roles, f"{domain} records"
-    if second_rate:
-        settings = replace(settings, learning_rate=part.second_learning_rate)
-        roles, name = dict.fromkeys(part.tasks.target, "target"), f"{domain} second learning rate"
+    roles = part.tasks.roles
     models, failures = built_models(part.zoo.recipes, folder)
     cells = [
         (model, dataset, seed)
@@ -49,10 +43,37 @@ def train_cells(
         for model in models
         for seed in seeds(params.seed, part.seeds, model, role)
     ]
-    folders = {model: folder / model for model in models}
+    settings = TrainingConfig(**asdict(part.training))
+    return _trained(data, folder, roles, cells, settings, f"{domain} records", failures)
+
+
+def train_second_rate(
+    params: Params, domain: str, data: Path, folder: Path, first: TrainingRecords
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Fine-tune the best models of each target, by their final test in the records `first`, with the second learning rate.
+
+    Returns, raises: as `train_cells`.
+    """
+    from twophase.training import TrainingConfig
+
+    part = params.domain[domain]
+    best = {target: first.final(target).nlargest(part.second_rate.models).index for target in part.tasks.target}
+    cells = [(model, target, params.seed) for target, models in best.items() for model in models]
+    settings = replace(TrainingConfig(**asdict(part.training)), learning_rate=part.second_rate.learning_rate)
+    return _trained(data, folder, dict.fromkeys(best, "target"), cells, settings, f"{domain} second learning rate", [])
+
+
+def _trained(
+    data: Path, folder: Path, roles: dict[str, str], cells: list[tuple[str, str, int]], settings: Any, name: str,
+    failures: list[tuple],
+) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
+    import pandas as pd
+
+    folders = {model: folder / model for model, _, _ in cells}
     rows, failed = train_folders(folders, {task: data / task for task in roles}, roles, cells, settings, name)
     if rows.empty:
-        raise UserError(f"not one {domain} cell could be trained; the first reason: {(failures + failed)[0][-1]}")
+        reason = (failures + failed)[0][-1]
+        raise UserError(f"not one of the cells of the {name} could be trained; the first reason: {reason}")
     return rows, pd.DataFrame(failures + failed, columns=FAILURE_COLUMNS)
 
 

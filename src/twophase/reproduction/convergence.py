@@ -7,10 +7,12 @@ import pandas as pd
 
 from .. import plots
 from ..records import TrainingRecords
-from ..trends import mine, predict
+from ..trends import TrendPredictor, mine, predict, trend_of
 from .evidence import Evidence
-from .leave_one_out import of
+from .leave_one_out import FIRST, SECOND, of
 from .report import with_interval
+
+MOST = 10  # curves that a figure can tell apart
 
 
 def stage_table(evidence: Evidence, model: str, stage: int = 1) -> pd.DataFrame:
@@ -24,20 +26,25 @@ def stage_table(evidence: Evidence, model: str, stage: int = 1) -> pd.DataFrame:
 
 
 def figure_3(evidence: Evidence, target: str):
-    """Fig. 3: validation curves of the ten best models on a target, and their final test accuracy."""
+    """Fig. 3: validation curves of the best models on a target, best first, and their final test accuracy."""
     return _curves(evidence, target, evidence.records, "figure_3", evidence.settings.training.learning_rate)
 
 
 def figure_8(evidence: Evidence, target: str):
     """Fig. 8: the same models as in `figure_3`, trained with the second learning rate."""
-    return _curves(evidence, target, evidence.second_rate, "figure_8", evidence.settings.second_learning_rate)
+    return _curves(evidence, target, evidence.second_rate, "figure_8", evidence.settings.second_rate.learning_rate)
+
+
+def _both(evidence: Evidence, target: str) -> list[str]:
+    """The models trained with either learning rate, best first."""
+    return list(evidence.final(target).loc[evidence.second_rate.final(target).index].sort_values(ascending=False).index)
 
 
 def _curves(evidence: Evidence, target: str, records: TrainingRecords, name: str, rate: float):
     final = records.final(target)
     with plots.style():
         figure, (axis,) = plots.panels(1, height=2.9, width=5.6)
-        for number, model in enumerate(evidence.final(target).nlargest(10).index):
+        for number, model in enumerate(_both(evidence, target)[:MOST]):
             curve, later = records.curve(model, target), number > 4
             colour = (plots.BLUE, plots.ORANGE, plots.GREEN, plots.RED, plots.GREY)[number % 5]
             axis.plot(curve.index, curve, color=colour, ls="--" if later else "-", marker="o", ms=2.5, label=model)
@@ -51,10 +58,10 @@ def _curves(evidence: Evidence, target: str, records: TrainingRecords, name: str
 
 
 def two_rates(evidence: Evidence) -> pd.DataFrame:
-    """Fine-selection among the recalled models with either learning rate; trends are those of the first."""
+    """Fine-selection among the models trained with either learning rate, with each; trends are those of the first."""
     columns = {}
-    for name, variant in {"first": "", "second": "second learning rate"}.items():
-        rows = of(evidence.turns, "fine-selection", "recalled", variant).loc[evidence.targets]
+    for name, variant in {"first": FIRST, "second": SECOND}.items():
+        rows = of(evidence.turns, "fine-selection", "oracle", variant).loc[evidence.targets]
         columns |= {(what, name): rows[what] for what in ("winner", "epochs", "accuracy")}
         columns["regret", name] = rows["best"] - rows["accuracy"]
     return pd.DataFrame(columns).rename_axis("target").sort_index(axis=1)
@@ -105,7 +112,6 @@ def figure_6_table(evidence: Evidence, seed: int = 0) -> pd.DataFrame:
     the final test scores' groups of datasets by validation; error of the trend's prediction and of the plain mean:
     |predicted - actual| / actual, each benchmark dataset in turn as the target.
     """
-    from sklearn.cluster import KMeans
     from sklearn.metrics import silhouette_score
 
     rng, rows = np.random.default_rng(seed), {}
@@ -113,12 +119,12 @@ def figure_6_table(evidence: Evidence, seed: int = 0) -> pd.DataFrame:
         table = stage_table(evidence, model)
         n = min(evidence.params.selection.n_trends, len(table) - 1)
         val = table[["val"]].to_numpy()
-        groups = KMeans(n, n_init=10, random_state=seed).fit_predict(val)
+        groups = trend_of(table["val"], n)
         mixed = [silhouette_score(val, rng.permutation(groups)) for _ in range(20)] if 1 < n < len(val) else [np.nan]
         errors = {"trend": [], "mean": []}
         for dataset, row in table[table["test"] > 0].iterrows():
             rest = table.drop(dataset)
-            trends = mine(rest["val"], rest["test"], min(n, len(rest)), seed)
+            trends = mine(rest["val"], rest["test"], min(n, len(rest)))
             errors["trend"].append(abs(predict(trends, row["val"]) - row["test"]) / row["test"])
             errors["mean"].append(abs(rest["test"].mean() - row["test"]) / row["test"])
         rows[model] = {
@@ -167,8 +173,6 @@ def figure_6_verdict(table: pd.DataFrame) -> str:
 
 def calibration(evidence: Evidence) -> pd.DataFrame:
     """Spearman of validation, and of the trends' predictions, with the final test, by stage; mean over all datasets."""
-    from ..trends import TrendPredictor
-
     rows: dict[int, dict[str, list[float]]] = {}
     for target in evidence.everything:
         known = evidence.known(target)

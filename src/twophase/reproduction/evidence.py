@@ -70,7 +70,7 @@ class Evidence:
 
     @cached_property
     def second_rate(self) -> TrainingRecords:
-        """Records of the targets, trained with the second learning rate."""
+        """Records of each target's best models, trained with the second learning rate."""
         return TrainingRecords.read(self.results / self.domain / "second_rate.csv").without(models=self.incomplete)
 
     @cached_property
@@ -190,7 +190,7 @@ class Evidence:
         chosen = self.params.selection
         limit = chosen.threshold if threshold is None else threshold
         return fine_selection(runs or self.runs(target), models or self.models, self.known(target), limit,
-                              self.n_trends(target), kind or chosen.threshold_kind, self.params.seed)  # fmt: skip
+                              self.n_trends(target), kind or chosen.threshold_kind)  # fmt: skip
 
     def two_phase(
         self, target: str, runs: RecordedRuns | None = None, proxy: str = "representative",
@@ -201,7 +201,7 @@ class Evidence:
         return two_phase(runs or self.runs(target), self.matrix(target), self.known(target), self.clusters(target),
                          self.scores(target, proxy, **scores), self.top, chosen.threshold, self.n_trends(target),
                          chosen.threshold_kind, self.params.recall.epochs_per_proxy,
-                         self.proxy_seconds(target, self.scored(target, proxy)), self.params.seed,
+                         self.proxy_seconds(target, self.scored(target, proxy)),
                          proxy=proxy, singleton_similarity=singleton_similarity)  # fmt: skip
 
     def n_trends(self, target: str) -> int:

@@ -20,6 +20,7 @@ from ..selection import Selection, brute_force, successive_halving
 from .evidence import Evidence, load
 
 THRESHOLDS = (0.0, 0.01, 0.05, 0.1)  # Table IV
+FIRST, SECOND = "first learning rate", "second learning rate"  # among the models that were trained with both
 ORDERS = 5  # random orders in which the asynchronous methods meet the models
 COLUMNS = ["dataset", "role", "method", "candidates", "variant", "winner", "epochs", "seconds", "accuracy", "best"]
 RECALLS = {  # what the released code does otherwise, and what the paper leaves open
@@ -57,7 +58,7 @@ def turn(item: tuple[str, str]) -> list[tuple]:
     """The rows of one dataset."""
     evidence, target = _evidence(item[0]), item[1]
     role = "target" if target in evidence.targets else "benchmark"
-    best = {"second learning rate": evidence.second_rate.final(target).max()} if role == "target" else {}
+    best = {SECOND: evidence.second_rate.final(target).max()} if role == "target" else {}
     first = evidence.final(target).max()
     return [(target, role, *row, best.get(row[2], first)) for row in _all(evidence, target)]
 
@@ -99,12 +100,10 @@ def _all(evidence: Evidence, target: str) -> Iterator[tuple]:
     yield _row("successive halving", "oracle", "", successive_halving(runs, oracle))
     yield _row("fine-selection", "oracle", "", evidence.fine_selection(target, oracle))
     if target in evidence.targets:
-        second = RecordedRuns(evidence.second_rate, target)
-        rate = "second learning rate"
-        yield _row("brute force", "all", rate, brute_force(second, evidence.models))
-        yield _row("successive halving", "all", rate, successive_halving(second, evidence.models))
-        yield _row("fine-selection", "recalled", rate, evidence.fine_selection(target, recalled, runs=second))
-        yield _row("two-phase", "all", rate, evidence.two_phase(target, second))
+        second, both = RecordedRuns(evidence.second_rate, target), list(evidence.second_rate.final(target).index)
+        for rate, rerun in ((FIRST, runs), (SECOND, second)):
+            yield _row("successive halving", "oracle", rate, successive_halving(rerun, both))
+            yield _row("fine-selection", "oracle", rate, evidence.fine_selection(target, both, runs=rerun))
 
 
 def _instead(evidence: Evidence, target: str, budget: int) -> Iterator[tuple]:

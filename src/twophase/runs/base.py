@@ -67,10 +67,13 @@ class Runs(ABC):
         finally:  # an interrupted stage's epochs were paid for; entered in the order asked, whatever order they came in
             for model in [model for model in jobs if model in found]:
                 scores[model], seconds = found[model]
-                failed = math.isnan(scores[model])
-                self._done[model], self._last[model] = jobs[model] - failed, scores[model]
-                self._ledger.append((jobs[model], model, int(not failed), seconds))
+                self._record(model, jobs[model], scores[model], seconds)
         return pd.Series(scores, index=models, dtype=float, name="val")
+
+    def _record(self, model: str, epoch: int, score: float, seconds: float) -> None:
+        failed = math.isnan(score)
+        self._done[model], self._last[model] = epoch - failed, score
+        self._ledger.append((epoch, model, int(not failed), seconds))
 
     def accuracy(self, model: str) -> float:
         """Validation accuracy after a model's last epoch: what records know, whatever the runs are judged by."""

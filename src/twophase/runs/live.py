@@ -140,12 +140,18 @@ class LiveRuns(Runs):
     def so_far(self) -> tuple[str, FineTuning]:
         """The model that did best in the latest stage that any has finished, and its run as it stands.
 
+        Epochs that are kept but were not entered in the ledger (an earlier process trained them, or a worker that was
+        stopped before it handed them over) are entered first: they were paid for.
+
         Raises:
             UserError: no model has finished an epoch.
         """
         kept = {model: self._training.kept(model) for model in self._training.folders if self._training.alive(model)}
         if not kept:
             raise UserError("no model has finished an epoch yet, so there is no best one; let the run go on longer.")
+        for model, epochs in kept.items():
+            for epoch in range(self._done.get(model, 0) + 1, len(epochs) + 1):
+                self._record(model, epoch, epochs[epoch - 1].score, epochs[epoch - 1].seconds)
         best = min(kept, key=lambda name: (-len(kept[name]), -kept[name][-1].score, name))
         return best, self._training.run(best)
 

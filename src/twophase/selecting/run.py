@@ -185,4 +185,4 @@ def _select(given: Settings, shelf: Shelf, runs: LiveRuns) -> tuple[Selection, s
         how = f"Fine-selection in one epoch: the best validation{judged} after it decided."
     if judged and runs.epochs > 1:
         how += " Trends and predictions are of accuracy, which is what is known of the benchmark datasets."
-    return fine_selection(runs, runs.models, known, chosen.threshold, trends, chosen.threshold_kind, given.seed), how
+    return fine_selection(runs, runs.models, known, chosen.threshold, trends, chosen.threshold_kind), how

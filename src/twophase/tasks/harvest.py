@@ -12,7 +12,7 @@ import platform
 import re
 import sysconfig
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 from importlib.util import find_spec
@@ -35,6 +35,7 @@ SKIPPED = {
     "lib2to3",
 }
 LONGEST = 600  # characters of a snippet: more than the longest input of a model here
+KINDS = ("summary", "prose", "section", "parameter", "error", "comment", "code")
 SECTIONS = ("Parameters", "Returns", "Raises", "Notes", "Examples", "See Also", "Attributes", "References", "Yields")
 _NUMPY_SECTION = re.compile(r"^([A-Z][A-Za-z ]+)\n-{3,}\s*$", re.MULTILINE)
 _GOOGLE_SECTION = re.compile(
@@ -49,7 +50,7 @@ class Snippet:
     """A piece of text and what its source says about it.
 
     Attributes:
-        kind: "summary", "prose", "section", "parameter", "error", "comment" or "code".
+        kind: one of `KINDS`.
         package: its import name; `STANDARD_LIBRARY` for Python's own.
         module: file below the package's folder, with "/" and without ".py".
         name: of the function, class, parameter or exception that it belongs to.
@@ -100,12 +101,13 @@ def _distributions() -> dict[str, list[str]]:
     return packages_distributions()
 
 
-def harvest(package: str, files: int | None = None) -> list[Snippet]:
+def harvest(package: str, files: int | None = None, kinds: Collection[str] = KINDS) -> list[Snippet]:
     """Every snippet of a package; a file that is not Python's syntax is left out.
 
     Args:
         package: import name, or `STANDARD_LIBRARY`.
         files: of a package with more files that many are read, drawn by the hash of their names; None: all.
+        kinds: of snippets that are wanted.
 
     Raises:
         UserError: see `folder`.
@@ -121,13 +123,14 @@ def harvest(package: str, files: int | None = None) -> list[Snippet]:
             tree = ast.parse(content)
         except (SyntaxError, UnicodeDecodeError, ValueError):
             continue
-        found += _Reader(package, str(path.with_suffix("").as_posix()), content).read(tree)
+        snippets = _Reader(package, str(path.with_suffix("").as_posix()), content, kinds).read(tree)
+        found += [snippet for snippet in snippets if snippet.kind in kinds]
     return found
 
 
 class _Reader:
-    def __init__(self, package: str, module: str, content: str):
-        self.package, self.module, self.lines = package, module, content.splitlines()
+    def __init__(self, package: str, module: str, content: str, kinds: Collection[str]):
+        self.package, self.module, self.lines, self.kinds = package, module, content.splitlines(), kinds
 
     def read(self, tree: ast.Module) -> Iterator[Snippet]:
         yield from self._docstring(tree, "module", Path(self.module).name)
@@ -141,8 +144,10 @@ class _Reader:
                 continue
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 yield from self._docstring(node, owner, node.name)
-                yield from self._code(node)
-            yield from self._messages(node)
+                if "code" in self.kinds:
+                    yield from self._code(node)
+            if "error" in self.kinds:
+                yield from self._messages(node)
 
     def _make(self, kind: str, name: str, label: str, text: str) -> Iterator[Snippet]:
         text = " ".join(text.split())[:LONGEST]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .recipes import Recipe
 
-VOCABULARY, LONGEST = 4000, 24  # tokens known; tokens read of a text
+VOCABULARY, LONGEST = 4000, 16  # tokens known; tokens read of a text
 SPREAD = 0.05  # of the initial weights: the usual 0.02 is made for widths of 768 and hardly trains at 48
 CORPORA = {  # upstream tasks whose training texts word vectors come from
     "documentation": ("libraries", "sympy_parts", "types", "sections", "owners", "errors"),
