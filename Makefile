@@ -49,8 +49,13 @@ bench: .venv/installed ## measure speed and memory beside what one would use ins
 site: .venv/installed ## render the executed notebooks to build/site/index.html
 	@python -m twophase.site
 
-test: .venv/installed ## run all tests (the quick ones alone: make test ARGS="-m 'not slow'")
+test: .venv/installed ## run all tests, side by side but for those that time what processes do (a part: make test ARGS="-m 'not slow'")
+ifdef ARGS
 	python -m pytest -q $(ARGS)
+else
+	python -m pytest -q -m "not alone" -n logical --maxprocesses 4 --dist loadfile
+	python -m pytest -q -m alone
+endif
 
 lint: .venv/installed ## check style
 	ruff check . && ruff format --check .

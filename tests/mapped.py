@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -53,6 +54,10 @@ def always_killed(number):
 
 def surroundings(_):
     return *threads(_), os.getcwd(), os.environ.get("TWOPHASE_SAID"), chosen().engine
+
+
+def loaded(module):
+    return module in sys.modules
 
 
 def unpicklable(_):

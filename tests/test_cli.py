@@ -29,6 +29,7 @@ def run(*arguments, **options):
     )
 
 
+@pytest.mark.alone
 def test_help_is_fast_and_shows_examples():
     times = []
     for _ in range(3):

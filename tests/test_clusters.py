@@ -22,6 +22,7 @@ from twophase import cells, config, tasks, training, zoo
 from twophase.compute import Engine, Failure, on_dask, on_ray, parallel_map, spreads, using, width
 from twophase.errors import UserError
 
+pytestmark = pytest.mark.alone
 MODELS, DATA = ("vit", "resnet", "regnet"), ("degradation", "focus")
 PATH = f"{Path(__file__).parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
 

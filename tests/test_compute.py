@@ -8,9 +8,9 @@ import time
 
 import psutil
 import pytest
-from mapped import always_killed, killed_once, odd_fails, product, square, threads
+from mapped import always_killed, killed_once, loaded, odd_fails, product, square, threads
 
-from twophase.compute import Engine, Failure, parallel_map, spreads, using, width, worker_count
+from twophase.compute import Engine, Failure, parallel_map, spreads, using, warm, width, worker_count
 from twophase.errors import UserError
 
 
@@ -121,6 +121,7 @@ def test_workers_die_with_a_killed_parent(tmp_path):
     assert alive == []
 
 
+@pytest.mark.alone
 def test_ctrl_c_ends_the_map_at_once(tmp_path):
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
@@ -168,3 +169,9 @@ def test_the_number_of_workers(monkeypatch):
         worker_count(0)
     monkeypatch.delenv("TWOPHASE_WORKERS")
     assert 1 <= worker_count() <= os.cpu_count()
+
+
+def test_workers_started_ahead_have_imported_when_the_map_begins(monkeypatch):
+    monkeypatch.setenv("TWOPHASE_WORKERS", "2")
+    warm("wave")
+    assert any(parallel_map(loaded, ["wave"] * 4)) and "wave" not in sys.modules

@@ -92,7 +92,7 @@ def score_cell(
     Raises:
         UserError: the model or the task cannot be loaded.
     """
-    seen = extract(model_folder, encoded(task_folder, model_folder), hardware=hardware)
+    seen = extract(model_folder, encoded(task_folder, model_folder, ("train",)), hardware=hardware)
     rows = []
     for name in proxies:
         given = getattr(seen, PROXY_INPUTS.get(name, "features"))

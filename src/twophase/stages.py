@@ -17,6 +17,7 @@ from twophase.errors import UserError
 
 # models load by the hundred: their libraries' bars and reports would bury the stage's own
 QUIET = {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_OFFLINE": "1"}
+HEAVY = ("datasets", "torch", "transformers.modeling_utils")  # what training and scoring import, for seconds
 DATA, ZOO, RESULTS = Path("data"), Path("zoo"), Path("results")
 
 
@@ -60,16 +61,18 @@ def tasks(name: str) -> None:
 
 def zoo(name: str) -> None:
     """Pre-train the models of the domain, parents first, into ``zoo/<domain>/<model>/``."""
-    from twophase import cells
+    from twophase import cells, compute
 
+    compute.warm(*HEAVY)
     cells.build_zoo(config.read(), name, DATA / name, ZOO / name)
 
 
 def records(name: str) -> None:
     """Fine-tune every model on every dataset: ``records.csv``, and what failed and why: ``failures.csv``."""
-    from twophase import cells
+    from twophase import cells, compute
     from twophase.records import TrainingRecords
 
+    compute.warm(*HEAVY)
     rows, failures = cells.train_cells(config.read(), name, DATA / name, ZOO / name)
     folder = RESULTS / name
     folder.mkdir(parents=True, exist_ok=True)
@@ -79,9 +82,10 @@ def records(name: str) -> None:
 
 def second_rate(name: str) -> None:
     """Fine-tune the best models of each target with the second learning rate: ``second_rate.csv`` (Fig. 8)."""
-    from twophase import cells
+    from twophase import cells, compute
     from twophase.records import TrainingRecords
 
+    compute.warm(*HEAVY)
     folder = RESULTS / name
     first = TrainingRecords.read(folder / "records.csv")
     rows, failures = cells.train_second_rate(config.read(), name, DATA / name, ZOO / name, first)
@@ -91,8 +95,9 @@ def second_rate(name: str) -> None:
 
 def proxies(name: str) -> None:
     """Score every model on every dataset: ``proxies.csv``, and what failed: ``proxy_failures.csv``."""
-    from twophase import cells
+    from twophase import cells, compute
 
+    compute.warm(*HEAVY, "sklearn.linear_model", "sklearn.mixture")
     rows, failures = cells.score_cells(config.read(), name, DATA / name, ZOO / name)
     folder = RESULTS / name
     folder.mkdir(parents=True, exist_ok=True)

@@ -223,18 +223,19 @@ class FineTuning:
         return Path(folder)
 
 
-def encoded(task_folder: str | Path, model_folder: str | Path) -> Encoded:
-    """A saved task as a model sees it; kept in memory for the next model with the same processor."""
-    key = (str(task_folder), processor_digest(model_folder))
+def encoded(task_folder: str | Path, model_folder: str | Path, splits: tuple[str, ...] = tasks.SPLITS) -> Encoded:
+    """Splits of a saved task as a model sees them; kept in memory for the next model with the same processor."""
+    key = (str(task_folder), processor_digest(model_folder), splits)
     if key not in _ENCODED:
         while len(_ENCODED) >= KEPT_TASKS or sum(task.nbytes for task in _ENCODED.values()) > KEPT_BYTES:
             _ENCODED.pop(next(iter(_ENCODED)))
-        _ENCODED[key] = encode(tasks.load(task_folder), model_folder)
+        task = tasks.load(task_folder)
+        _ENCODED[key] = encode(type(task)({split: task[split] for split in splits}), model_folder)
     return _ENCODED[key]
 
 
 KEPT_TASKS, KEPT_BYTES = 16, 2**30
-_ENCODED: dict[tuple[str, str], Encoded] = {}
+_ENCODED: dict[tuple, Encoded] = {}
 
 
 def train_cell(

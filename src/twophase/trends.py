@@ -38,8 +38,9 @@ def mine(val: Scores, test: Scores, n_trends: int = 4) -> pd.DataFrame:
     order = np.lexsort((test, val))  # means add up rows: the order of the records must not matter
     val, test = val[order], test[order]
     groups = trend_of(val, n_trends)
-    table = pd.DataFrame({"val": val, "test": test}).groupby(groups).mean()
-    return table.sort_values("val", ignore_index=True).rename_axis("trend")
+    sizes = np.bincount(groups)
+    means = {"val": np.bincount(groups, val) / sizes, "test": np.bincount(groups, test) / sizes}
+    return pd.DataFrame(means, index=pd.RangeIndex(len(sizes), name="trend"))
 
 
 def trend_of(val: Scores, n_trends: int) -> np.ndarray:
@@ -57,12 +58,12 @@ def _optimal(val: tuple[float, ...], n: int) -> np.ndarray:
 
 def match(trends: pd.DataFrame, value: float) -> int:
     """Eq. 5: the trend whose mean validation is nearest to `value` (of two equally near, the lower)."""
-    return int((trends["val"] - value).abs().to_numpy().argmin())
+    return int(np.abs(trends["val"].to_numpy() - value).argmin())
 
 
 def predict(trends: pd.DataFrame, value: float) -> float:
     """Eq. 6: the mean final test score of the matched trend."""
-    return float(trends["test"].iloc[match(trends, value)])
+    return float(trends["test"].to_numpy()[match(trends, value)])
 
 
 class TrendPredictor:
@@ -83,8 +84,9 @@ class TrendPredictor:
                 "these records have no validation curves, so no convergence trends can be mined; "
                 "use successive halving."
             )
-        self._val = frame.groupby(["model", "dataset", "epoch"])["val"].mean().unstack("epoch")
         self._test = records.matrix(role=None, missing="keep")  # datasets x models
+        val = frame.groupby(["epoch", "dataset", "model"])["val"].mean().unstack("model")
+        self._val = {stage: val.loc[stage].reindex(self._test.index) for stage in val.index.unique("epoch")}
         self._n_trends = n_trends
         self._mined: dict[tuple[str, int], pd.DataFrame] = {}
 
@@ -96,7 +98,7 @@ class TrendPredictor:
         """
         for model in models:
             for stage in range(1, stages + 1):
-                if (found := len(self._known(model, stage))) < self._n_trends:
+                if (found := len(self._known(model, stage)[0])) < self._n_trends:
                     raise UserError(
                         f"n_trends is {self._n_trends}, but model {model!r} has records of stage {stage} on "
                         f"{found} benchmark datasets only; allowed: 1 to {found}."
@@ -109,24 +111,26 @@ class TrendPredictor:
             UserError: a model or stage without records.
         """
         if (model, stage) not in self._mined:
-            val = self._known(model, stage)
-            test = self._test[model].loc[val.index]
-            self._mined[model, stage] = mine(val, test, self._n_trends)
+            val, known = self._known(model, stage)
+            self._mined[model, stage] = mine(val, self._test[model].to_numpy()[known], self._n_trends)
         return self._mined[model, stage]
 
     def predict(self, model: str, stage: int, value: float) -> float:
         """Eq. 5 and 6 at a stage (from 1)."""
         return predict(self.trends(model, stage), value)
 
-    def _known(self, model: str, stage: int) -> pd.Series:
+    def _known(self, model: str, stage: int) -> tuple[np.ndarray, np.ndarray]:
+        """Validation scores, and of which datasets they are."""
         if model not in self._test:
             raise UserError(f"no benchmark records of model {model!r}; trends need the model's own runs.")
         if stage not in self._val:
             raise UserError(
-                f"the benchmark records end at epoch {self._val.columns.max()}, so stage {stage} has no trends; "
+                f"the benchmark records end at epoch {max(self._val)}, so stage {stage} has no trends; "
                 "train the benchmarks for as long as the target."
             )
-        return self._val.loc[model, stage].dropna()
+        val = self._val[stage][model].to_numpy()
+        known = ~np.isnan(val)
+        return val[known], known
 
 
 def predict_final(records: TrainingRecords, model: str, stage: int, value: float, n_trends: int = 4) -> float:

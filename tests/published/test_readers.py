@@ -106,6 +106,7 @@ def test_model_recycling(published):
     assert raw.loc["boolq"].max() == pytest.approx(0.978) and found.matrix.loc["boolq"].max() < 0.86
 
 
+@pytest.mark.alone
 def test_a_thousand_models_are_clustered_and_recalled_from_quickly(published):
     matrix = model_recycling.read(published, clean=False).matrix
     top_k_similarity(matrix.iloc[:, :3])  # compiled once a process

@@ -18,7 +18,7 @@ from .threads import single_thread
 
 __all__ = [
     "ENGINES", "Engine", "Failure", "asked", "chosen", "die_with_launcher", "imap", "parallel_map", "single_thread",
-    "spreads", "using", "width", "worker_count",
+    "spreads", "using", "warm", "width", "worker_count",
 ]  # fmt: skip
 
 
@@ -80,6 +80,16 @@ def imap(function: Callable[[Any], Any], items: Iterable[Any], workers: int | No
 
         alone = engine.engine == "serial" or count == 1
         yield from local.serial(function, items) if alone else local.processes(function, items, count)
+
+
+def warm(*modules: str) -> None:
+    """Let the workers of this machine start and import what their tasks will need while this process does something else."""
+    engine = chosen()
+    count = worker_count(engine.workers)
+    if engine.engine == "local" and count > 1:
+        from . import local
+
+        local.warm(modules, count)
 
 
 def width() -> int:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
@@ -57,6 +58,18 @@ def processes(function: Callable, items: list[Any], count: int) -> Iterator[tupl
                 yield index, Failure(KILLED)
 
 
+def warm(modules: Iterable[str], count: int) -> None:
+    """Start workers, and let them import modules while this process goes on; the next map of that many finds them ready."""
+    pool = _workers(count)
+    for _ in range(count):
+        pool.submit(_import, list(modules))
+
+
+def _import(modules: list[str]) -> None:
+    for module in modules:
+        importlib.import_module(module)
+
+
 def _result(future: Future) -> Any:
     """What the worker returned; what cannot travel between processes is a failure of its own."""
     error = future.exception()
@@ -67,18 +80,23 @@ def _result(future: Future) -> Any:
 
 @contextlib.contextmanager
 def _pool(width: int) -> Iterator[Any]:
-    """Workers with this process's environment and folder; left early (Ctrl-C, an error), they end at once."""
-    from joblib.externals.loky import get_reusable_executor
-
-    pool = get_reusable_executor(
-        width, timeout=IDLE, initializer=_start_worker, initargs=(os.getpid(), os.getcwd()), env=dict(os.environ) | SINGLE
-    )  # fmt: skip
+    """The workers; left early (Ctrl-C, an error), they end at once."""
+    pool = _workers(width)
     try:
         yield pool
     except BaseException as error:
         if not isinstance(error, BrokenProcessPool):
             pool.shutdown(wait=True, kill_workers=True)
         raise
+
+
+def _workers(width: int) -> Any:
+    """Workers with this process's environment and folder: those that there are, if they have both."""
+    from joblib.externals.loky import get_reusable_executor
+
+    return get_reusable_executor(
+        width, timeout=IDLE, initializer=_start_worker, initargs=(os.getpid(), os.getcwd()), env=dict(os.environ) | SINGLE
+    )  # fmt: skip
 
 
 def _start_worker(parent: int, folder: str) -> None:

@@ -56,7 +56,7 @@ def linear_probe(features, labels, *, folds=3, strength=1.0, seed=0):
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    probe = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=200))
+    probe = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=200, tol=1e-3))
     split = StratifiedKFold(min(folds, int(counts[-1])), shuffle=True, random_state=seed)
     scaled = to_unit(features)
     with warnings.catch_warnings():
