@@ -167,7 +167,8 @@ class _Journal:
         reasons = {i: self._runs.failures.get(i, "no validation score") for i in scores.index[scores.isna()]}
         self._val, self._failed = scores.dropna(), {i: f"failed: {reason}" for i, reason in reasons.items()}
         if self._val.empty:
-            raise UserError(f"every model failed, the last ones by: {reasons}; mend the models or the task.")
+            said = "; ".join(f"{model}: {reason}" for model, reason in reasons.items())
+            raise UserError(f"every model failed. Mend the models, the task or how they are trained. The last: {said}")
         return self._val
 
     def cut(self, gone: dict[str, str], pred: pd.Series | None = None) -> None:

@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 
 from ... import plots
+from ...compute import Failure, parallel_map, width
+from ...errors import UserError
 from ...published import model_recycling
 from ..report import interval, tidy
 from .sources import params, recycling
@@ -43,21 +45,34 @@ def compare() -> pd.DataFrame:
     Returns:
         A row a (size, target, rule, draw): rho (Spearman of prior and final accuracy), gain (mean accuracy of the top K
         minus that of all). Rules: "greedy", and "random" with several draws.
+
+    Raises:
+        UserError: the records cannot be read.
     """
-    given, matrix, everything = params().published, pool(), recycling().matrix
+    given, matrix = params().published, pool()
     order, rng = greedy(matrix), np.random.default_rng(params().seed)
-    targets = everything.loc[model_recycling.TARGETS].T
-    rows = []
+    draws = []
     for size in [size for size in given.subset_sizes if size <= len(matrix)]:
-        draws = [("greedy", 0, order[:size])]
-        draws += [
-            ("random", i, list(rng.choice(matrix.index, size, replace=False))) for i in range(given.subset_repeats)
-        ]
-        for rule, draw, names in draws:
-            prior = matrix.loc[names].mean()
-            top = prior.sort_values(ascending=False, kind="stable").index[: given.top]
-            rho, gain = targets.corrwith(prior, method="spearman"), targets.loc[top].mean() - targets.mean()
-            rows += [(size, target, rule, draw, rho[target], gain[target]) for target in targets]
+        draws.append((size, "greedy", 0, order[:size]))
+        for number in range(given.subset_repeats):
+            draws.append((size, "random", number, list(rng.choice(matrix.index, size, replace=False))))
+    shares = [draws[start :: 4 * width()] for start in range(4 * width())]
+    found = parallel_map(_worth, shares)
+    if failed := [result for result in found if isinstance(result, Failure)]:
+        raise UserError(f"the priors of subsets could not be computed: {failed[0].reason}")
+    table = pd.concat(found).sort_values(["size", "rule", "draw"], kind="stable", ignore_index=True)
+    return table[["size", "target", "rule", "draw", "rho", "gain"]]
+
+
+def _worth(draws: list[tuple[int, str, int, list[str]]]) -> pd.DataFrame:
+    """What the priors of some subsets are worth on each of the paper's targets."""
+    given, matrix, rows = params().published, pool(), []
+    targets = recycling().matrix.loc[model_recycling.TARGETS].T
+    for size, rule, draw, names in draws:
+        prior = matrix.loc[names].mean()
+        top = prior.sort_values(ascending=False, kind="stable").index[: given.top]
+        rho, gain = targets.corrwith(prior, method="spearman"), targets.loc[top].mean() - targets.mean()
+        rows += [(size, target, rule, draw, rho[target], gain[target]) for target in targets]
     return pd.DataFrame(rows, columns=["size", "target", "rule", "draw", "rho", "gain"])
 
 
