@@ -53,7 +53,7 @@ test: .venv/installed ## run all tests, side by side but for those that time wha
 ifdef ARGS
 	python -m pytest -q $(ARGS)
 else
-	python -m pytest -q -m "not alone" -n logical --maxprocesses 4 --dist loadfile
+	python -m pytest -q -m "not alone" -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 	python -m pytest -q -m alone
 endif
 

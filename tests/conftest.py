@@ -10,6 +10,12 @@ from twophase.site import build
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def pytest_collection_modifyitems(items):
+    """The slow files first: side by side, none is left over at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session")
 def published() -> Path:
     """Folder of published records: TWOPHASE_MIRROR, or `shared/records` beside the repository."""

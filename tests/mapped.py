@@ -56,6 +56,11 @@ def surroundings(_):
     return *threads(_), os.getcwd(), os.environ.get("TWOPHASE_SAID"), chosen().engine
 
 
+def hears_ctrl_c():
+    """For `preexec_fn`: what a shell runs in the background ignores Ctrl-C, and hands that down to its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def loaded(module):
     return module in sys.modules
 

@@ -15,7 +15,17 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
-from mapped import always_killed, device, killed_once, odd_fails, product, square, surroundings, unpicklable
+from mapped import (
+    always_killed,
+    device,
+    hears_ctrl_c,
+    killed_once,
+    odd_fails,
+    product,
+    square,
+    surroundings,
+    unpicklable,
+)
 
 from twophase import __main__ as command_line
 from twophase import cells, config, tasks, training, zoo
@@ -282,7 +292,7 @@ def test_ctrl_c_saves_what_a_cluster_has_done(small, tmp_path):
         os.killpg(process.pid, signal.SIGINT)
         printed, errors = process.communicate(timeout=90)
     assert process.returncode == 130 and "the same command goes on" in errors and "Traceback" not in errors, errors
-    assert "best so far" in errors and (tmp_path / "run" / "model" / "config.json").is_file(), printed
+    assert "best so far" in printed and (tmp_path / "run" / "model" / "config.json").is_file(), printed
     assert psutil.wait_procs(below, timeout=60)[1] == []
 
 
@@ -291,7 +301,7 @@ def started(arguments, **environment):
     """A Python program in a session of its own."""
     process = subprocess.Popen(
         [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        env=os.environ | {"PYTHONPATH": PATH} | environment,
+        env=os.environ | {"PYTHONPATH": PATH} | environment, preexec_fn=hears_ctrl_c,
     )  # fmt: skip
     try:
         yield process

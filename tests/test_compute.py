@@ -8,7 +8,7 @@ import time
 
 import psutil
 import pytest
-from mapped import always_killed, killed_once, loaded, odd_fails, product, square, threads
+from mapped import always_killed, hears_ctrl_c, killed_once, loaded, odd_fails, product, square, threads
 
 from twophase.compute import Engine, Failure, parallel_map, spreads, using, warm, width, worker_count
 from twophase.errors import UserError
@@ -125,7 +125,9 @@ def test_workers_die_with_a_killed_parent(tmp_path):
 def test_ctrl_c_ends_the_map_at_once(tmp_path):
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
-    process = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hears_ctrl_c
+    )
     workers = workers_of(process, 2)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=15)

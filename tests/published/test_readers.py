@@ -13,7 +13,7 @@ from twophase.recall import coarse_recall
 from twophase.similarity import top_k_similarity
 
 
-def tested(**changes):
+def row_of(**changes):
     """One row of models_tested.csv with every dataset in place, and its changes."""
     row = {name: round(0.8 * size) / size for name, size in model_recycling.EVALUATED.items()}
     row |= dict.fromkeys(("qqp", "ag_news", "yahoo_answers", "dbpedia", "amazon_reviews_multi", "mnli", "qnli"), 0.8)
@@ -36,10 +36,10 @@ def table(tmp_path, monkeypatch):
 
 
 def test_rows_are_left_out_and_counted_one_reason_each(table):
-    good = [tested(model_name=f"m{i}") for i in range(3)]
+    good = [row_of(model_name=f"m{i}") for i in range(3)]
     table([
-        *good, tested(model_name="m0"), tested(model_name="hole", wnli=np.nan), tested(model_name="slipped", wnli=0.8),
-        tested(model_name="chance", imdb=0.5), tested(model_name="negative", stsb=-0.01),
+        *good, row_of(model_name="m0"), row_of(model_name="hole", wnli=np.nan), row_of(model_name="slipped", wnli=0.8),
+        row_of(model_name="chance", imdb=0.5), row_of(model_name="negative", stsb=-0.01),
     ])  # fmt: skip
     found = model_recycling.read()
     assert found.records.models == ["m0", "m1", "m2"]
@@ -55,7 +55,7 @@ def test_a_model_that_knows_the_target_is_found_by_name_and_by_score(table):
     rows = []
     for number in range(60):
         level = round(600 + 200 * rng.random()) / 1000
-        row = tested(model_name=f"m{number}")
+        row = row_of(model_name=f"m{number}")
         numeric = {k: round(level * model_recycling.EVALUATED.get(k, 1000)) / model_recycling.EVALUATED.get(k, 1000)
                    for k, v in row.items() if isinstance(v, float) and k not in model_recycling.FACTS}  # fmt: skip
         rows.append(row | numeric)
