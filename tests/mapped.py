@@ -52,6 +52,15 @@ def always_killed(number):
     return number
 
 
+HELD = []  # what a worker keeps from one item to the next
+
+
+def grown(megabytes):
+    HELD.append(np.ones(megabytes * 2**17))
+    time.sleep(1.2)  # loky looks at a worker's memory once a second
+    return os.getpid()
+
+
 def surroundings(_):
     return *threads(_), os.getcwd(), os.environ.get("TWOPHASE_SAID"), chosen().engine
 

@@ -8,9 +8,9 @@ import time
 
 import psutil
 import pytest
-from mapped import always_killed, hears_ctrl_c, killed_once, loaded, odd_fails, product, square, threads
+from mapped import always_killed, grown, hears_ctrl_c, killed_once, loaded, odd_fails, product, square, threads
 
-from twophase.compute import Engine, Failure, parallel_map, spreads, using, warm, width, worker_count
+from twophase.compute import Engine, Failure, parallel_map, spreads, stop, using, warm, width, worker_count
 from twophase.errors import UserError
 
 
@@ -177,3 +177,17 @@ def test_workers_started_ahead_have_imported_when_the_map_begins(monkeypatch):
     monkeypatch.setenv("TWOPHASE_WORKERS", "2")
     warm("wave")
     assert any(parallel_map(loaded, ["wave"] * 4)) and "wave" not in sys.modules
+
+
+def test_a_worker_that_keeps_much_is_not_replaced():
+    """A model and its libraries are more than what loky takes for a leak; a new worker would import them again."""
+    assert len(set(parallel_map(grown, [1, 1, 400, 400, 1, 1], 2))) == 2
+
+
+def test_workers_end_at_once_when_told_and_others_take_their_place():
+    first = set(parallel_map(grown, [1, 1], 2))
+    stop()
+    assert not any(psutil.pid_exists(pid) for pid in first)
+    assert not first & set(parallel_map(grown, [1, 1], 2))
+    stop()
+    stop()

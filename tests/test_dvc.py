@@ -184,7 +184,7 @@ RECALL = both(*TURNS, "03_recall", "05_fine_selection", "06_end_to_end", "07_rel
             "cv.proxies=[leep,nleep]",
             {"proxies@cv", "leave_one_out@cv", "claims@cv", "03_recall@cv", "06_end_to_end@cv"},
         ),
-        ("cv.zoo.include=[vit-latin,resnet-latin,vit-photographs]", {"zoo@cv", "02_clustering@cv", "claims@cv"}),
+        ("cv.zoo.include=[vit-latin,resnet-latin,vit-photographs]", {"zoo@cv"}),
         ("cards=minilm", both("cards")),
     ],
 )

@@ -1,8 +1,11 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from twophase.errors import UserError
-from twophase.metrics import OWN, scorer
+from twophase.metrics import OWN, check, scorer
 
 LABELS, SAID = np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 1, 0, 2])
 
@@ -28,3 +31,13 @@ def test_a_program_from_a_hub_is_not_executed_unasked():
         scorer("someone/metric")
     with pytest.raises(UserError, match="unknown metric 'acuracy' .did you mean accuracy"):
         scorer("acuracy")
+
+
+def test_what_is_known_is_checked_without_the_library():
+    """Its import takes seconds, which a wrong argument need not wait for."""
+    code = "import sys; from twophase.metrics import check; check('macro_f1'); sys.exit('evaluate' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    with pytest.raises(UserError, match="did you mean accuracy"):
+        check("acuracy")
+    with pytest.raises(UserError, match="is a program from a hub"):
+        check("someone/metric")

@@ -125,3 +125,12 @@ def test_unknown_cells_are_named(records):
         records.curve("a", "z")
     with pytest.raises(UserError, match="no records of model 'z' on 'x'"):
         records.curve("z", "x")
+
+
+def test_a_part_of_the_records_is_numbered_anew_and_not_empty(records):
+    part = records.where(records.frame["dataset"] == records.datasets()[-1])
+    assert part.datasets() == records.datasets()[-1:]
+    assert part.frame.index.tolist() == list(range(len(part.frame)))
+    pd.testing.assert_frame_equal(part.frame, TrainingRecords(part.frame).frame)
+    with pytest.raises(UserError, match="the records are empty"):
+        records.where(records.frame["dataset"] == "nowhere")

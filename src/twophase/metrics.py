@@ -21,6 +21,21 @@ OWN = {  # name -> function of scikit-learn and its options; higher is better
 }
 
 
+def check(name: str, trust_remote_code: bool = False) -> None:
+    """Whether `metric` finds it; what needs no `evaluate`, whose import takes seconds, is told without.
+
+    Raises:
+        UserError: see `metric`.
+    """
+    if name in OWN:
+        return
+    if "/" not in name:
+        from .validation import unknown
+
+        raise unknown(f"metric {name!r}", name, OWN)
+    metric(name, trust_remote_code)
+
+
 @cache
 def metric(name: str, trust_remote_code: bool = False) -> evaluate.Metric:
     """A metric by name: one of `OWN`, or an id of the hub's ("org/name"), which is a program that `evaluate` executes.
@@ -28,19 +43,17 @@ def metric(name: str, trust_remote_code: bool = False) -> evaluate.Metric:
     Raises:
         UserError: no such name, a hub id without `trust_remote_code`, or one that cannot be had.
     """
-    import evaluate
-
     if name in OWN:
         return _own(name)
     if "/" not in name:
-        from .validation import unknown
-
-        raise unknown(f"metric {name!r}", name, OWN)
+        check(name)
     if not trust_remote_code:
         raise UserError(
             f"the metric {name!r} is a program from a hub; give trust_remote_code=true to execute it, or take one of "
             f"{', '.join(OWN)}."
         )
+    import evaluate
+
     try:
         return evaluate.load(name)
     except Exception as error:  # evaluate's loading errors share no parent

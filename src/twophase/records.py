@@ -97,12 +97,22 @@ class TrainingRecords:
 
     def only(self, role: str) -> TrainingRecords:
         """The records of one role."""
-        return TrainingRecords(self.frame[self.frame["role"] == role])
+        return self.where(self.frame["role"] == role)
 
     def without(self, datasets: Iterable[str] = (), models: Iterable[str] = ()) -> TrainingRecords:
         """The records but for some datasets and models."""
         out = self.frame["dataset"].isin(list(datasets)) | self.frame["model"].isin(list(models))
-        return TrainingRecords(self.frame[~out])
+        return self.where(~out)
+
+    def where(self, kept: pd.Series) -> TrainingRecords:
+        """The records of the rows that are true in `kept` (by `frame`'s index): whole cells, so nothing is checked anew.
+
+        Raises:
+            UserError: no row is.
+        """
+        part = TrainingRecords.__new__(TrainingRecords)
+        part.frame = _some(self.frame[kept].reset_index(drop=True))
+        return part
 
     def matrix(
         self, role: str | None = "benchmark", exclude: Iterable[str] = (), missing: str = "raise"
@@ -182,8 +192,7 @@ def _validated(frame: pd.DataFrame) -> pd.DataFrame:
         if column not in frame:
             frame[column] = default
     frame = frame[[*COLUMNS, *[c for c in ("metric",) if c in frame]]].reset_index(drop=True)
-    if frame.empty:
-        raise UserError("the records are empty; at least one row is needed.")
+    _some(frame)
     if unnamed := int(frame[["model", "dataset"]].isna().any(axis=1).sum()):
         raise UserError(f"{unnamed} rows name no model or no dataset; every row needs both.")
     if unknown := sorted(set(frame["role"].astype(str)) - set(ROLES)):
@@ -208,6 +217,12 @@ def _validated(frame: pd.DataFrame) -> pd.DataFrame:
         )
     _check_cells(frame)
     _check_ranges(frame)
+    return frame
+
+
+def _some(frame: pd.DataFrame) -> pd.DataFrame:
+    if frame.empty:
+        raise UserError("the records are empty; at least one row is needed.")
     return frame
 
 

@@ -133,11 +133,11 @@ def halve(val: pd.Series, n: int) -> dict[str, str]:
 
 def _predictor(runs: Runs, models: list[str], records: TrainingRecords, n_trends: int) -> TrendPredictor:
     """A predictor that never saw the target, checked for all that these models can ask of it."""
-    rows = records.frame[(records.frame["role"] == "benchmark") & records.frame["model"].isin(models)]
-    rows = rows[rows["dataset"] != runs.dataset]
-    if strangers := sorted(set(models) - set(rows["model"])):
+    frame = records.frame
+    own = (frame["role"] == "benchmark") & frame["model"].isin(models) & (frame["dataset"] != runs.dataset)
+    if strangers := sorted(set(models) - set(frame["model"][own])):
         raise UserError(f"no benchmark records of {strangers[:5]}; fine-selection predicts from a model's own runs.")
-    predictor = TrendPredictor(TrainingRecords(rows), n_trends)
+    predictor = TrendPredictor(records.where(own), n_trends)
     shared = len(models).bit_length() - 1  # stages that begin with more than one model, if nothing is filtered
     predictor.check(models, min(shared, runs.epochs))
     return predictor

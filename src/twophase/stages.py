@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from twophase import config
+from twophase import compute, config
 from twophase.errors import UserError
 
 # models load by the hundred: their libraries' bars and reports would bury the stage's own
@@ -60,16 +60,20 @@ def tasks(name: str) -> None:
 
 
 def zoo(name: str) -> None:
-    """Pre-train the models of the domain, parents first, into ``zoo/<domain>/<model>/``."""
-    from twophase import cells, compute
+    """Pre-train the models of the domain, parents first, into ``zoo/<domain>/<model>/``; list them: ``models.csv``."""
+    from twophase import cells
+    from twophase import zoo as recipes
 
     compute.warm(*HEAVY)
-    cells.build_zoo(config.read(), name, DATA / name, ZOO / name)
+    params, folder = config.read(), RESULTS / name
+    cells.build_zoo(params, name, DATA / name, ZOO / name)
+    folder.mkdir(parents=True, exist_ok=True)
+    recipes.table(params.domain[name].zoo.recipes).to_csv(folder / "models.csv", lineterminator="\n")
 
 
 def records(name: str) -> None:
     """Fine-tune every model on every dataset: ``records.csv``, and what failed and why: ``failures.csv``."""
-    from twophase import cells, compute
+    from twophase import cells
     from twophase.records import TrainingRecords
 
     compute.warm(*HEAVY)
@@ -82,7 +86,7 @@ def records(name: str) -> None:
 
 def second_rate(name: str) -> None:
     """Fine-tune the best models of each target with the second learning rate: ``second_rate.csv`` (Fig. 8)."""
-    from twophase import cells, compute
+    from twophase import cells
     from twophase.records import TrainingRecords
 
     compute.warm(*HEAVY)
@@ -95,7 +99,7 @@ def second_rate(name: str) -> None:
 
 def proxies(name: str) -> None:
     """Score every model on every dataset: ``proxies.csv``, and what failed: ``proxy_failures.csv``."""
-    from twophase import cells, compute
+    from twophase import cells
 
     compute.warm(*HEAVY, "sklearn.linear_model", "sklearn.mixture")
     rows, failures = cells.score_cells(config.read(), name, DATA / name, ZOO / name)
@@ -111,14 +115,13 @@ def cards(name: str) -> None:
 
     import pandas as pd
 
-    from twophase.compute import single_thread
     from twophase.zoo.embedding import embed_cards
 
     chosen, folder = config.read().cards, RESULTS / name
     folder.mkdir(parents=True, exist_ok=True)
     table = pd.DataFrame(index=pd.Index([], name="model"))
     if chosen.encoder:
-        with single_thread():
+        with compute.single_thread():
             table = embed_cards(ZOO / name, chosen.encoder, chosen.sha256)
     table.to_csv(folder / "cards.csv", float_format="%.6f", lineterminator="\n")
     facts = {"name": chosen.name, "encoder": chosen.encoder, "sha256": chosen.sha256, "dimensions": table.shape[1]}
@@ -203,9 +206,7 @@ def main(arguments: list[str] | None = None) -> int:
     given, start = parser.parse_args(arguments), time.perf_counter()
     os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
     if os.environ.get("DVC_STAGE"):
-        from twophase.compute import die_with_launcher
-
-        die_with_launcher()
+        compute.die_with_launcher()
     try:
         VERBS[given.verb](*given.arguments)
     except UserError as error:
@@ -214,6 +215,8 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("twophase: interrupted; what was finished is kept", file=sys.stderr)
         return 130
+    finally:
+        compute.stop()
     if stage := os.environ.get("DVC_STAGE"):
         print(f"Finished stage {stage!r} in {time.perf_counter() - start:.2f} seconds", flush=True)
     return 0

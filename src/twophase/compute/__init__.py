@@ -18,7 +18,7 @@ from .threads import single_thread
 
 __all__ = [
     "ENGINES", "Engine", "Failure", "asked", "chosen", "die_with_launcher", "imap", "parallel_map", "single_thread",
-    "spreads", "using", "warm", "width", "worker_count",
+    "spreads", "stop", "using", "warm", "width", "worker_count",
 ]  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def parallel_map(
 
     items = list(items)
     results: list[Any] = [None] * len(items)
-    hidden = description is None
+    hidden = description is None or not items
     with (
         tqdm(total=len(items), desc=description, disable=hidden, mininterval=0.5, dynamic_ncols=True) as bar,
         contextlib.closing(imap(function, items, workers)) as computed,
@@ -90,6 +90,13 @@ def warm(*modules: str) -> None:
         from . import local
 
         local.warm(modules, count)
+
+
+def stop() -> None:
+    """End this machine's workers at once, so that the end of this process need not wait for what they still import."""
+    from . import local
+
+    local.stop()
 
 
 def width() -> int:

@@ -16,6 +16,7 @@ from .parent import die_with
 from .threads import SINGLE, single_thread, torch_single_thread
 
 IDLE = 60  # seconds after which workers that have nothing to do end
+GROWTH = 4 * 2**30  # bytes by which a worker may grow; at loky's 300 MB libraries and a model have it replaced
 
 
 def serial(function: Callable, items: list[Any]) -> Iterator[tuple[int, Any]]:
@@ -65,6 +66,12 @@ def warm(modules: Iterable[str], count: int) -> None:
         pool.submit(_import, list(modules))
 
 
+def stop() -> None:
+    """End the workers that there are at once, whatever they do: at the end of a process they would be waited for."""
+    if _POOLS:
+        _POOLS.pop().shutdown(wait=True, kill_workers=True)
+
+
 def _import(modules: list[str]) -> None:
     for module in modules:
         importlib.import_module(module)
@@ -94,13 +101,23 @@ def _workers(width: int) -> Any:
     """Workers with this process's environment and folder: those that there are, if they have both."""
     from joblib.externals.loky import get_reusable_executor
 
-    return get_reusable_executor(
+    pool = get_reusable_executor(
         width, timeout=IDLE, initializer=_start_worker, initargs=(os.getpid(), os.getcwd()), env=dict(os.environ) | SINGLE
     )  # fmt: skip
+    _POOLS[:] = [pool]
+    return pool
+
+
+_POOLS: list[Any] = []  # the last that was asked for
 
 
 def _start_worker(parent: int, folder: str) -> None:
+    from joblib.externals.loky import process_executor
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    process_executor._MAX_MEMORY_LEAK_SIZE = (
+        GROWTH  # no public name; a new worker imports for seconds, and has forgotten encoded tasks
+    )
     os.chdir(folder)
     die_with(parent)
     torch_single_thread()

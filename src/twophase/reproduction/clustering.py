@@ -77,8 +77,7 @@ def upstream_agreement(found: Clusters, evidence: Evidence) -> float:
     """Adjusted Rand index of clusters and what the models learned last."""
     from sklearn.metrics import adjusted_rand_score
 
-    recipes = evidence.settings.zoo.recipes
-    return float(adjusted_rand_score([recipes[name].upstream or "none" for name in found.labels.index], found.labels))
+    return float(adjusted_rand_score(evidence.zoo["upstream"].loc[found.labels.index], found.labels))
 
 
 def table_3(evidence: Evidence) -> pd.DataFrame:

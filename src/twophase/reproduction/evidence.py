@@ -64,6 +64,11 @@ class Evidence:
         return pd.read_csv(self.results / self.domain / "sources.csv", index_col=0)
 
     @cached_property
+    def zoo(self) -> pd.DataFrame:
+        """How each model came to be (`zoo.table`)."""
+        return pd.read_csv(self.results / self.domain / "models.csv", index_col="model", keep_default_na=False)
+
+    @cached_property
     def cards(self) -> pd.DataFrame:
         """Embedding of each model card (models x dimensions); empty where none was configured."""
         return pd.read_csv(self.results / self.domain / "cards.csv", index_col="model")
@@ -137,9 +142,10 @@ class Evidence:
     def raw_scores(self, target: str, proxy: str | None = None) -> pd.Series:
         """Proxy scores of all models on a target; without a source head the configured `headless` proxy's."""
         name = proxy or self.params.proxy.name
-        here = self.proxies[self.proxies["dataset"] == target].pivot(index="model", columns="proxy", values="score")
-        scores = here[name].fillna(here[self.params.proxy.headless])
-        return scores.reindex(self.models)
+        here = self.once(
+            "proxies", target, lambda: self._of(target).pivot(index="model", columns="proxy", values="score")
+        )
+        return here[name].fillna(here[self.params.proxy.headless]).reindex(self.models)
 
     def scored(self, target: str, proxy: str = "representative") -> list[str]:
         """The models that a proxy is run on: representatives of non-singleton clusters, or with "own" their members."""
@@ -151,7 +157,7 @@ class Evidence:
     def proxy_seconds(self, target: str, models: list[str] | None = None) -> float:
         """Measured seconds of scoring models (the representatives) with the configured proxy."""
         name, headless = self.params.proxy.name, self.params.proxy.headless
-        here = self.proxies[self.proxies["dataset"] == target].pivot(index="model", columns="proxy", values="seconds")
+        here = self._of(target).pivot(index="model", columns="proxy", values="seconds")
         return float(here[name].fillna(here[headless]).loc[models or self.scored(target)].sum())
 
     def scores(
@@ -209,9 +215,15 @@ class Evidence:
 
     def final(self, target: str) -> pd.Series:
         """Final test score of each model on a target (the seed that selections replay)."""
+        return self.once("final", target, lambda: self._final(target)).copy()
+
+    def _final(self, target: str) -> pd.Series:
         frame = self.records.frame[self.records.frame["dataset"] == target]
         frame = frame[frame["seed"] == frame.groupby("model")["seed"].transform("min")]
         return frame[frame["epoch"] == frame["epoch"].max()].set_index("model")["test"]
+
+    def _of(self, target: str) -> pd.DataFrame:
+        return self.proxies[self.proxies["dataset"] == target]
 
     def first_epoch(self, dataset: str) -> float:
         """Spearman of the models' first validation on a dataset with their final test there."""

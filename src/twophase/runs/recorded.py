@@ -38,7 +38,8 @@ class RecordedRuns(Runs):
                 "a selection that trains in stages cannot be replayed from them."
             )
         self.dataset, self.epochs = dataset, int(rows["epoch"].max())
-        self._rows = rows.set_index(["model", "epoch"])
+        values = rows[["val", "seconds", "test"]].itertuples(index=False, name=None)
+        self._cells = dict(zip(zip(rows["model"], rows["epoch"], strict=True), values, strict=True))
         self._models = set(rows["model"])
 
     def _train(self, model: str, epoch: int) -> tuple[float, float]:
@@ -46,13 +47,13 @@ class RecordedRuns(Runs):
             raise UserError(
                 f"no records of model {model!r} on {self.dataset!r}; models: {', '.join(sorted(self._models))}."
             )
-        if (model, epoch) not in self._rows.index:
+        if (model, epoch) not in self._cells:
             self.failures[model] = f"its records end before epoch {epoch}"
             return math.nan, 0.0
-        row = self._rows.loc[(model, epoch)]
-        return float(row["val"]), float(row["seconds"])
+        val, seconds, _ = self._cells[model, epoch]
+        return val, seconds
 
     def test(self, model: str) -> float:
         """Recorded final test score. Raises UserError for a model that was not advanced to the end."""
         self._finished(model)
-        return float(self._rows.loc[(model, self.epochs), "test"])
+        return self._cells[model, self.epochs][2]

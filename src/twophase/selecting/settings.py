@@ -122,14 +122,14 @@ def compose(overrides: list[str]) -> Settings:
 
 
 def _check(given: Settings) -> None:
-    from ..metrics import metric
+    from .. import metrics
     from ..proxies import PROXIES
 
     for key, choices in CHOICES.items():
         group, name = key.split(".")
         if (got := getattr(getattr(given, group), name)) not in choices:
             raise unknown(f"{key} {got!r}", got, choices)
-    metric(given.metric, given.trust_remote_code)
+    metrics.check(given.metric, given.trust_remote_code)
     for key in ("name", "headless"):
         if (got := getattr(given.proxy, key)) not in PROXIES:
             raise unknown(f"proxy.{key} {got!r}", got, PROXIES)

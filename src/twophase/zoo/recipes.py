@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
 from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING
 
 from ..errors import UserError
 from . import text, vision
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DOMAINS = {"cv": vision, "nlp": text}
 ARCHITECTURES = {name: side for side in DOMAINS.values() for name in side.ARCHITECTURES}
@@ -99,6 +103,15 @@ def recipes(models: dict[str, dict], include: list[str] | None = None) -> dict[s
         if name in wanted and made[name].parent:
             wanted.add(made[name].parent)
     return {name: made[name] for name in order if name in wanted}
+
+
+def table(made: dict[str, Recipe]) -> pd.DataFrame:
+    """A row a model: architecture, parent, width, depth, upstream, objective, vectors, epochs, head."""
+    import pandas as pd
+
+    columns = ["architecture", "parent", "width", "depth", "upstream", "objective", "vectors", "epochs", "head"]
+    rows = {name: asdict(recipe) for name, recipe in made.items()}
+    return pd.DataFrame.from_dict(rows, orient="index")[columns].rename_axis("model")
 
 
 def fingerprint(recipe: Recipe, all_recipes: dict[str, Recipe]) -> dict:
