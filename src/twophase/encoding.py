@@ -38,6 +38,30 @@ class Encoded:
         """What its inputs take in memory."""
         return sum(values.nbytes for split in self.inputs.values() for values in split.values())
 
+    def write(self, file: str | Path) -> None:
+        """Write it as safetensors."""
+        from safetensors.torch import save_file
+
+        tensors = {f"{split}/{name}": values for split, given in self.inputs.items() for name, values in given.items()}
+        tensors |= {f"{split}/": values for split, values in self.labels.items()}
+        save_file(tensors, str(file), metadata={"classes": json.dumps(self.classes)})
+
+    @classmethod
+    def read(cls, file: str | Path) -> Encoded:
+        """What `write` wrote."""
+        from safetensors import safe_open
+
+        inputs: dict[str, dict[str, Tensor]] = {}
+        labels = {}
+        with safe_open(str(file), "pt") as kept:
+            for key in kept.keys():  # noqa: SIM118  no mapping
+                split, _, name = key.partition("/")
+                if name:
+                    inputs.setdefault(split, {})[name] = kept.get_tensor(key)
+                else:
+                    labels[split] = kept.get_tensor(key)
+            return cls(inputs, labels, tuple(json.loads(kept.metadata()["classes"])))
+
 
 def encode(task: DatasetDict, model_folder: str | Path) -> Encoded:
     """Run a task through the image processor or the tokenizer saved beside a model.

@@ -107,8 +107,8 @@ class FineTuning:
         batches = math.ceil(len(self.task.labels["train"]) / config.batch_size)
         self._total, self._batches = batches * config.epochs, batches
 
-    def epoch(self) -> float:
-        """Train one more epoch; returns the validation score.
+    def epoch(self, scored: bool = True) -> float:
+        """Train one more epoch; returns the validation score, NaN if it is not asked for.
 
         Raises:
             Diverged: the loss is not finite.
@@ -118,7 +118,7 @@ class FineTuning:
             raise UserError(f"all {self.config.epochs} epochs are trained; a longer run needs training.epochs raised.")
         start = time.perf_counter()
         self._train()
-        score = self._scored("validation")
+        score = self._scored("validation") if scored else math.nan
         self.done += 1
         self.seconds.append(time.perf_counter() - start)
         return score

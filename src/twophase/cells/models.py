@@ -20,6 +20,8 @@ def build_zoo(params: Params, domain: str, data: Path, folder: Path) -> None:
     """Pre-train the models, a generation at a time (parents first), and copy them to ``folder/<model>``."""
     import pandas as pd
 
+    from twophase import zoo
+
     store, recipes = Store(), params.domain[domain].zoo.recipes
     keys = {name: zoo_key(recipe, recipes, data) for name, recipe in recipes.items()}
     built: dict[str, Path] = {}
@@ -40,6 +42,7 @@ def build_zoo(params: Params, domain: str, data: Path, folder: Path) -> None:
                 n: result.reason for n, result in zip(missing, made, strict=True) if isinstance(result, Failure)
             }
             built |= {n: _kept(store, keys[n]) for n in missing if n not in reasons}
+        zoo.forget_upstreams(_parts(parts))
     if not built:
         raise UserError(
             f"no model of the {domain} zoo could be built; the first reason: {next(iter(reasons.values()))}"
@@ -97,7 +100,7 @@ def _shared(recipes: list[Any], data: Path, domain: str) -> str:
     read = sorted({name for recipe in recipes for name in recipe.reads if recipe.architecture})
     name = digest({"data": {task: tasks.digest(data / task) for task in read}, "zoo": zoo.ZOO_VERSION, **made_by})
     for number, items in enumerate(zoo.shared(recipes)):
-        what = f"{domain} word vectors" if number else f"{domain} tokenizers"
+        what = f"{domain} inputs" if number else f"{domain} tokenizers"
         parallel_map(share, [(item, data, name) for item in items], description=what if items else None)
     return name
 

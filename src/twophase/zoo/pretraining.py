@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from ..encoding import Encoded
 from ..loading import PROCESSOR_FILES, load_with_new_head, modality
-from ..training import FineTuning, TrainingConfig, encoded
+from ..training import FineTuning, TrainingConfig
+from . import parts as shared_parts
 from . import text, vision
 from .cards import write_card
 from .recipes import ARCHITECTURES, Recipe
@@ -36,7 +37,7 @@ def build(
         folder: where the model goes.
         data: folder of the saved tasks, those that the recipe reads among them.
         parent: folder of the parent's saved model, where the recipe has one.
-        parts: folder of what several models share (`words.share`); without it each process makes that anew.
+        parts: folder of what several models share (`parts.share`); without it each process makes that anew.
 
     Raises:
         Diverged: pre-training ended in a loss that is not finite.
@@ -54,7 +55,7 @@ def build(
     if recipe.objective == "none":
         model, scores = side.new_model(recipe, 2, data, parts), {}
     else:
-        upstream = encoded(data / recipe.upstream, folder)
+        upstream = shared_parts.upstream(recipe.upstream, folder, data, parts)
         if recipe.objective in side.OBJECTIVES:
             model, scores = side.without_labels(recipe, upstream, data, parts)
         else:
@@ -99,5 +100,5 @@ def _classifier(recipe: Recipe, side, upstream: Encoded, data: Path, parent, par
     model.config.label2id = {name: number for number, name in enumerate(upstream.classes)}
     run = FineTuning(model, upstream, _training(recipe), recipe.seed)
     for _ in range(recipe.epochs):
-        run.epoch()
+        run.epoch(scored=False)
     return model, {"accuracy": run.test()}

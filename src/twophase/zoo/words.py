@@ -7,7 +7,7 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,6 @@ import numpy as np
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
-
-    from .recipes import Recipe
 
 VOCABULARY, LONGEST = 4000, 16  # tokens known; tokens read of a text
 SPREAD = 0.05  # of the initial weights: the usual 0.02 is made for widths of 768 and hardly trains at 48
@@ -50,7 +48,7 @@ def tokenizer(kind: str, data: Path, parts: Path | None = None) -> PreTrainedTok
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
-    described = _kept(parts, f"tokenizer-{kind}.json", lambda: _trained(kind, data).encode())
+    described = kept(parts, f"tokenizer-{kind}.json", lambda: _trained(kind, data).encode())
     names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), SPECIAL, strict=True))
     made = Tokenizer.from_str(described.decode())
     return PreTrainedTokenizerFast(tokenizer_object=made, model_max_length=LONGEST, **names)
@@ -97,7 +95,7 @@ def word_vectors(kind: str, data: Path, source: str, width: int, parts: Path | N
         np.save(file, (vectors / vectors.std() * SPREAD).astype(np.float32))
         return file.getvalue()
 
-    return np.load(io.BytesIO(_kept(parts, f"vectors-{kind}-{source}-{width}.npy", reduced)), allow_pickle=False)
+    return np.load(io.BytesIO(kept(parts, f"vectors-{kind}-{source}-{width}.npy", reduced)), allow_pickle=False)
 
 
 @functools.lru_cache(maxsize=1)  # vectors of several widths are made of the same counts
@@ -116,11 +114,11 @@ def _information(kind: str, data: Path, source: str, parts: Path | None):
     counts = (counts + counts.T).tocoo()
     seen = np.asarray(counts.sum(1)).ravel()
     information = np.log(counts.data * seen.sum() / (seen[counts.row] * seen[counts.col]))
-    kept = information > 0
-    return sparse.csr_matrix((information[kept], (counts.row[kept], counts.col[kept])), counts.shape)
+    more = information > 0
+    return sparse.csr_matrix((information[more], (counts.row[more], counts.col[more])), counts.shape)
 
 
-def _kept(parts: Path | None, name: str, make: Callable[[], bytes]) -> bytes:
+def kept(parts: Path | None, name: str, make: Callable[[], bytes]) -> bytes:
     """What `make` gives, from the file `name` in `parts` if it is there; two processes that make it make the same."""
     if parts is None:
         return make()
@@ -131,23 +129,3 @@ def _kept(parts: Path | None, name: str, make: Callable[[], bytes]) -> bytes:
             new.write(make())
         os.replace(new.name, file)
     return file.read_bytes()
-
-
-def shared(recipes: Iterable[Recipe]) -> list[list[tuple]]:
-    """What several of these models are made of, as items of `share`: tokenizers, then word vectors, which need them."""
-    kinds = {TOKENIZERS[recipe.architecture] for recipe in recipes if recipe.architecture in TOKENIZERS}
-    widths: dict[tuple[str, str], set[int]] = {}
-    for recipe in recipes:
-        if recipe.vectors:
-            widths.setdefault((TOKENIZERS[recipe.architecture], recipe.vectors), set()).add(recipe.width)
-    return [[(kind,) for kind in sorted(kinds)], [(*pair, tuple(sorted(own))) for pair, own in sorted(widths.items())]]
-
-
-def share(item: tuple, data: Path, parts: Path) -> None:
-    """Make what `shared` names: a tokenizer (kind), or word vectors (kind, source, widths)."""
-    if len(item) == 1:
-        tokenizer(*item, data, parts)
-        return
-    kind, source, widths = item
-    for width in widths:
-        word_vectors(kind, data, source, width, parts)
