@@ -36,6 +36,7 @@ def build_zoo(params: Params, domain: str, data: Path, folder: Path) -> None:
             built |= {name: kept for name in ready if (kept := store.get_folder("models", keys[name]))}
             reasons |= {n: f"its parent {recipes[n].parent} failed" for n in ready if recipes[n].parent in reasons}
             missing = [name for name in ready if name not in built | reasons]
+            missing.sort(key=lambda name: recipes[name].objective == "classification")  # the longest are not the last
             items = [(store.root, keys[n], recipes[n], data, keys.get(recipes[n].parent), parts) for n in missing]
             made = parallel_map(build_model, items, description=f"{domain} zoo")
             reasons |= {

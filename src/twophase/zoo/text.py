@@ -21,7 +21,7 @@ INPUT = f"texts of up to {LONGEST} tokens"
 
 def _config(width: int, depth: int, **more) -> dict:
     return {
-        "vocab_size": VOCABULARY, "hidden_size": width, "num_hidden_layers": depth, "num_attention_heads": 4,
+        "vocab_size": VOCABULARY, "hidden_size": width, "num_hidden_layers": depth, "num_attention_heads": 2,
         "intermediate_size": 2 * width, "max_position_embeddings": LONGEST, "initializer_range": SPREAD,
         "pad_token_id": 0, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, **more,
     }  # fmt: skip
@@ -53,7 +53,7 @@ def _albert(width, depth, labels):
 def _distilbert(width, depth, labels):
     from transformers import DistilBertConfig, DistilBertForSequenceClassification
 
-    config = {"vocab_size": VOCABULARY, "dim": width, "hidden_dim": 2 * width, "n_layers": depth, "n_heads": 4,
+    config = {"vocab_size": VOCABULARY, "dim": width, "hidden_dim": 2 * width, "n_layers": depth, "n_heads": 2,
               "max_position_embeddings": LONGEST, "initializer_range": SPREAD, "pad_token_id": 0,
               "dropout": 0.0, "attention_dropout": 0.0, "seq_classif_dropout": 0.0}  # fmt: skip
     return DistilBertForSequenceClassification(DistilBertConfig(**config, num_labels=labels))
