@@ -19,7 +19,7 @@ from .recipes import ARCHITECTURES, Recipe
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-ZOO_VERSION = 5  # raise it when a change of this folder changes any model: kept models are built again
+ZOO_VERSION = 6  # raise it when a change of this folder changes any model: kept models are built again
 BY_MODALITY = {"image": vision, "text": text}
 
 

@@ -38,7 +38,7 @@ UPSTREAMS = {
 def _transformer(width: int, depth: int, **more) -> dict:
     return {
         "image_size": SIDE, "patch_size": PATCH, "hidden_size": width, "num_hidden_layers": depth,
-        "num_attention_heads": 2, "intermediate_size": 2 * width,
+        "num_attention_heads": 4, "intermediate_size": 2 * width,
         "initializer_range": SPREAD, **more,
     }  # fmt: skip
 
