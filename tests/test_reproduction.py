@@ -180,3 +180,30 @@ def test_results_that_are_not_there_are_named(tmp_path, monkeypatch):
         evidence.load("cv")
     with pytest.raises(UserError, match="unknown domain 'audio'; configured: cv, nlp"):
         evidence.load("audio")
+
+
+def test_the_notebooks_run_on_own_data_is_another_after_another_zoo(tmp_path, monkeypatch):
+    """The checkpoints of the run before are of other weights, which a run refuses to go on from."""
+    from twophase.reproduction import own_data
+
+    monkeypatch.setenv("TWOPHASE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "conf").mkdir()
+    for name in ("conf/config.yaml", "dvc.yaml"):
+        (tmp_path / name).touch()
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    monkeypatch.chdir(tmp_path)
+    model, task = tmp_path / "zoo/cv/one", tmp_path / "data/cv" / own_data.target("cv")
+    for folder in (model, task):
+        folder.mkdir(parents=True)
+    for name in ("config.json", "model.safetensors"):
+        (model / name).write_text("{}")
+    for split in ("train", "validation", "test"):
+        (task / f"{split}.parquet").write_text(split)
+    first = own_data.run_folder("cv")
+    first.mkdir(parents=True)
+    assert own_data.run_folder("cv") == first and first.is_dir()
+    (model / "model.safetensors").write_text("other")
+    second = own_data.run_folder("cv")
+    assert second != first and not first.exists()
+    (task / "test.parquet").write_text("other")
+    assert own_data.run_folder("cv") != second

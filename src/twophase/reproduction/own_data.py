@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
-from .. import config
+from .. import config, tasks, zoo
 from ..config import root
 from ..selecting.bundled import save_task
 from ..selecting.outcome import Outcome
 from ..selecting.report import pictures
-from ..store import cache_folder
+from ..store import cache_folder, digest
 
 
 def target(domain: str) -> str:
@@ -25,9 +27,22 @@ def example(domain: str, folder: str | Path) -> Path:
 
 
 def run_folder(domain: str) -> Path:
-    """Where the run is kept: beside the cell store, so that a second execution trains nothing."""
-    profile = config.read(root() / "params.yaml").profile
-    folder = cache_folder() / "runs" / f"notebook-{profile}-{target(domain)}"
+    """Where the run is kept: beside the cell store, so that a second execution trains nothing.
+
+    Other models, data or ways to train are another folder, and that of before is removed.
+    """
+    params = config.read(root() / "params.yaml")
+    models = [path.parent for path in sorted((root() / "zoo" / domain).glob("*/config.json"))]
+    facts = {
+        "models": {folder.name: zoo.digest(folder) for folder in models},
+        "task": tasks.digest(root() / "data" / domain / target(domain)),
+        "training": asdict(params.domain[domain].training),
+    }
+    runs, name = cache_folder() / "runs", f"notebook-{params.profile}-{target(domain)}"
+    folder = runs / f"{name}-{digest(facts)[:12]}"
+    for old in runs.glob(f"{name}-*"):
+        if old != folder:
+            shutil.rmtree(old, ignore_errors=True)
     (folder / "settings.json").unlink(missing_ok=True)  # what a run says here must not depend on earlier ones
     return folder
 
