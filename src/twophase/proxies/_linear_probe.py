@@ -14,7 +14,7 @@ from twophase.proxies._threads import single_threaded
 
 
 @single_threaded
-def linear_probe(features, labels, *, folds=3, strength=1.0, seed=0):
+def linear_probe(features, labels, *, folds=3, strength=0.1, seed=0):
     r"""Cross-validated accuracy of L2-regularised logistic regression.
 
     .. math::
@@ -26,7 +26,8 @@ def linear_probe(features, labels, *, folds=3, strength=1.0, seed=0):
         features: a model's features of each example; the scale of each dimension does not matter.
         labels: target label of each example, integers from 0.
         folds: stratified folds, at least 2; no more are used than the largest class has examples.
-        strength: inverse weight of the L2 penalty (scikit-learn's C).
+        strength: inverse weight of the L2 penalty (scikit-learn's C). Of 1, 0.3, 0.1 and 0.03 the default ranked models
+            best on benchmark datasets of the live zoos (mean over both domains).
         seed: of the division into folds.
 
     Returns:
