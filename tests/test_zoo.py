@@ -2,8 +2,10 @@ import json
 from dataclasses import replace
 
 import pytest
+import torch
 
 from twophase import tasks, zoo
+from twophase.encoding import Encoded, encode
 from twophase.errors import UserError
 from twophase.zoo import text, vision
 
@@ -21,8 +23,6 @@ def data(tmp_path_factory):
 
 @pytest.mark.parametrize("architecture", vision.ARCHITECTURES)
 def test_every_architecture_classifies_small_pictures(architecture, tmp_path):
-    import torch
-
     recipe = zoo.Recipe("m", architecture, width=24 if architecture != "vit" else 48, depth=1)
     model = vision.new_model(recipe, 7, tmp_path).eval()
     assert model(pixel_values=torch.zeros(2, 3, 16, 16)).logits.shape == (2, 7)
@@ -31,8 +31,6 @@ def test_every_architecture_classifies_small_pictures(architecture, tmp_path):
 
 @pytest.mark.parametrize("architecture", text.ARCHITECTURES)
 def test_every_architecture_classifies_texts_of_the_longest_length(architecture, tmp_path):
-    import torch
-
     model = text.new_model(zoo.Recipe("m", architecture, width=24, depth=1), 7, tmp_path).eval()
     ids = torch.full((2, text.LONGEST), text.VOCABULARY - 1)
     given = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": torch.ones_like(ids)}
@@ -56,6 +54,27 @@ def test_same_recipe_same_weights(data, tmp_path):
     digests = [zoo.digest(zoo.build(RECIPE, tmp_path / str(i), data)) for i in range(2)]
     other = zoo.digest(zoo.build(replace(RECIPE, seed=1), tmp_path / "other", data))
     assert digests[0] == digests[1] != other
+
+
+def test_what_models_share_is_read_and_changes_no_weight(data, tmp_path, monkeypatch):
+    alone = zoo.digest(zoo.build(RECIPE, tmp_path / "alone", data))
+    for items in zoo.shared([RECIPE, replace(RECIPE, name="other", seed=1)]):
+        for item in items:
+            zoo.share(item, data, tmp_path / "parts")
+    (kept,) = (tmp_path / "parts").iterdir()
+    read, plain = Encoded.read(kept), encode(tasks.load(data / "photographs"), tmp_path / "alone")
+    assert read.classes == plain.classes and set(read.inputs) == set(plain.inputs) == {"train", "validation", "test"}
+    for split, inputs in plain.inputs.items():
+        assert torch.equal(read.labels[split], plain.labels[split])
+        assert torch.equal(read.inputs[split]["pixel_values"], inputs["pixel_values"])
+
+    def encoded_again(*given):
+        raise AssertionError("what is shared was made again")
+
+    monkeypatch.setattr("twophase.zoo.parts.encoded", encoded_again)
+    assert zoo.digest(zoo.build(RECIPE, tmp_path / "sharing", data, parts=tmp_path / "parts")) == alone
+    zoo.forget_upstreams(tmp_path / "parts")
+    assert not list((tmp_path / "parts").iterdir())
 
 
 def test_child_starts_from_its_parent_and_headless_models_have_no_head(data, tmp_path):

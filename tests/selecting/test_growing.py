@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from twophase import tasks
+from twophase.__main__ import main
 from twophase.errors import UserError
 from twophase.selecting import bundled, growing, shelf
 from twophase.tasks import files
@@ -29,6 +30,7 @@ def live(pictures, monkeypatch, tmp_path):
     place = (pictures[0], pictures[0] / "records.csv", root / "data")
     monkeypatch.setattr(shelf, "built", lambda *_: place)
     monkeypatch.setattr(bundled, "built", lambda *_: place)
+    monkeypatch.setattr(growing, "live_place", lambda *_: place)
     return lambda: shelf.open_live(params, "cv", print)
 
 
@@ -89,6 +91,23 @@ def test_a_benchmark_dataset_is_added_by_a_cell_of_every_model(live, pictures):
     smaller = files.read("image_folder", pictures[1], validation_share=0.3)
     with pytest.raises(UserError, match="a dataset 'photos' with other content is there already"):
         growing.add_dataset("photos", smaller.task)
+
+
+def test_a_dataset_is_added_through_the_command_line(live, pictures, capsys):
+    assert main(["tasks", "add", "task=image_folder", f"task.path={pictures[1]}", "name=photos"]) == 0
+    said = capsys.readouterr().out
+    shown = dict(line.split() for line in said.splitlines()[-4:])
+    final = live().records.matrix().loc["photos"]
+    assert shown == {model: f"{score:.3f}" for model, score in final.items()}
+    assert main(["tasks", "save", "tissue"]) == 2
+    assert "`tasks save` takes a dataset and a folder" in capsys.readouterr().err
+
+
+def test_a_model_of_a_zoo_that_is_not_built_is_not_built_to_be_shown(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(shelf.cells, "build_tasks", lambda *given: pytest.fail("it is built"))
+    with pytest.raises(UserError, match="vit-latin is not built yet: `make repro` builds the live zoo"):
+        growing.show("vit-latin")
 
 
 @pytest.mark.parametrize(

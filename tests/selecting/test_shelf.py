@@ -17,8 +17,17 @@ def test_outside_a_project_the_live_zoo_is_built_once_and_says_how_long(tmp_path
     monkeypatch.setattr(shelf.cells, "train_cells", lambda *given: (calls.append("cells"), (rows, None))[1])
     for _ in range(2):
         models, table, data = shelf.built(params, "cv", said.append)
-    assert calls == ["tasks", "zoo", "cells"] and len(said) == 1 and "about 8 minutes" in said[0]
+    assert calls == ["tasks", "zoo", "cells"] and len(said) == 1 and "about 4 minutes" in said[0]
     assert pd.read_csv(table)["model"].nunique() == 4 and models.parent.parent == data.parent.parent
+
+
+def test_another_version_of_the_zoo_is_another_zoo(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    params = config.load(["domains=[cv]", "profile=smoke"])
+    before = shelf.live_place(params, "cv")
+    assert shelf.live_place(config.load(["domains=[cv]", "profile=smoke", "cv.cut=0.2"]), "cv") == before
+    monkeypatch.setattr(shelf, "ZOO_VERSION", shelf.ZOO_VERSION + 1)
+    assert not set(shelf.live_place(params, "cv")) & set(before)
 
 
 def test_inside_the_project_its_own_zoo_is_taken(tmp_path, monkeypatch):

@@ -17,12 +17,14 @@ from ..training import TrainingConfig
 from .sides import in_turn
 from .zoo import live
 
+ROUNDS = 3  # of short cells, before what is measured
+
 
 def run(settings: Mapping[str, Any], repeats: int) -> pd.DataFrame:
     """Train the same cells with each number of workers, nothing kept.
 
-    Workers are there already, as they are for all but the first cells of a matrix; what starting them takes is the row of
-    repeat 0.
+    Workers are there and have encoded the tasks, as for all but the first cells of a matrix; what starting them takes is the
+    row of repeat 0.
 
     Args:
         settings: `workers`, a list of numbers; `domains`: domain -> `models` and `datasets`, crossed.
@@ -45,9 +47,8 @@ def run(settings: Mapping[str, Any], repeats: int) -> pd.DataFrame:
         first = in_turn({n: partial(_train, items[: int(n)], int(n)) for n in sides}, 1, warm=False)
         rows += [_row(domain, row, int(row["side"])) | {"repeat": 0} for row in first]
         short = [(model, task, replace(training, epochs=1), seed) for model, task, training, seed in items]
-        in_turn(
-            {name: partial(_train, short, int(name)) for name in sides}, 1, warm=False
-        )  # every task is encoded then
+        # Each worker keeps the tasks that it has encoded; after a few rounds every worker has met nearly all of them.
+        in_turn({name: partial(_train, short, int(name)) for name in sides}, ROUNDS, warm=False)
         rows += [_row(domain, row, len(items)) for row in in_turn(sides, repeats, warm=False)]
     return pd.DataFrame(rows)
 

@@ -16,7 +16,7 @@ from ..errors import UserError
 from ..loading import load_classifier, load_processor, modality
 from ..store import cache_folder
 from ..training import TrainingConfig
-from .shelf import DOMAIN, Live, open_live
+from .shelf import DOMAIN, Live, live_place, open_live
 
 
 def add_model(folder: str | Path, say: Callable[[str], None] = print, name: str | None = None) -> pd.DataFrame:
@@ -105,7 +105,7 @@ def show(name: str, say: Callable[[str], None] = print) -> tuple[Path, pd.DataFr
     """A model's folder, and its score or failure on every benchmark dataset.
 
     Raises:
-        UserError: no live zoo has such a model.
+        UserError: no live zoo has such a model, or its zoo is not built yet.
     """
     names = []
     for domain, part in config.load().domain.items():
@@ -113,6 +113,10 @@ def show(name: str, say: Callable[[str], None] = print) -> tuple[Path, pd.DataFr
         names += here
         if name not in here:
             continue
+        if not live_place(_params(domain), domain)[1].is_file():
+            raise UserError(
+                f"{name} is not built yet: `make repro` builds the live zoo, and so does the first `twophase select` with it."
+            )
         live = open_live(_params(domain), domain, say)
         if name in live.folders:
             return live.folders[name], _scores(live, name)

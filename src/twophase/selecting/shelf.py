@@ -11,13 +11,14 @@ import pandas as pd
 from .. import cells, config
 from ..errors import UserError
 from ..records import TrainingRecords
-from ..store import cache_folder
-from ..training import TrainingConfig
+from ..store import cache_folder, digest
+from ..training import TRAINING_VERSION, TrainingConfig
 from ..validation import unknown
+from ..zoo import ZOO_VERSION
 from .settings import Settings
 
 DOMAIN = {"text": "nlp", "image": "cv"}
-MINUTES = {"cv": 8, "nlp": 10}  # what building a live zoo took on two cores, at most
+MINUTES = {"cv": 4, "nlp": 6}  # what building a live zoo took on two cores
 
 
 @dataclass(frozen=True)
@@ -112,13 +113,8 @@ def open_live(params: config.Params, domain: str, say: Callable[[str], None]) ->
 
 
 def built(params: config.Params, domain: str, say: Callable[[str], None]) -> tuple[Path, Path, Path]:
-    """Folder of the models, file of their records, and folder of the datasets."""
-    if project := config.find_project():
-        models, table = project / "zoo" / domain, project / "results" / domain / "records.csv"
-        if models.is_dir() and table.is_file() and (project / "data" / domain).is_dir():
-            return models, table, project / "data" / domain
-    base = cache_folder() / "live" / params.profile
-    models, table, data = base / "zoo" / domain, base / domain / "records.csv", base / "data" / domain
+    """Folder of the models, file of their records, and folder of the datasets; built if they are not there."""
+    models, table, data = live_place(params, domain)
     if not table.is_file():
         datasets, number = len(params.domain[domain].tasks.roles), len(params.domain[domain].zoo.recipes)
         say(
@@ -131,6 +127,22 @@ def built(params: config.Params, domain: str, say: Callable[[str], None]) -> tup
         table.parent.mkdir(parents=True, exist_ok=True)
         TrainingRecords.from_frame(rows).write(table.with_suffix(".tmp.csv")).replace(table)
     return models, table, data
+
+
+def live_place(params: config.Params, domain: str) -> tuple[Path, Path, Path]:
+    """Where `built` has a live zoo: in the project, if it is there, else in the cache; its table comes last."""
+    if project := config.find_project():
+        models, table = project / "zoo" / domain, project / "results" / domain / "records.csv"
+        if models.is_dir() and table.is_file() and (project / "data" / domain).is_dir():
+            return models, table, project / "data" / domain
+    part = params.domain[domain]
+    made_as = {
+        "zoo": [ZOO_VERSION, {name: asdict(recipe) for name, recipe in part.zoo.recipes.items()}],
+        "tasks": asdict(part.tasks),
+        "training": [TRAINING_VERSION, asdict(part.training)],
+    }
+    base = cache_folder() / "live" / f"{params.profile}-{digest(made_as)[:8]}"  # another version's zoo is another one
+    return base / "zoo" / domain, base / domain / "records.csv", base / "data" / domain
 
 
 def _hub(given: Settings, modality: str, cut: float, training: TrainingConfig) -> Shelf:
