@@ -67,9 +67,11 @@ clean: .venv/installed ## remove the cell store (asks first) and what builds lef
 	python -m twophase clean
 	rm -rf build dist .pytest_cache .ruff_cache .hypothesis
 
+# Later releases of soupsieve need Python 3.11.5; Debian 12 has 3.11.2.
 lock: .venv/installed ## resolve pyproject.toml anew into constraints.txt
 	@report=$$(mktemp) && trap "rm -f $$report" EXIT && \
-	python -m pip install -q --disable-pip-version-check --dry-run --ignore-installed --report $$report ".[bench,cards,dask,dev,ray,slurm]" && \
+	python -m pip install -q --disable-pip-version-check --dry-run --ignore-installed --report $$report \
+	-c <(echo 'soupsieve<3') ".[bench,cards,dask,dev,ray,slurm]" && \
 	{ grep '^#' constraints.txt; python -c "import json, re, sys; \
 	rows = [item['metadata'] for item in json.load(open(sys.argv[1]))['install']]; \
 	print(*sorted(re.sub('[-_.]+', '-', row['name'].lower()) + '==' + row['version'].split('+')[0] for row in rows \

@@ -4,6 +4,7 @@ import itertools
 import re
 import subprocess
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,14 @@ def test_conda_installs_this_package_once_under_the_lock_and_lists_nothing_else(
 def test_the_lock_pins_every_direct_dependency_within_its_range(requirement):
     pin = PINS[canonicalize_name(requirement.name)]
     assert requirement.specifier.contains(pin, prereleases=True)
+
+
+def test_the_lock_is_for_every_python_of_the_package():
+    (least,) = [spec.version for spec in SpecifierSet(PROJECT["requires-python"]) if spec.operator == ">="]
+    here = {canonicalize_name(one.name): one for one in metadata.distributions()}
+    needs = {name: here[name].metadata["Requires-Python"] for name in PINS if name in here}
+    assert len(needs) > 100
+    assert [name for name, need in needs.items() if need and not SpecifierSet(need).contains(f"{least}.0")] == []
 
 
 def test_the_lock_pins_exactly_sorted_and_from_nowhere_in_particular():

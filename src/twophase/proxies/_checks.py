@@ -68,7 +68,9 @@ def _matrix(values, name, shape):
     if array.dtype.kind not in "fiub":
         raise UserError(f"{name}: got values of type {array.dtype}; needs real numbers")
     array = array.astype(np.float64, copy=False)
-    if not np.isfinite(array).all():
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = array.sum()  # a part of what a look at each value costs; it may overflow
+    if not np.isfinite(total) and not np.isfinite(array).all():
         rows = np.flatnonzero(~np.isfinite(array).all(axis=1))
         raise UserError(
             f"{name}: got NaN or infinity in {len(rows)} of {len(array)} rows (first: row {rows[0]}); "

@@ -65,11 +65,11 @@ def leep_reinitialised(features, labels, *, seed=0):
 
 def expected_log_prediction(theta, labels):
     """LEEP of checked input: theta (N, Z) with rows summing to one, labels (N,) integers 0..C-1."""
-    onehot = np.eye(labels.max() + 1)[labels]  # (N, C)
-    joint = onehot.T @ theta / len(labels)  # (C, Z): P(y, z)
+    by_class = np.split(np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels))[:-1])  # rows of each class
+    joint = np.stack([theta[rows].sum(axis=0) for rows in by_class]) / len(labels)  # (C, Z): P(y, z)
     marginal = joint.sum(axis=0)  # (Z,): P(z)
     # A source label that is never predicted has no conditional, and no weight in the sum below either.
     conditional = np.divide(joint, marginal, out=np.zeros_like(joint), where=marginal > 0)  # (C, Z): P(y | z)
-    predicted = (conditional[labels] * theta).sum(axis=1)  # (N,)
+    predicted = np.concatenate([theta[rows] @ given for rows, given in zip(by_class, conditional, strict=True)])  # (N,)
     # min: rounding can carry a certain prediction above one.
     return float(np.log(np.minimum(predicted, 1.0)).mean())
