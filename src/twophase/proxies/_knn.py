@@ -12,6 +12,7 @@ from twophase.proxies._threads import single_threaded
 
 BLOCK = 2**22  # similarities in memory at a time
 FEW = 32  # neighbours up to which looking for the largest one again and again is the fastest way to sort them out
+MANY = 512  # dimensions from which on a product costs more than a second look at it
 # Of a product of vectors of D numbers in single precision, relative to their lengths and to sqrt(D): several times what
 # random rounding adds up to.
 ROUNDING = 4 * 2.0**-24
@@ -69,31 +70,47 @@ def _nearest(vectors, k, metric):
     In single precision, twice as fast; where its rounding could exchange the k-th neighbour for the next one, or the
     first for the second, in double.
     """
-    n = len(vectors)
+    n, dimensions = vectors.shape
     norms = np.einsum("nd,nd->n", vectors, vectors)
     half = norms / 2 if metric == "euclidean" else np.zeros(n)
-    error = ROUNDING * np.sqrt(vectors.shape[1]) * (np.sqrt(norms * norms.max()) + half.max())  # (N,)
+    error = ROUNDING * np.sqrt(dimensions) * (np.sqrt(norms * norms.max()) + half.max())  # (N,)
     single, single_half = vectors.astype(np.float32), half.astype(np.float32)
-    found = np.empty((n, k), dtype=np.intp)
     block, wanted = min(n, max(1, BLOCK // n)), min(k + 1, n - 1)
-    kept = np.empty((block, n), dtype=np.float32)
+    found = np.empty((n, wanted), dtype=np.intp)
+    nearness = np.full((n, wanted), -np.inf, dtype=np.float32)
     for start in range(0, n, block):
-        rows = np.arange(start, min(start + block, n))
-        near = np.matmul(single[start : start + block], single.T, out=kept[: len(rows)])
-        near -= single_half
-        best, nearness = _best(near, rows, wanted)
-        found[rows] = best[:, :k]
-        gaps = nearness[:, :-1] - nearness[:, 1:]
-        unsure = rows[(gaps[:, [0, -1]] < 2 * error[rows, None]).any(axis=1)] if wanted > 1 else rows
-        if len(unsure):
-            found[unsure] = _best(vectors[unsure] @ vectors.T - half, unsure, k)[0]
-    return found
+        stop = min(start + block, n)
+        first = start if dimensions >= MANY else 0  # products of a block with those before it are known from there
+        near = single[start:stop] @ single[first:].T
+        near[np.arange(stop - start), np.arange(start, stop) - first] = -np.inf
+        if dimensions >= MANY and stop < n:
+            later = near[:, stop - start :].T - single_half[start:stop]
+            _merge(found[stop:], nearness[stop:], later, start)
+        near -= single_half[first:]
+        _merge(found[start:stop], nearness[start:stop], near, first)
+    gaps = nearness[:, :-1] - nearness[:, 1:]
+    unsure = np.flatnonzero((gaps[:, [0, -1]] < 2 * error[:, None]).any(axis=1)) if wanted > 1 else np.arange(n)
+    for some in np.array_split(unsure, -(-len(unsure) // block) or 1):
+        near = vectors[some] @ vectors.T - half
+        near[np.arange(len(some)), some] = -np.inf
+        found[some, :k] = _best(near, k)[0]
+    return found[:, :k]
 
 
-def _best(near, rows, count):
-    """Columns of the `count` largest values of each row, largest first, and these; `rows`: what each leaves out."""
+def _merge(found, nearness, near, first):
+    """Bring what is nearer into each row's nearest, in place; the columns of `near` (spoilt) are examples from `first` on."""
+    best, values = _best(near, min(near.shape[1], nearness.shape[1]))
+    best += first
+    if nearness[0, 0] > -np.inf:
+        best, values = np.hstack([found, best]), np.hstack([nearness, values])
+        order = np.argsort(-values, axis=1, kind="stable")[:, : nearness.shape[1]]
+        best, values = np.take_along_axis(best, order, axis=1), np.take_along_axis(values, order, axis=1)
+    found[:, : best.shape[1]], nearness[:, : best.shape[1]] = best, values
+
+
+def _best(near, count):
+    """Columns of the `count` largest values of each row, largest first, and these."""
     each = np.arange(len(near))
-    near[each, rows] = -np.inf
     if count > FEW:
         best = np.argpartition(near, near.shape[1] - count, axis=1)[:, -count:]
         values = np.take_along_axis(near, best, axis=1)
