@@ -18,7 +18,7 @@ from ..zoo import ZOO_VERSION
 from .settings import Settings
 
 DOMAIN = {"text": "nlp", "image": "cv"}
-MINUTES = {"cv": 4, "nlp": 6}  # what building a live zoo took on two cores
+MINUTES = {"cv": 4, "nlp": 5}  # what building a live zoo took on two cores
 
 
 @dataclass(frozen=True)
