@@ -100,3 +100,21 @@ def test_blocks_change_nothing(blobs, monkeypatch):
     whole = _knn._nearest(features, 5, "euclidean")
     monkeypatch.setattr(_knn, "BLOCK", 1000)
     assert (_knn._nearest(features, 5, "euclidean") == whole).all()
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+@pytest.mark.parametrize("k", [1, 5, 40])
+@pytest.mark.parametrize("many", [1, 10**6])
+def test_blocks_of_examples_change_no_neighbour(metric, k, many, monkeypatch):
+    rng = np.random.default_rng(0)
+    vectors, labels = rng.normal(size=(150, 6)), rng.integers(0, 3, 150)
+    whole = knn(vectors, labels, k=k, metric=metric)
+    distances = ((vectors[:, None] - vectors) ** 2).sum(axis=2)
+    expected = np.argsort(distances + np.diag(np.full(150, np.inf)), axis=1)[:, :k]
+    monkeypatch.setattr(_knn, "MANY", many)
+    for rows in (1, 7, 149, 150):
+        monkeypatch.setattr(_knn, "BLOCK", rows * 150)
+        assert knn(vectors, labels, k=k, metric=metric) == whole
+        found = _knn._nearest(vectors - vectors.mean(axis=0), k, "euclidean")
+        assert np.array_equal(np.sort(found, axis=1), np.sort(expected, axis=1))
+        assert np.array_equal(found[:, 0], expected[:, 0])
