@@ -89,7 +89,7 @@ def test_lists(project, capsys):
     listed = [tuple(line.split()[:3:2]) for line in capsys.readouterr().out.splitlines()[1:]]
     assert [listed.count((d, r)) for d in ("cv", "nlp") for r in ("benchmark", "target")] == [10, 4, 21, 4]
     assert main(["proxies", "list"]) == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:3]] == ["leep", "nleep"]
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:3]] == ["h_score", "knn"]
 
 
 def test_doctor_says_what_is_out_of_step(project, capsys):

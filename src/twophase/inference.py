@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .encoding import Encoded, encode
 from .hardware import PLAIN, Hardware, batches, halving
 from .loading import has_source_head, load_classifier, load_with_new_layers
-from .proxies import PROXIES, PROXY_INPUTS, RELEASED
+from .proxies import PROXIES, RELEASED
 from .training import EVALUATION_BATCH, encoded
 
 if TYPE_CHECKING:
@@ -95,10 +95,11 @@ def score_cell(
     seen = extract(model_folder, encoded(task_folder, model_folder, ("train",)), hardware=hardware)
     rows = []
     for name in proxies:
-        given = getattr(seen, PROXY_INPUTS.get(name, "features"))
+        proxy = (PROXIES | RELEASED)[name]
+        given = getattr(seen, proxy.reads)
         if given is None:
             continue
         start = time.perf_counter()
-        score = float((PROXIES | RELEASED)[name](given, seen.labels))
+        score = float(proxy(given, seen.labels))
         rows.append({"proxy": name, "score": score, "seconds": seen.seconds + time.perf_counter() - start})
     return rows

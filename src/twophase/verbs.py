@@ -111,9 +111,9 @@ def _named(overrides: list[str]) -> str | None:
 
 
 def proxies(given: argparse.Namespace) -> None:
-    from twophase.proxies import PROXIES, PROXY_INPUTS
+    from twophase.proxies import PROXIES
 
-    rows = [(name, PROXY_INPUTS[name], (run.__doc__ or "").strip().splitlines()[0]) for name, run in PROXIES.items()]
+    rows = [(name, run.reads, (run.__doc__ or "").strip().splitlines()[0]) for name, run in PROXIES.items()]
     _table(("proxy", "reads", "what it is"), rows)
 
 

@@ -4,7 +4,7 @@ import sys
 
 from threadpoolctl import threadpool_info
 
-from twophase.proxies._threads import single_threaded
+from twophase.proxies._proxy import proxy
 
 SCORES = """
 import numpy as np
@@ -28,7 +28,7 @@ def test_scores_have_the_same_bits_whatever_the_number_of_threads():
 def test_the_limit_holds_inside_and_ends_outside():
     before = {library["filepath"]: library["num_threads"] for library in threadpool_info()}
 
-    @single_threaded
+    @proxy(label="A score", reads="features")
     def inside(add, *, times):
         """Described."""
         assert {library["num_threads"] for library in threadpool_info()} == {1}
@@ -36,5 +36,6 @@ def test_the_limit_holds_inside_and_ends_outside():
 
     assert inside(2, times=3) == 6
     assert (inside.__name__, inside.__doc__) == ("inside", "Described.")
+    assert (inside.label, inside.reads, inside.released) == ("A score", "features", False)
     after = {library["filepath"]: library["num_threads"] for library in threadpool_info()}
     assert {path: after[path] for path in before} == before

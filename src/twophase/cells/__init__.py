@@ -7,11 +7,11 @@ kept, and never ends the run.
 
 from .datasets import build_tasks
 from .models import build_zoo
-from .proxies import score_cells, score_one
+from .proxies import score_cells, score_key, score_one
 from .stored import through_store
 from .training import train_cells, train_folders, train_one, train_second_rate
 
 __all__ = [
-    "build_tasks", "build_zoo", "score_cells", "score_one", "through_store", "train_cells", "train_folders", "train_one",
+    "build_tasks", "build_zoo", "score_cells", "score_key", "score_one", "through_store", "train_cells", "train_folders", "train_one",
     "train_second_rate",
 ]  # fmt: skip

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twophase.compute import Failure
 from twophase.errors import UserError
+from twophase.hardware import PLAIN, Hardware
 from twophase.settings import Params
 from twophase.store import Store, file_digest
 
@@ -28,20 +30,12 @@ def score_cells(params: Params, domain: str, data: Path, folder: Path) -> tuple[
     """
     import pandas as pd
 
-    from twophase import inference, proxies
-
     part = params.domain[domain]
     models, failures = built_models(part.zoo.recipes, folder)
     places = {model: folder / model for model in models}
     data_digests, model_digests, broken = digests({task: data / task for task in part.tasks.roles}, places)
     pairs = [(m, d) for d in part.tasks.roles for m in models if m not in broken]
-    sources = [Path(inference.__file__), *sorted(Path(proxies.__file__).parent.glob("*.py"))]
-    code = file_digest(*sources)
-    keys = [
-        {"model": model_digests[m], "data": data_digests[d], "proxies": list(part.proxies), "code": code}
-        | libraries("scikit-learn", "scipy")
-        for m, d in pairs
-    ]
+    keys = [score_key(model_digests[m], data_digests[d], list(part.proxies)) for m, d in pairs]
     items = [(folder / model, data / dataset, list(part.proxies)) for model, dataset in pairs]
     values = through_store(Store(), "proxies", keys, score_one, items, f"{domain} proxies")
     rows = []
@@ -55,6 +49,18 @@ def score_cells(params: Params, domain: str, data: Path, folder: Path) -> tuple[
         raise UserError(f"not one {domain} model could be scored; the first reason: {failures[0][-1]}")
     columns = ["model", "dataset", "proxy", "score", "seconds"]
     return pd.DataFrame(rows, columns=columns), pd.DataFrame(failures, columns=FAILURE_COLUMNS)
+
+
+def score_key(model: str, data: str, proxies: list[str], hardware: Hardware = PLAIN) -> dict:
+    """Key of the proxy scores of a model on a dataset: digests of both, and the code and libraries that compute them."""
+    from twophase import inference
+    from twophase import proxies as package
+
+    computed = {name: (package.PROXIES | package.RELEASED)[name] for name in proxies}
+    own = {Path(inspect.getsourcefile(inspect.unwrap(function))) for function in computed.values()}
+    code = file_digest(Path(inference.__file__), *sorted({*Path(package.__file__).parent.glob("*.py"), *own}))
+    facts = {"model": model, "data": data, "proxies": proxies, "code": code}
+    return facts | libraries("scikit-learn", "scipy") | hardware.key()
 
 
 def score_one(item: tuple) -> list[dict]:

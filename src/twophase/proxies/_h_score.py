@@ -7,7 +7,7 @@ task transfer learning. ICIP 2019. https://arxiv.org/abs/2212.10082
 import numpy as np
 
 from twophase.proxies._checks import check_choice, check_features, to_unit
-from twophase.proxies._threads import single_threaded
+from twophase.proxies._proxy import proxy
 
 # Single-precision models resolve their features to about seven digits; what is below is rounding.
 RANK_TOLERANCE = 1e-6
@@ -15,7 +15,7 @@ RANK_TOLERANCE = 1e-6
 UNCLEAR = 1e-13, 1e-8
 
 
-@single_threaded
+@proxy(label="H-score", reads="features")
 def h_score(features, labels, *, shrinkage="none"):
     r"""Trace of the between-class covariance, measured in the features' own covariance.
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from twophase.errors import UserError
 from twophase.proxies._checks import check_choice, check_features, check_whole, to_unit
-from twophase.proxies._threads import single_threaded
+from twophase.proxies._proxy import proxy
 
 BLOCK = 2**22  # similarities in memory at a time
 FEW = 32  # neighbours up to which looking for the largest one again and again is the fastest way to sort them out
@@ -18,7 +18,7 @@ MANY = 512  # dimensions from which on a product costs more than a second look a
 ROUNDING = 4 * 2.0**-24
 
 
-@single_threaded
+@proxy(label="nearest neighbours", reads="features")
 def knn(features, labels, *, k=5, metric="cosine"):
     r"""Leave-one-out accuracy of the k-nearest-neighbour classifier.
 

@@ -7,10 +7,12 @@ representations. ICML 2020. https://arxiv.org/abs/2002.12462
 import numpy as np
 
 from twophase.proxies._checks import check_features, check_probabilities
+from twophase.proxies._proxy import proxy
 
 INITIAL_SPREAD = 0.02  # standard deviation with which transformers initialises a new head
 
 
+@proxy(label="LEEP", reads="probabilities")
 def leep(probabilities, labels):
     r"""Average log-likelihood of the target labels, predicted through the source labels alone.
 
@@ -36,6 +38,7 @@ def leep(probabilities, labels):
     return expected_log_prediction(theta, labels)
 
 
+@proxy(label="LEEP of a new head", reads="features", released=True)
 def leep_reinitialised(features, labels, *, seed=0):
     r"""LEEP as the paper's released code comes to compute it: through a new, random head of as many labels as the target.
 

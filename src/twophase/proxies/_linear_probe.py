@@ -10,10 +10,10 @@ import numpy as np
 
 from twophase.errors import UserError
 from twophase.proxies._checks import check_features, check_positive, check_whole, to_unit
-from twophase.proxies._threads import single_threaded
+from twophase.proxies._proxy import proxy
 
 
-@single_threaded
+@proxy(label="a linear probe", reads="features")
 def linear_probe(features, labels, *, folds=3, strength=0.1, seed=0):
     r"""Cross-validated accuracy of L2-regularised logistic regression.
 

@@ -7,7 +7,7 @@ ICML 2021. https://arxiv.org/abs/2102.11005
 import numpy as np
 
 from twophase.proxies._checks import check_features, to_unit
-from twophase.proxies._threads import single_threaded
+from twophase.proxies._proxy import proxy
 
 # Bounds of alpha / beta relative to the largest squared singular value. Where the evidence grows for
 # ever towards 0 (labels an exact linear function of fewer than N features), the lower one ends it.
@@ -19,7 +19,7 @@ LEAST_RATIO, LEAST_RESIDUAL = 1e-7, 1e-6
 TINY = np.finfo(np.float64).tiny
 
 
-@single_threaded
+@proxy(label="LogME", reads="features")
 def logme(features, labels):
     r"""Evidence of the labels under Bayesian linear regression on the features, maximised, per example.
 

@@ -11,10 +11,10 @@ import numpy as np
 from twophase.errors import UserError
 from twophase.proxies._checks import check_choice, check_features, check_positive, check_whole, to_unit
 from twophase.proxies._leep import expected_log_prediction
-from twophase.proxies._threads import single_threaded
+from twophase.proxies._proxy import proxy
 
 
-@single_threaded
+@proxy(label="NLEEP", reads="features")
 def nleep(
     features,
     labels,

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from .. import cells, inference, tasks, zoo
+from .. import cells, tasks, zoo
 from ..clustering import Clusters, cluster_models
 from ..compute import Failure
 from ..errors import Unreachable, UserError
+from ..proxies import PROXIES
 from ..recall import coarse_recall, normalize
 from ..similarity import check_matrix
-from ..store import Store, file_digest
+from ..store import Store
 from .settings import Settings
 from .shelf import Shelf
-from .wording import PROXIES as PROXY_NAMES
 
 TOLD = 3  # models that cannot be scored, named one by one
 
@@ -86,7 +86,7 @@ def recall(
         raise UserError(f"no model could be scored; the first reason: {next(iter(failures.values()), 'none is known')}")
     _more(failures, say)
     table = _table(given, matrix, clusters, found, failures)
-    how = f"{len(seconds)} representatives of {clusters.labels.nunique()} clusters scored by {PROXY_NAMES[given.proxy.name]}"
+    how = f"{len(seconds)} representatives of {clusters.labels.nunique()} clusters scored by {PROXIES[given.proxy.name].label}"
     if clusters.method == "sampled":
         how += f" (average linkage of {given.clustering.exact_up_to} models, which the others joined)"
     return Recalled(table, seconds, failures, how)
@@ -130,7 +130,7 @@ def _by_proxy(given: Settings, shelf: Shelf, task_folder: Path, say: Callable[[s
     table = table.sort_values(["recall_score", "model"], ascending=[False, True]).set_index("model")
     table["rank"] = range(1, len(table) + 1)
     table["recalled"] = table["rank"] <= given.recall.top
-    how = f"All {len(fine)} models scored by {PROXY_NAMES[given.proxy.name]}, since nothing is known of them on benchmark datasets"
+    how = f"All {len(fine)} models scored by {PROXIES[given.proxy.name].label}, since nothing is known of them on benchmark datasets"
     return Recalled(table, {name: seconds for name, (_, seconds) in fine.items()}, failures, how)
 
 
@@ -139,7 +139,7 @@ def _score(
 ) -> list[tuple[float, float] | Failure]:
     """Score and seconds of each model, in order; kept in the store, so that no model is scored twice on the same data."""
     proxies = list(dict.fromkeys((given.proxy.name, given.proxy.headless)))
-    code, data = file_digest(Path(inference.__file__)), tasks.digest(task_folder)
+    data = tasks.digest(task_folder)
     found: dict[str, tuple[float, float] | Failure] = {}
     keys, asked = [], []
     for model in models:
@@ -153,7 +153,7 @@ def _score(
         except OSError as error:
             found[model] = Failure(f"its files cannot be read: {error}")
             continue
-        keys.append({"model": digest, "data": data, "proxies": proxies, "code": code} | given.hardware.key())
+        keys.append(cells.score_key(digest, data, proxies, given.hardware))
         asked.append(model)
     items = [(shelf.folder(model), task_folder, proxies, given.hardware.resolved()) for model in asked]
     values = cells.through_store(

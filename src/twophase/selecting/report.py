@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from .. import plots
+from ..proxies import PROXIES
 from . import card, figures, wording
 from .wording import counted
 
@@ -43,7 +44,7 @@ def write(outcome: Outcome) -> Path:
     facts = outcome.facts
     html = environment.get_template("report.html.j2").render(
         outcome=outcome, facts=facts, data=facts["data"], figures={title: _both(outcome, title) for title in FIGURES},
-        metric=wording.metric(outcome.metric), proxy=wording.PROXIES.get(facts["recall"]["proxy"], facts["recall"]["proxy"]),
+        metric=wording.metric(outcome.metric), proxy=PROXIES[facts["recall"]["proxy"]].label,
         scaled=wording.SCALED[facts["recall"]["normalization"]], usage=card.usage(outcome, wording.short(outcome.model)),
         cuts=ends(outcome), costs=costs(outcome), ranking=outcome.recall.head(MOST), classes=figures.hardest(outcome),
         untested=list(outcome.classes.index[outcome.classes["test"] == 0]), tuned=set(outcome.history["model"]),

@@ -6,10 +6,6 @@ import os
 from functools import cache
 from pathlib import Path
 
-PROXIES = {
-    "leep": "LEEP", "leep_reinitialised": "LEEP of a new head", "nleep": "NLEEP", "logme": "LogME", "h_score": "H-score",
-    "knn": "nearest neighbours", "linear_probe": "a linear probe",
-}  # fmt: skip
 METRICS = {
     "macro_f1": "macro F1", "weighted_f1": "weighted F1", "balanced_accuracy": "balanced accuracy",
     "matthews": "Matthews correlation",

@@ -1,0 +1,47 @@
+"""What makes a function of arrays a proxy score: a label for people, what it reads, and one thread to compute with."""
+
+import functools
+import sys
+
+READS = ("probabilities", "features")
+
+
+def proxy(label, reads, released=False):
+    """Mark a function as a proxy score; `twophase.proxies` finds it by this mark.
+
+    It runs with the numerical libraries (BLAS, OpenMP) held to one thread. Sums that are split over threads differ in
+    the last digit from sums that are not; and on matrices of some hundred rows threads gain little, while on a busy
+    machine each small step waits for the slowest of them.
+
+    Args:
+        label: its usual name, for reports.
+        reads: what its first argument is, "probabilities" (N, Z) over source labels or "features" (N, D).
+        released: whether it only serves to show what the paper's released code computes.
+
+    Raises:
+        ValueError: `reads` is neither.
+    """
+    if reads not in READS:
+        raise ValueError(f"reads={reads!r}; allowed: {', '.join(READS)}")
+
+    def mark(function):
+        @functools.wraps(function)
+        def limited(*args, **kwargs):
+            # A limit reaches only what is loaded already, so scikit-learn comes before it.
+            import sklearn.utils  # noqa: F401
+
+            with _libraries(len(sys.modules)).limit(limits=1):
+                return function(*args, **kwargs)
+
+        limited.label, limited.reads, limited.released = label, reads, released
+        return limited
+
+    return mark
+
+
+@functools.lru_cache(maxsize=1)
+def _libraries(modules):
+    """The libraries that are loaded. Looking for them takes longer than a small score, so it is done when modules have come."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
