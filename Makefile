@@ -20,12 +20,12 @@ params: .venv/installed ## write params.yaml from conf/ (after every edit there)
 	python -m twophase params
 
 repro: .venv/installed ## run what is missing or stale (installs first)
-	@python -m twophase.stages check
+	@python -m reproduction.stages check
 	dvc repro
 
 from-scratch: .venv/installed ## run everything, with an empty cell store (kept afterwards)
 	@folder=$$(mktemp -d) && trap "rm -rf $$folder" EXIT && TWOPHASE_CACHE=$$folder dvc repro --force && \
-	cp -r $$folder/. "$$(python -c 'from twophase.store import cache_folder; print(cache_folder())')"
+	cp -r $$folder/. "$$(python -c 'from twophase.infra.store import cache_folder; print(cache_folder())')"
 
 smoke: .venv/installed ## the same stages on a handful of models, in a clone under build/smoke (about four minutes)
 	rm -rf build/smoke && git clone -q . build/smoke
@@ -33,21 +33,21 @@ smoke: .venv/installed ## the same stages on a handful of models, in a clone und
 	cd build/smoke && export PYTHONPATH=$$PWD/src && python -m twophase params profile=smoke && dvc repro
 
 published: .venv/installed ## read other groups' records (downloads 3 MB, or reads TWOPHASE_MIRROR) and run their notebooks
-	@python -m twophase.stages check
+	@python -m reproduction.stages check
 	@python -m twophase records get > /dev/null
 	dvc repro notebooks/published/dvc.yaml
 	cp results/published/claims.csv results/claims/published.csv
 	dvc repro --single-item 09_claims
 
 ablations: .venv/installed ## run the experiments of conf/ablations.yaml, one parameter at a time (about half an hour)
-	python -m twophase.sweep
+	python -m reproduction.sweep
 
 bench: .venv/installed ## measure speed and memory beside what one would use instead, into results/bench/
 	python -m pip install --disable-pip-version-check --progress-bar off -q -c constraints.txt -e ".[bench]"
-	python -m twophase.bench $(ARGS)
+	python -m reproduction.bench $(ARGS)
 
 site: .venv/installed ## render the executed notebooks to build/site/index.html
-	@python -m twophase.site
+	@python -m reproduction.site
 
 test: .venv/installed ## run all tests, side by side but for those that time what processes do (a part: make test ARGS="-m 'not slow'")
 ifdef ARGS

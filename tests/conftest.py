@@ -4,8 +4,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from reproduction.site import build
 from twophase.records import TrainingRecords
-from twophase.site import build
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -90,7 +90,7 @@ class HubServer:
 
 def reach(server: HubServer, monkeypatch, folder: Path, timeout: float = 1.0):
     """Send `huggingface_hub` and this project to the server, without a token, with short time-outs."""
-    from twophase.hub import transfer
+    from twophase.sources.hub import transfer
 
     monkeypatch.setenv("HF_ENDPOINT", server.address)
     for name in ("HF_HUB_OFFLINE", "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from twophase.compute import chosen
+from twophase.infra.compute import chosen
 
 
 def square(number):

@@ -105,7 +105,7 @@ def test_citation_names_the_version_of_the_package():
         (".venv/bin/python", True),
         ("notebooks/.ipynb_checkpoints/01.ipynb", True),
         ("src/twophase.egg-info/PKG-INFO", True),
-        ("src/twophase/zoo/recipes.py", False),
+        ("src/twophase/sources/live/zoo/recipes.py", False),
         ("conf/recipes/cv.yaml", False),
         ("results/cv/records.csv", False),
         ("results/figures/figure_1_cv.png", False),

@@ -49,7 +49,7 @@ def test_it_answers_from_its_own_code(installed):
 
 
 def test_it_composes_its_own_configuration(installed):
-    where = run(installed, "-c", "from twophase.config import find_conf; print(find_conf())")
+    where = run(installed, "-c", "from twophase.infra.config import find_conf; print(find_conf())")
     assert where.stdout.strip() == str(installed / "site" / "twophase" / "conf")
     done = run(installed, "-m", "twophase", "params", "profile=smoke", "--stdout")
     assert done.returncode == 0, done.stderr

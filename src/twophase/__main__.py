@@ -12,8 +12,8 @@ import sys
 from typing import NoReturn
 
 from twophase import __version__
+from twophase.commands.verbs import clean, doctor, matrix, models, params, proxies, records, select, tasks
 from twophase.errors import UserError
-from twophase.verbs import clean, doctor, matrix, models, params, proxies, records, select, tasks
 
 EXAMPLES = """examples:
   twophase select task=csv task.path=reviews.csv task.text=review task.label=stars

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from .clustering import Clusters
-from .errors import UserError
-from .recall import coarse_recall
-from .records import TrainingRecords
-from .runs import Runs
-from .selection import Selection, fine_selection
+from twophase.clustering import Clusters
+from twophase.errors import UserError
+from twophase.recall import coarse_recall
+from twophase.records import TrainingRecords
+from twophase.runs import Runs
+from twophase.selection import Selection, fine_selection
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from .clustering import Clusters
-from .errors import UserError
-from .similarity import check_matrix, cosine_similarity
+from twophase.clustering import Clusters
+from twophase.errors import UserError
+from twophase.similarity import check_matrix, cosine_similarity
 
 NORMALIZATIONS = ("exp", "minmax", "none")
 CELLS = 20_000_000  # similarities of singletons to representatives in memory at once: 160 MB

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .errors import UserError
+from twophase.errors import UserError
 
 KEY = ["model", "dataset", "seed", "epoch"]
 COLUMNS = ["model", "dataset", "role", "seed", "epoch", "val", "test", "seconds"]

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from .errors import UserError
-from .records import TrainingRecords
-from .runs import Runs
-from .trends import TrendPredictor
+from twophase.errors import UserError
+from twophase.records import TrainingRecords
+from twophase.runs import Runs
+from twophase.trends import TrendPredictor
 
 HISTORY = ["stage", "model", "val", "predicted", "kept", "reason"]
 THRESHOLDS = ("relative", "absolute")

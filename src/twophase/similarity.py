@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from .errors import UserError
+from twophase.errors import UserError
 
 TILE = 64  # models compared at once: their k largest gaps stay in the nearest cache
 TURNS = 32  # of each thread, at most: rows differ in cost

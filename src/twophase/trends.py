@@ -8,8 +8,8 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from .errors import UserError
-from .records import TrainingRecords
+from twophase.errors import UserError
+from twophase.records import TrainingRecords
 
 Scores = pd.Series | np.ndarray | list[float]
 

@@ -1,8 +1,8 @@
 """Groups of models that perform alike, their representatives, and how well the groups hold together."""
 
-from .clusters import Clusters
-from .growing import GrowingClusters
-from .models import METHODS, cluster_models
-from .silhouettes import silhouette
+from twophase.clustering.clusters import Clusters
+from twophase.clustering.models import METHODS, cluster_models
+from twophase.clustering.silhouettes import silhouette
+from twophase.large.growing import GrowingClusters
 
 __all__ = ["METHODS", "Clusters", "GrowingClusters", "cluster_models", "silhouette"]

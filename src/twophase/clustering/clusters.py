@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from ..similarity import TopKSimilarity
+from twophase.similarity import TopKSimilarity
 
 
 class _OnDemand:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..errors import UserError
-from ..similarity import TopKSimilarity, check_matrix, pair_distances
-from .clusters import Clusters
-from .linkage import average_linkage
-from .sampled import sampled_clusters
+from twophase.clustering.clusters import Clusters
+from twophase.clustering.linkage import average_linkage
+from twophase.errors import UserError
+from twophase.large.sampled import sampled_clusters
+from twophase.similarity import TopKSimilarity, check_matrix, pair_distances
 
 METHODS = ("hierarchical", "kmeans")
 

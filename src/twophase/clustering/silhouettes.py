@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import UserError
-from .clusters import Clusters
+from twophase.clustering.clusters import Clusters
+from twophase.errors import UserError
 
 
 def silhouette(clusters: Clusters, variant: str = "standard", models: str = "all") -> float:

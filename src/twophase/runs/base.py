@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 import pandas as pd
 
-from ..errors import UserError
+from twophase.errors import UserError
 
 LEDGER = ["stage", "model", "epochs", "seconds"]
 

@@ -10,17 +10,17 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..compute import Failure, imap, spreads, width
-from ..errors import UserError
-from ..hardware import PLAIN, Hardware
-from .base import Runs
-from .resumable import ResumableTraining, Step, step
+from twophase.errors import UserError
+from twophase.infra.compute import Failure, imap, spreads, width
+from twophase.runs.base import Runs
+from twophase.training.hardware import PLAIN, Hardware
+from twophase.training.resumable import ResumableTraining, Step, step
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
-    from ..encoding import Encoded
-    from ..training import FineTuning, TrainingConfig
+    from twophase.training.encoding import Encoded
+    from twophase.training.finetuning import FineTuning, TrainingConfig
 
 
 class LiveRuns(Runs):

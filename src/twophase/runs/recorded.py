@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from ..errors import UserError
-from ..records import TrainingRecords
-from .base import Runs
+from twophase.errors import UserError
+from twophase.records import TrainingRecords
+from twophase.runs.base import Runs
 
 
 class RecordedRuns(Runs):

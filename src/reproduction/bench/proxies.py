@@ -1,0 +1,136 @@
+"""Part *proxies*: our scores beside transformer-ranker's and beside the papers' formulas, on the same arrays, one thread.
+
+`seconds` is measured as each is used; `score` is that result; `comparable` is the other side's score by our definition,
+where a difference between the two can be undone; each case below says which.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reproduction.bench import arrays, references
+from reproduction.bench.sides import in_turn
+from twophase import proxies
+from twophase.errors import UserError
+from twophase.infra.compute import single_thread
+
+OURS, RANKER, PAPER = "twophase", "transformer-ranker", "the paper's formula"
+NEIGHBOURS = 3  # transformer-ranker's default
+CONVERGED = {"max_iter": 2000, "tol": 1e-13}  # its fixed point of LogME stops after 11 steps otherwise
+
+
+def run(settings: Mapping[str, Any], repeats: int) -> pd.DataFrame:
+    """Every proxy at every size.
+
+    Args:
+        settings: `sizes` of features and `probabilities`, [N, D or Z, classes] each, `mixtures` for N-LEEP; `seconds` that
+            short measurements are repeated for; `seed`.
+        repeats: at least.
+
+    Returns:
+        proxy, n, d, classes, side, repeat, seconds, score, comparable (NaN where definitions differ; on our side: what to
+        compare it with).
+
+    Raises:
+        UserError: transformer-ranker is not installed.
+    """
+    from tqdm import tqdm
+
+    _ranker()
+    jobs = [(name, size) for size in settings["sizes"] for name in ("logme", "h_score", "h_score_plain", "knn")]
+    jobs += [("leep", size) for size in settings["probabilities"]] + [("nleep", size) for size in settings["mixtures"]]
+    rows = []
+    with single_thread():
+        for name, (n, d, classes) in tqdm(jobs, desc="proxies", unit="size"):
+            made = arrays.probabilities if name == "leep" else arrays.features
+            values, labels = made(n, d, classes, settings["seed"])
+            ours, other, alike = CASES[name](values, labels)
+            side = PAPER if name in ("leep", "nleep") else RANKER
+            timed = in_turn({OURS: ours, side: other}, repeats, settings["seconds"])
+            same = dict(zip((OURS, side), alike(), strict=True)) if alike else {}
+            for row in timed:
+                score = float(row.pop("result"))
+                head = {"proxy": name, "n": n, "d": d, "classes": classes}
+                rows.append(head | row | {"score": score, "comparable": same.get(row["side"], score)})
+    return pd.DataFrame(rows)
+
+
+def _ranker() -> Any:
+    try:
+        from transformer_ranker import estimators
+    except ImportError:
+        raise UserError(
+            "transformer-ranker is not installed; pip install -c constraints.txt -e '.[bench]' (`make bench` does)."
+        ) from None
+    return estimators
+
+
+def _tensors(values: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    import torch
+
+    return {"embeddings": torch.from_numpy(np.ascontiguousarray(values)), "labels": torch.from_numpy(labels)}
+
+
+# Ours, the other, and both scores by one definition (None: they are so already).
+Case = tuple[Callable[[], float], Callable[[], float], Callable[[], tuple[float, float]] | None]
+
+
+def _logme(values: np.ndarray, labels: np.ndarray) -> Case:
+    """Its evidence counts D - N weights too many where D > N: there it is given the same features turned into N dimensions."""
+    ours, other = partial(proxies.logme, values, labels), _ranker().LogME
+
+    def alike() -> tuple[float, float]:
+        turned = values
+        if values.shape[1] > len(values):
+            turned = values @ np.linalg.svd(values.astype(np.float64), full_matrices=False)[2].T
+        return ours(), other().fit(**_tensors(turned, labels), **CONVERGED)
+
+    return ours, partial(other().fit, **_tensors(values, labels)), alike
+
+
+def _h_score(values: np.ndarray, labels: np.ndarray) -> Case:
+    """Its between-class covariance is divided by N - 1, the features' own by N."""
+    ours = partial(proxies.h_score, values, labels, shrinkage="ledoit-wolf")
+    other = partial(_ranker().HScore().fit, **_tensors(values, labels))
+    return ours, other, lambda: (ours(), other() * (len(labels) - 1) / len(labels))
+
+
+def _h_score_plain(values: np.ndarray, labels: np.ndarray) -> Case:
+    """It always shrinks the covariance."""
+    ours, other = partial(proxies.h_score, values, labels), partial(_ranker().HScore().fit, **_tensors(values, labels))
+    return ours, other, lambda: (ours(), math.nan)
+
+
+def _knn(values: np.ndarray, labels: np.ndarray) -> Case:
+    """Of tied classes it takes the lowest number, ours that of the nearest; of two classes it gives F1, ours accuracy."""
+    ours = partial(proxies.knn, values, labels, k=NEIGHBOURS, metric="euclidean")
+    other = partial(_ranker().NearestNeighbors(k=NEIGHBOURS).fit, **_tensors(values, labels))
+
+    def alike() -> tuple[float, float]:
+        # one neighbour has no ties, double precision no two that are equally near
+        double = _tensors(values.astype(np.float64), labels)
+        of_one = _ranker().NearestNeighbors(k=1).fit(**double) if labels.max() > 1 else math.nan
+        return proxies.knn(values, labels, k=1, metric="euclidean"), of_one
+
+    return ours, other, alike
+
+
+def _leep(values: np.ndarray, labels: np.ndarray) -> Case:
+    return partial(proxies.leep, values, labels), partial(references.leep, values, labels), None
+
+
+def _nleep(values: np.ndarray, labels: np.ndarray) -> Case:
+    given = proxies.nleep.__wrapped__.__kwdefaults__
+    wanted = given["components_per_class"] * (labels.max() + 1), len(labels) // given["examples_per_component"]
+    options = {"components": max(2, min(wanted))} | {name: given[name] for name in ("energy", "covariance", "seed")}
+    return partial(proxies.nleep, values, labels), partial(references.nleep, values, labels, **options), None
+
+
+CASES = {"logme": _logme, "h_score": _h_score, "h_score_plain": _h_score_plain, "knn": _knn, "leep": _leep,
+         "nleep": _nleep}  # fmt: skip

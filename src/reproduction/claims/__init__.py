@@ -1,0 +1,69 @@
+"""The ledger: every claim of the paper, tested on each domain. A module a section of the paper; `LEDGER` is all of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from reproduction.claims import clustering, convergence, recall, released, selection
+from reproduction.claims.verdicts import FAILS, HOLDS, OPEN, UNTESTED, Claim, Measured
+from reproduction.evidence import Evidence
+
+LEDGER: dict[str, Claim] = {
+    f"{letter}{number}": claim
+    for letter, module in zip("CRTSD", (clustering, recall, convergence, selection, released), strict=True)
+    for number, claim in enumerate(module.CLAIMS, 1)
+}  # C: clusters, R: recall, T: trends, S: selection, D: differences between paper and released code
+COLUMNS = ["number", "value", "low", "high", "verdict", "why"]
+
+
+def tested(evidence: Evidence) -> pd.DataFrame:
+    """Every claim on a domain: number, value, low, high (95 % interval, empty for counts), verdict, why."""
+    rows = []
+    for number, claim in LEDGER.items():
+        absent = [name for name in claim.proxies if name not in evidence.settings.proxies]
+        why = f"the proxy {', '.join(absent)} is not computed" if absent else claim.why
+        untested = Measured(np.nan, None, None, UNTESTED, why)
+        measured = claim.measure(evidence) if claim.measure and not absent else untested
+        rows.append((number, measured.value, measured.low, measured.high, measured.verdict, measured.why))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def ledger(domains: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """The ledger of all domains.
+
+    Args:
+        domains: domain (or "published") -> what `tested` returned.
+
+    Returns:
+        number; claim, place and quantity; paper (printed values); a column a domain (value); published (empty where
+        published records were not read); interval; verdict (of all domains); a verdict and a reason a domain.
+    """
+    rows = {}
+    tables = {domain: table.set_index("number") for domain, table in domains.items()}
+    for number, claim in LEDGER.items():
+        found = {domain: table.loc[number] for domain, table in tables.items()}
+        printed = "; ".join(f"{domain} {value}" for domain, value in claim.paper.items())
+        spans = [f"{d} [{row['low']:.3f}, {row['high']:.3f}]" for d, row in found.items() if pd.notna(row["low"])]
+        row = {"claim": claim.claim, "place": claim.place, "quantity": claim.quantity, "paper": printed}
+        row |= {domain: measured["value"] for domain, measured in found.items()}
+        row.setdefault("published", None)
+        row |= {
+            "interval": "; ".join(spans),
+            "verdict": _together([measured["verdict"] for measured in found.values()]),
+        }
+        row |= {f"verdict {domain}": measured["verdict"] for domain, measured in found.items()}
+        row |= {f"why {domain}": measured["why"] for domain, measured in found.items()}
+        rows[number] = row
+    return pd.DataFrame(rows).T.rename_axis("number")
+
+
+def _together(verdicts: list[str]) -> str:
+    """One verdict for all domains: theirs if they agree (the untested aside), else "holds in part" or "not settled"."""
+    known = {verdict for verdict in verdicts if verdict != UNTESTED}
+    if len(known) <= 1:
+        return next(iter(known), UNTESTED)
+    return "holds in part" if HOLDS in known else OPEN
+
+
+__all__ = ["COLUMNS", "FAILS", "HOLDS", "LEDGER", "OPEN", "UNTESTED", "Claim", "Measured", "ledger", "tested"]

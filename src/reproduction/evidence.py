@@ -1,0 +1,257 @@
+"""Records, proxy scores and configuration of a domain, and each method applied to one target of it.
+
+A target is a dataset of role target, or a benchmark dataset that takes its turn: then prior, clusters and
+trends are made again without it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from twophase.clustering import Clusters, cluster_models
+from twophase.errors import UserError
+from twophase.infra import config
+from twophase.infra.config import root
+from twophase.pipeline import TwoPhase, two_phase
+from twophase.recall import coarse_recall, normalize
+from twophase.records import TrainingRecords
+from twophase.runs import RecordedRuns
+from twophase.selection import Selection, fine_selection
+
+MODALITY = {"cv": "vision", "nlp": "language"}
+
+
+@dataclass
+class Evidence:
+    """What was measured for a domain. A file of results is read when it is first asked for.
+
+    Attributes:
+        domain: for example "cv".
+        records: of the models that have all cells; what is missing is in `incomplete`.
+        params: the whole configuration.
+        results: the folder of that name.
+        incomplete: models left out because a cell of theirs failed.
+        source: what the records are of, where they are not this project's own ("paper", …).
+        own_cut: where the dendrogram is cut; None: as the domain's configuration has it.
+    """
+
+    domain: str
+    records: TrainingRecords
+    params: config.Params
+    results: Path
+    incomplete: list[str] = field(default_factory=list)
+    source: str = ""
+    own_cut: float | None = None
+    _made: dict = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def proxies(self) -> pd.DataFrame:
+        """model, dataset, proxy, score, seconds."""
+        return pd.read_csv(self.results / self.domain / "proxies.csv")
+
+    @cached_property
+    def tasks(self) -> pd.DataFrame:
+        """Facts of each dataset: role, classes, chance, train, validation, test."""
+        return pd.read_csv(self.results / self.domain / "tasks.csv", index_col=0)
+
+    @cached_property
+    def sources(self) -> pd.DataFrame:
+        """What the datasets were made from: version, licence, files, sha256 of each package."""
+        return pd.read_csv(self.results / self.domain / "sources.csv", index_col=0)
+
+    @cached_property
+    def zoo(self) -> pd.DataFrame:
+        """How each model came to be (`zoo.table`)."""
+        return pd.read_csv(self.results / self.domain / "models.csv", index_col="model", keep_default_na=False)
+
+    @cached_property
+    def cards(self) -> pd.DataFrame:
+        """Embedding of each model card (models x dimensions); empty where none was configured."""
+        return pd.read_csv(self.results / self.domain / "cards.csv", index_col="model")
+
+    @cached_property
+    def second_rate(self) -> TrainingRecords:
+        """Records of each target's best models, trained with the second learning rate."""
+        return TrainingRecords.read(self.results / self.domain / "second_rate.csv").without(models=self.incomplete)
+
+    @cached_property
+    def turns(self) -> pd.DataFrame:
+        """Every selection on every dataset taking its turn as target (`leave_one_out.turns`)."""
+        return pd.read_csv(self.results / "leave_one_out" / f"{self.domain}.csv", keep_default_na=False)
+
+    @property
+    def settings(self):
+        """The domain's own part of the configuration."""
+        return self.params.domain[self.domain]
+
+    @property
+    def name(self) -> str:
+        """What tables and figures of this evidence are called after: domain, or domain and source."""
+        return f"{self.domain}_{self.source}" if self.source else self.domain
+
+    @property
+    def cut(self) -> float:
+        """Distance at which average linkage stops."""
+        return self.settings.cut if self.own_cut is None else self.own_cut
+
+    @property
+    def outside(self) -> str:
+        """A target that is no benchmark dataset: what is made for it is made of the whole benchmark."""
+        return self.targets[0] if self.targets else ""
+
+    @property
+    def models(self) -> list[str]:
+        return self.records.models
+
+    @cached_property
+    def benchmarks(self) -> list[str]:
+        return self.records.datasets("benchmark")
+
+    @cached_property
+    def targets(self) -> list[str]:
+        return self.records.datasets("target")
+
+    @property
+    def everything(self) -> list[str]:
+        """All datasets, the targets first: each takes its turn as the target."""
+        return self.targets + self.benchmarks
+
+    @property
+    def top(self) -> int:
+        """Models to recall, as configured."""
+        return min(self.params.recall.top, len(self.models))
+
+    def matrix(self, target: str) -> pd.DataFrame:
+        """The performance matrix without the target."""
+        return self.once("matrix", target, lambda: self.records.matrix(exclude=[target]))
+
+    def clusters(self, target: str, **options) -> Clusters:
+        """Clusters made without the target, as configured; options override `cluster_models`'s."""
+        chosen, matrix = self.params.clustering, self.matrix(target)
+        given = {"k": min(chosen.k, len(matrix)), "method": chosen.method, "n_clusters": chosen.n_clusters,
+                 "threshold": self.cut, "seed": self.params.seed, "exact_up_to": chosen.exact_up_to}  # fmt: skip
+        if "similarity" in options:
+            return cluster_models(matrix, **(given | options))
+        key = (target, tuple(sorted(options.items())))
+        return self.once("clusters", key, lambda: cluster_models(matrix, **(given | options)))
+
+    def raw_scores(self, target: str, proxy: str | None = None) -> pd.Series:
+        """Proxy scores of all models on a target; without a source head the configured `headless` proxy's."""
+        name = proxy or self.params.proxy.name
+        here = self.once(
+            "proxies", target, lambda: self._of(target).pivot(index="model", columns="proxy", values="score")
+        )
+        return here[name].fillna(here[self.params.proxy.headless]).reindex(self.models)
+
+    def scored(self, target: str, proxy: str = "representative") -> list[str]:
+        """The models that a proxy is run on: representatives of non-singleton clusters, or with "own" their members."""
+        clusters = self.clusters(target)
+        if proxy == "own":
+            return list(clusters.labels.index[clusters.labels.isin(clusters.non_singletons)])
+        return list(clusters.representatives.loc[clusters.non_singletons])
+
+    def proxy_seconds(self, target: str, models: list[str] | None = None) -> float:
+        """Measured seconds of scoring models (the representatives) with the configured proxy."""
+        name, headless = self.params.proxy.name, self.params.proxy.headless
+        here = self._of(target).pivot(index="model", columns="proxy", values="seconds")
+        return float(here[name].fillna(here[headless]).loc[models or self.scored(target)].sum())
+
+    def scores(
+        self, target: str, proxy: str = "representative", name: str | None = None, normalization: str | None = None
+    ) -> pd.Series:
+        """Normalised scores of `scored`; `name` and `normalization` override the configured ones."""
+        scores = self.raw_scores(target, name).loc[self.scored(target, proxy)]
+        return normalize(scores, normalization or self.params.proxy.normalization)
+
+    def recall(
+        self, target: str, proxy: str = "representative", singleton_similarity: str = "eq1", **scores
+    ) -> pd.DataFrame:
+        """`coarse_recall` of a target, as configured; options as there and of `scores`."""
+        return self.once(
+            "recall", (target, proxy, singleton_similarity, *scores.items()),
+            lambda: coarse_recall(self.matrix(target), self.clusters(target), self.scores(target, proxy, **scores),
+                                  self.top, proxy, singleton_similarity),
+        )  # fmt: skip
+
+    def recalled(self, target: str, **options) -> list[str]:
+        table = self.recall(target, **options)
+        return list(table.index[table["recalled"]])
+
+    def runs(self, target: str) -> RecordedRuns:
+        return RecordedRuns(self.records, target)
+
+    def known(self, target: str) -> TrainingRecords:
+        """Benchmark records without the target."""
+        return self.once("known", target, lambda: self.records.only("benchmark").without(datasets=[target]))
+
+    def fine_selection(
+        self, target: str, models: list[str] | None = None, threshold: float | None = None,
+        kind: str | None = None, runs: RecordedRuns | None = None,
+    ) -> Selection:  # fmt: skip
+        """Fine-selection among `models` (all); threshold, its kind and the runs override the configured ones."""
+        chosen = self.params.selection
+        limit = chosen.threshold if threshold is None else threshold
+        return fine_selection(runs or self.runs(target), models or self.models, self.known(target), limit,
+                              self.n_trends(target), kind or chosen.threshold_kind)  # fmt: skip
+
+    def two_phase(
+        self, target: str, runs: RecordedRuns | None = None, proxy: str = "representative",
+        singleton_similarity: str = "eq1", **scores,
+    ) -> TwoPhase:  # fmt: skip
+        """The whole method on a target, as configured; options as of `recall`."""
+        chosen = self.params.selection
+        return two_phase(runs or self.runs(target), self.matrix(target), self.known(target), self.clusters(target),
+                         self.scores(target, proxy, **scores), self.top, chosen.threshold, self.n_trends(target),
+                         chosen.threshold_kind, self.params.recall.epochs_per_proxy,
+                         self.proxy_seconds(target, self.scored(target, proxy)),
+                         proxy=proxy, singleton_similarity=singleton_similarity)  # fmt: skip
+
+    def n_trends(self, target: str) -> int:
+        return min(self.params.selection.n_trends, len(self.matrix(target)))
+
+    def final(self, target: str) -> pd.Series:
+        """Final test score of each model on a target (the seed that selections replay)."""
+        return self.once("final", target, lambda: self._final(target)).copy()
+
+    def _final(self, target: str) -> pd.Series:
+        frame = self.records.frame[self.records.frame["dataset"] == target]
+        frame = frame[frame["seed"] == frame.groupby("model")["seed"].transform("min")]
+        return frame[frame["epoch"] == frame["epoch"].max()].set_index("model")["test"]
+
+    def _of(self, target: str) -> pd.DataFrame:
+        return self.proxies[self.proxies["dataset"] == target]
+
+    def first_epoch(self, dataset: str) -> float:
+        """Spearman of the models' first validation on a dataset with their final test there."""
+        frame = self.records.frame[self.records.frame["dataset"] == dataset]
+        first = frame[(frame["epoch"] == 1) & (frame["seed"] == frame.groupby("model")["seed"].transform("min"))]
+        return first.set_index("model")["val"].corr(self.final(dataset), method="spearman")
+
+    def once(self, what: str, key, make):
+        """`make()`, computed once for each `what` and key."""
+        if (what, key) not in self._made:
+            self._made[what, key] = make()
+        return self._made[what, key]
+
+
+def load(domain: str) -> Evidence:
+    """Read what the stages made for a domain.
+
+    Raises:
+        UserError: an unknown domain, or results that are not there yet.
+    """
+    here = root()
+    params = config.read(here / "params.yaml")
+    if domain not in params.domain:
+        raise UserError(f"unknown domain {domain!r}; configured: {', '.join(params.domain)}.")
+    folder = here / "results" / domain
+    if not (folder / "records.csv").is_file():
+        raise UserError(f"{folder / 'records.csv'} is not there yet; run `make repro`.")
+    records = TrainingRecords.read(folder / "records.csv")
+    whole = records.matrix(role=None, missing="drop").columns
+    incomplete = [model for model in records.models if model not in whole]
+    return Evidence(domain, records.without(models=incomplete), params, here / "results", incomplete)

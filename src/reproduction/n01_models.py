@@ -1,0 +1,112 @@
+"""Notebook 01: how all models do (Fig. 1), and whether this zoo can tell good choices from bad ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from reproduction.evidence import Evidence
+from reproduction.tables import save_table
+from twophase.infra import plots
+
+
+def figure_1(evidence: Evidence):
+    """Every model's final test accuracy on each target, sorted; the models keep one colour a family."""
+    with plots.style():
+        figure, axes = plots.panels(len(evidence.targets), columns=2, height=2.3)
+        for axis, target in zip(axes, evidence.targets, strict=True):
+            scores = evidence.final(target).sort_values(ascending=False)
+            axis.bar(range(1, len(scores) + 1), scores, color=plots.BLUE, width=0.75)
+            axis.axhline(chance(evidence, target), color=plots.RED, ls="--", lw=1, label="guessing")
+            axis.legend(loc="upper right")
+            axis.set(title=target.replace("_", " "), ylim=(0, 1), xlim=(0.2, len(scores) + 0.8))
+            axis.set(xlabel="models, sorted by accuracy", ylabel="test accuracy")
+        return plots.save(figure, "figure_1", evidence.name)
+
+
+def chance(evidence: Evidence, dataset: str) -> float:
+    """Accuracy of always guessing a dataset's most frequent class."""
+    return float(evidence.tasks.loc[dataset, "chance"])
+
+
+def zoo_quality(evidence: Evidence) -> pd.DataFrame:
+    """What makes a zoo worth having, a row a benchmark dataset.
+
+    Columns: chance, worst, median, best (accuracy), best_model, between_models and between_seeds (standard deviations of
+    the final test accuracy), ratio, first_epoch (Spearman of validation after one epoch with the final test).
+    """
+    frame = evidence.records.frame
+    rows = {}
+    for dataset in evidence.benchmarks:
+        here = frame[frame["dataset"] == dataset]
+        last = here[here["epoch"] == here["epoch"].max()]
+        repeated = last.groupby("model").filter(lambda cell: cell["seed"].nunique() > 1)
+        seeds = np.sqrt(repeated.groupby("model")["test"].var().mean()) if len(repeated) else np.nan
+        final = evidence.final(dataset)
+        rows[dataset] = {
+            "chance": chance(evidence, dataset), "worst": final.min(), "median": final.median(), "best": final.max(),
+            "best_model": final.idxmax(), "between_models": final.std(), "between_seeds": seeds,
+            "ratio": final.std() / seeds, "first_epoch": evidence.first_epoch(dataset),
+        }  # fmt: skip
+    return save_table(pd.DataFrame(rows).T.rename_axis("dataset").infer_objects(), "table_zoo", evidence.name)
+
+
+def quality_verdict(quality: pd.DataFrame) -> str:
+    """The four criteria of a zoo that discriminates, in a sentence."""
+    apart = int((quality["ratio"] >= 3).sum())
+    near = list(quality.index[quality["best"] - quality["chance"] < 0.05])
+    return (
+        f"On **{apart} of {len(quality)}** benchmark datasets the standard deviation between models is at least three "
+        f"times that between seeds. The best model is within five points of chance on "
+        f"**{', '.join(near) if near else 'no dataset'}**. Validation after the first epoch predicts the final test with a "
+        f"mean Spearman correlation of **{quality['first_epoch'].mean():.2f}**. "
+        f"**{quality['best_model'].nunique()}** different models are best somewhere."
+    )
+
+
+def regimes(evidence: Evidence) -> pd.DataFrame:
+    """Spearman correlation of the models' accuracies between each two datasets."""
+    finals = pd.DataFrame({dataset: evidence.final(dataset) for dataset in evidence.benchmarks + evidence.targets})
+    return finals.corr(method="spearman")
+
+
+def figure_regimes(evidence: Evidence):
+    """`regimes` as a heat map, benchmark datasets first."""
+    import seaborn as sns
+
+    table = regimes(evidence)
+    names = [name.replace("_", " ") for name in table.index]
+    with plots.style():
+        side, few = min(6.0, 1.4 + 0.2 * len(names)), len(names) <= 16
+        figure, (axis,) = plots.panels(1, height=side, width=side + 1)
+        sns.heatmap(table.to_numpy(), ax=axis, vmin=-1, vmax=1, cmap="PuOr", annot=few, fmt=".1f", annot_kws={"size": 6},
+                    xticklabels=names, yticklabels=names, cbar_kws={"label": "Spearman correlation of model accuracies"})  # fmt: skip
+        axis.grid(False)
+        axis.axhline(len(evidence.benchmarks), color="black", lw=1)
+        axis.axvline(len(evidence.benchmarks), color="black", lw=1)
+        axis.tick_params(axis="x", rotation=45)
+        for label in axis.get_xticklabels():
+            label.set_ha("right")
+        return plots.save(figure, "figure_regimes", evidence.name)
+
+
+def regimes_verdict(evidence: Evidence) -> str:
+    """The most negative correlation between two benchmark datasets."""
+    table = regimes(evidence).loc[evidence.benchmarks, evidence.benchmarks]
+    known = table.stack().dropna()
+    if known.empty:
+        return "All models are equally accurate on every dataset, so there are no ranks to compare."
+    low = known.idxmin()
+    return (
+        f"The models that do well on **{low[0]}** do {'badly' if table.loc[low] < -0.1 else 'no better than others'} on "
+        f"**{low[1]}** (Spearman {table.loc[low]:.2f}): no model is best everywhere."
+    )
+
+
+def figure_1_verdict(evidence: Evidence) -> str:
+    """Does Fig. 1's observation hold: few models are good, many are not?"""
+    parts = []
+    for target in evidence.targets:
+        final = evidence.final(target)
+        parts.append(f"{target.replace('_', ' ')}: {(final > final.max() - 0.05).sum()} of {len(final)}")
+    return "Models within five points of the best, by target: " + "; ".join(parts) + "."

@@ -1,0 +1,80 @@
+"""Notebook 08: what each parameter does, from the experiments of `reproduction.sweep`."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from twophase.errors import UserError
+from twophase.infra import plots
+from twophase.infra.config import root
+
+QUANTITIES = {
+    "speed_up_brute_force": "speed-up (epochs)",
+    "regret_best": "regret (accuracy)",
+    "gain": "gain of the recalled\n(accuracy)",
+}
+STYLE = {"cv": (plots.BLUE, "o"), "nlp": (plots.ORANGE, "s")}
+
+
+def load() -> pd.DataFrame:
+    """The committed experiments: parameter, value (text), domain, and the metrics."""
+    path = root() / "results" / "ablations.csv"
+    if not path.is_file():
+        raise UserError(f"{path} is not there; run `make ablations`.")
+    found = pd.read_csv(path, dtype={"value": str})
+    return found.fillna({"value": "", "failure": ""})
+
+
+def table(found: pd.DataFrame) -> pd.DataFrame:
+    """A row an experiment, the configured run first, a block of columns a domain."""
+    shown = [*QUANTITIES, "contains_best"]
+    wide = found.pivot_table(index=["parameter", "value"], columns="domain", values=shown, sort=False)
+    return wide.swaplevel(axis=1).sort_index(axis=1, level=0, sort_remaining=False)
+
+
+def verdict(found: pd.DataFrame) -> str:
+    """How far each parameter moves the regret of the selected model, the widest range first."""
+    said = []
+    for domain in STYLE:
+        here = found[(found["domain"] == domain) & (found["parameter"] != "configured")]
+        spans = here.groupby("parameter")["regret_best"].agg(["min", "max"])
+        spans = spans.loc[(spans["max"] - spans["min"]).sort_values(ascending=False).index]
+        rows = [f"`{name}` from {low:.3f} to {high:.3f}" for name, low, high in spans.itertuples()]
+        said.append(f"**{domain}**: regret goes, over the values tried of {'; '.join(rows)}.")
+    return "\n\n".join(said)
+
+
+def figure_ablations(found: pd.DataFrame):
+    """Four parameters a block, a row a quantity; the dashed lines are the configured run."""
+    swept = [p for p in found["parameter"].unique() if p != "configured"]
+    kinds = {p: p.split(".", 1)[1] if p.split(".")[0] in STYLE else p for p in swept}
+    names = list(dict.fromkeys(kinds.values()))
+    blocks = [names[start : start + 4] for start in range(0, len(names), 4)]
+    cells = [(name, quantity) for block in blocks for quantity in QUANTITIES for name in (*block, *[""] * 3)[:4]]
+    with plots.style():
+        figure, axes = plots.panels(len(cells), columns=4, height=1.5)
+        for place, (axis, (name, quantity)) in enumerate(zip(axes, cells, strict=True)):
+            if not name:
+                axis.set_axis_off()
+                continue
+            _panel(axis, found, [p for p in swept if kinds[p] == name], quantity)
+            axis.set(title=name if quantity == next(iter(QUANTITIES)) else "")
+            axis.set(ylabel="" if place % 4 else QUANTITIES[quantity])
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+        return plots.save(figure, "figure_ablations")
+
+
+def _panel(axis, found: pd.DataFrame, parameters: list[str], quantity: str) -> None:
+    here = found[found["parameter"].isin(parameters)]
+    values = list(dict.fromkeys(here["value"]))
+    numeric = pd.to_numeric(pd.Series(values), errors="coerce").notna().all()
+    if numeric:
+        values.sort(key=float)
+    for domain, (colour, mark) in STYLE.items():
+        line = here[here["domain"] == domain].set_index("value")[quantity].reindex(values).dropna()
+        places = [values.index(value) for value in line.index]
+        axis.plot(places, line, marker=mark, ms=3, ls="-" if numeric else "", color=colour, label=domain)
+        configured = found[(found["parameter"] == "configured") & (found["domain"] == domain)][quantity]
+        axis.axhline(float(configured.iloc[0]), color=colour, ls="--", lw=0.8, label=f"{domain}, as configured")
+    axis.set_xticks(range(len(values)), values, rotation=45, ha="right")
+    axis.margins(x=0.1)

@@ -1,0 +1,123 @@
+"""Notebook 09: the ledger of claims as a table and a picture, and regret against cost for all domains."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from reproduction.claims import FAILS, HOLDS, LEDGER, OPEN, UNTESTED
+from reproduction.claims import ledger as made
+from reproduction.evidence import MODALITY
+from reproduction.n06_end_to_end import alternatives, draw_cost
+from twophase.infra import config, plots
+from twophase.infra.config import root
+
+COLOURS = {HOLDS: plots.BLUE, "holds in part": "#8FC1E3", OPEN: "#D9D9D9", FAILS: plots.RED, UNTESTED: "#FFFFFF"}
+SECTIONS = {"C": "Clusters", "R": "Recall", "T": "Trends", "S": "Selection", "D": "Released code"}
+
+
+def domains() -> list[str]:
+    """The domains of the configuration."""
+    return list(config.read(root() / "params.yaml").domain)
+
+
+def measured() -> dict[str, pd.DataFrame]:
+    """Domain -> its tested claims; "published" among them where `make published` has tested them."""
+    folder = root() / "results" / "claims"
+    names = [*domains(), *(["published"] if (folder / "published.csv").is_file() else [])]
+    return {name: pd.read_csv(folder / f"{name}.csv") for name in names}
+
+
+def ledger() -> pd.DataFrame:
+    """All claims on all domains and on published records; written to results/claims.csv."""
+    table = made(measured())
+    table.to_csv(root() / "results" / "claims.csv", float_format="%.6g", lineterminator="\n")
+    return table
+
+
+def section(table: pd.DataFrame, letter: str):
+    """The claims of one section; a domain's cell holds value and interval, its colour is the verdict."""
+    here = table[table.index.str.startswith(letter)]
+    shown = here[["claim", "place", "quantity", "paper"]].rename_axis(None)
+    tables = measured()
+    for name, table_of in tables.items():
+        shown[name] = [_cell(row) for row in table_of.set_index("number").loc[here.index].to_dict("records")]
+    names = list(tables)
+    verdicts = here[[f"verdict {name}" for name in names]].set_axis(names, axis=1)
+    styled = shown.style.set_properties(**{"text-align": "left"})
+    styled = styled.set_properties(subset=names, **{"white-space": "nowrap"})
+    styled = styled.set_table_styles([{"selector": "th", "props": "text-align: left"}])
+    return styled.apply(lambda _: verdicts.map(lambda v: f"background-color: {COLOURS[v]}55"), axis=None, subset=names)
+
+
+def _cell(row: dict) -> str:
+    if pd.isna(row["value"]):
+        return row["verdict"]
+    span = "" if pd.isna(row["low"]) else f" [{row['low']:.3f}, {row['high']:.3f}]"
+    return f"{row['value']:.3f}{span}<br>{row['verdict']}"
+
+
+def figure_claims(table: pd.DataFrame):
+    """A row a claim, a column a domain, the colour is the verdict."""
+    from matplotlib.patches import Patch
+
+    names = [name for name in table if name.startswith("verdict ")]
+    with plots.style():
+        figure, (axis,) = plots.panels(1, height=0.135 * len(table) + 0.8, width=5.6)
+        for row, (number, claim) in enumerate(table.iterrows()):
+            for column, name in enumerate(names):
+                axis.barh(row, 0.9, left=column, color=COLOURS[claim[name]], edgecolor="black", lw=0.3, height=0.85)
+            axis.text(-0.1, row, f"{number}  {claim['claim']}", ha="right", va="center", fontsize=6.5)
+        axis.set(xlim=(0, len(names)), ylim=(len(table) - 0.4, -0.6), yticks=[])
+        axis.set_xticks([i + 0.45 for i in range(len(names))], [name.removeprefix("verdict ") for name in names])
+        axis.xaxis.tick_top()
+        axis.grid(False)
+        axis.spines[:].set_visible(False)
+        kinds = [kind for kind in COLOURS if kind != "holds in part"]
+        handles = [Patch(facecolor=COLOURS[kind], edgecolor="black", lw=0.3, label=kind) for kind in kinds]
+        figure.legend(handles=handles, loc="outside lower right", ncols=4)
+        return plots.save(figure, "figure_claims")
+
+
+def counts(table: pd.DataFrame) -> pd.DataFrame:
+    """How many claims of each section have which verdict, a block a domain."""
+    rows = {}
+    for letter, title in SECTIONS.items():
+        here = table[table.index.str.startswith(letter)]
+        for name in (name for name in table if name.startswith("verdict ")):
+            rows[title, name.removeprefix("verdict ")] = here[name].value_counts()
+    wide = pd.DataFrame(rows).T.reindex(columns=[HOLDS, OPEN, FAILS, UNTESTED])
+    return wide.fillna(0).astype(int).rename_axis(["section", "domain"])
+
+
+def figure_regret():
+    """Regret against cost, a panel a domain: every method, means over all datasets with 95 % intervals."""
+    proxy = config.read(root() / "params.yaml").proxy.name
+    with plots.style():
+        figure, axes = plots.panels(len(domains()), columns=2, height=2.9)
+        for axis, domain in zip(axes, domains(), strict=True):
+            turns = pd.read_csv(root() / "results" / "leave_one_out" / f"{domain}.csv", keep_default_na=False)
+            draw_cost(axis, alternatives(turns, proxy))
+            axis.set(title=f"{MODALITY.get(domain, domain)}, {turns['dataset'].nunique()} datasets", ylim=(-0.01, None))
+            axis.set(ylabel=axis.get_ylabel() if axis is axes[0] else "")
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
+        return plots.save(figure, "figure_regret")
+
+
+def open_questions(table: pd.DataFrame) -> pd.DataFrame:
+    """The claims that do not hold on some domain, with the reason."""
+    names = [name for name in table if name.startswith("verdict ")]
+    here = table[(table[names] == FAILS).any(axis=1)]
+    return here[["claim", *names, *[name for name in table if name.startswith("why")]]]
+
+
+__all__ = [
+    "LEDGER",
+    "counts",
+    "domains",
+    "figure_claims",
+    "figure_regret",
+    "ledger",
+    "measured",
+    "open_questions",
+    "section",
+]

@@ -1,0 +1,88 @@
+"""Notebook 15: a dataset as a user's files, and what `twophase.select` found, without this machine's paths."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+
+from twophase.commands.select.bundled import save_task
+from twophase.commands.select.outcome import Outcome
+from twophase.commands.select.report import pictures
+from twophase.infra import config
+from twophase.infra.config import root
+from twophase.infra.store import cache_folder, digest
+from twophase.sources.live import corpora as tasks
+from twophase.sources.live import zoo
+
+
+def target(domain: str) -> str:
+    """The last target of a domain."""
+    return config.read(root() / "params.yaml").domain[domain].tasks.target[-1]
+
+
+def example(domain: str, folder: str | Path) -> Path:
+    """That target as files in a new folder."""
+    return save_task(target(domain), Path(folder) / target(domain))
+
+
+def run_folder(domain: str) -> Path:
+    """Where the run is kept: beside the cell store, so that a second execution trains nothing.
+
+    Other models, data or ways to train are another folder, and that of before is removed.
+    """
+    params = config.read(root() / "params.yaml")
+    models = [path.parent for path in sorted((root() / "zoo" / domain).glob("*/config.json"))]
+    facts = {
+        "models": {folder.name: zoo.digest(folder) for folder in models},
+        "task": tasks.digest(root() / "data" / domain / target(domain)),
+        "training": asdict(params.domain[domain].training),
+    }
+    runs, name = cache_folder() / "runs", f"notebook-{params.profile}-{target(domain)}"
+    folder = runs / f"{name}-{digest(facts)[:12]}"
+    for old in runs.glob(f"{name}-*"):
+        if old != folder:
+            shutil.rmtree(old, ignore_errors=True)
+    (folder / "settings.json").unlink(missing_ok=True)  # what a run says here must not depend on earlier ones
+    return folder
+
+
+def first_rows(folder: Path, n: int = 5) -> pd.DataFrame:
+    """The first rows of the training split, or the first pictures' names."""
+    if (folder / "train.csv").is_file():
+        return pd.read_csv(folder / "train.csv").head(n)
+    files = sorted((folder / "train").glob("*/*.png"))[:n]
+    return pd.DataFrame({"picture": [file.name for file in files], "label": [file.parent.name for file in files]})
+
+
+def summary(found: Outcome) -> pd.DataFrame:
+    """The outcome in a few rows, but for paths."""
+    return found.summary().drop(index=["model", "report"])
+
+
+def shown(found: Outcome, title: str):
+    """One picture of the report."""
+    import base64
+
+    from IPython.display import Image
+
+    tag = pictures(found)[title]
+    return Image(
+        base64.b64decode(tag.split("base64,")[1].split('"')[0]), width=int(tag.split('width="')[1].split('"')[0])
+    )
+
+
+def answers(classify, folder: Path, n: int = 5) -> pd.DataFrame:
+    """What the selected model says to the first examples of the test split."""
+    if (folder / "test.csv").is_file():
+        rows = pd.read_csv(folder / "test.csv").head(n)
+        given = rows["text"].tolist() if "text_pair" not in rows else rows[["text", "text_pair"]].to_dict("records")
+        said = [answer[0] if isinstance(answer, list) else answer for answer in classify(given, truncation=True)]
+        rows = rows.assign(text=rows["text"].str.slice(0, 80))
+    else:
+        files = sorted((folder / "test").glob("*/*.png"))[:n]
+        rows = pd.DataFrame({"picture": [file.name for file in files], "label": [file.parent.name for file in files]})
+        said = [classify(str(file))[0] for file in files]
+    return rows.assign(answer=[one["label"] for one in said], score=[round(one["score"], 3) for one in said])

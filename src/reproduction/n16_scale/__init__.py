@@ -1,0 +1,1 @@
+"""Notebook 16: speed, memory, and the cost of a hub."""

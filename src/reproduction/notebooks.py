@@ -1,0 +1,135 @@
+"""Executes a notebook with papermill and makes the executed copy the same bytes on every run."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from twophase.errors import UserError
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+ADDRESSES = re.compile(r" at 0x[0-9a-f]+")
+TABLE_IDS = re.compile(r"\bT_[0-9a-f]{5,}")  # random, from pandas' styled tables
+
+
+def execute(source: str | Path, target: str | Path, parameters: dict[str, Any], timeout: int = 600) -> Path:
+    """Run `source` with `parameters` in the current folder and keep the normalised copy at `target`.
+
+    Args:
+        source: a notebook with a cell tagged `parameters`.
+        target: where the executed copy goes; its folder is made.
+        parameters: values for names that the parameters cell declares.
+        timeout: seconds a cell may take.
+
+    Raises:
+        UserError: no such notebook, or a parameter that it does not declare.
+        papermill.PapermillExecutionError: a cell failed; the copy so far stands at `target` + ".failed".
+    """
+    sys.modules.setdefault(
+        "rfc3987_syntax", None
+    )  # jsonschema would compile its grammars for a second, to check addresses
+    import papermill
+
+    source, target = Path(source), Path(target)
+    if not source.is_file():
+        raise UserError(f"{source} does not exist; notebooks are in notebooks/.")
+    declared = papermill.inspect_notebook(str(source))
+    if unknown := sorted(set(parameters) - set(declared)):
+        raise UserError(f"{source.name} declares no parameter {unknown}; declared: {sorted(declared) or 'none'}.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_suffix(".failed.ipynb")
+    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+    os.environ["OMP_NUM_THREADS"] = "1"  # thousands of small clusterings: threads would wait for each other
+    with _kernel_of_this_python() as kernel:
+        papermill.execute_notebook(
+            str(source), str(unfinished), parameters=parameters, kernel_name=kernel, execution_timeout=timeout,
+            progress_bar=False,
+        )  # fmt: skip
+    _write(normalise(_read(unfinished)), target)
+    unfinished.unlink()
+    return target
+
+
+def normalise(notebook: NotebookNode) -> NotebookNode:
+    """Take out what differs between two runs: times, durations, generated ids, addresses."""
+    from nbformat.v4 import new_notebook
+
+    cells = []
+    for number, cell in enumerate(notebook.cells):
+        injected = "injected-parameters" in cell.metadata.get("tags", [])
+        cell.id = f"injected-{number}" if injected else cell.id
+        cell.metadata = {"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {}
+        if "outputs" in cell:
+            cell.outputs = _whole_streams(cell.outputs)
+        for output in cell.get("outputs", []):
+            if "metadata" in output:
+                output.metadata = {}
+            if "text" in output:
+                output.text = ADDRESSES.sub("", output.text)
+            for kind, data in output.get("data", {}).items():
+                if kind.startswith("text/") and isinstance(data, str):
+                    output.data[kind] = TABLE_IDS.sub(f"T_{number}", ADDRESSES.sub("", data))
+        cells.append(cell)
+    metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+                "language_info": {"name": "python"}}  # fmt: skip
+    return new_notebook(cells=cells, metadata=metadata)
+
+
+def _whole_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """What a cell printed as one output a stream: the kernel cuts it into pieces by the clock."""
+    first: dict[str, NotebookNode] = {}
+    kept = []
+    for output in outputs:
+        if output.output_type == "stream" and output.name in first:
+            first[output.name].text += output.text
+        else:
+            kept.append(output)
+            if output.output_type == "stream":
+                first[output.name] = output
+    return kept
+
+
+class _kernel_of_this_python:
+    """A temporary kernel spec for the running interpreter: no kernel needs to be installed for the user."""
+
+    def __enter__(self) -> str:
+        import json
+        import sys
+        import tempfile
+
+        self._folder = tempfile.TemporaryDirectory()
+        spec = Path(self._folder.name) / "kernels" / "twophase"
+        spec.mkdir(parents=True)
+        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=40"]
+        (spec / "kernel.json").write_text(
+            json.dumps({"argv": command, "display_name": "twophase", "language": "python"})
+        )
+        self._before = os.environ.get("JUPYTER_PATH")
+        os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [self._folder.name, self._before]))
+        return "twophase"
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is None:
+            del os.environ["JUPYTER_PATH"]
+        else:
+            os.environ["JUPYTER_PATH"] = self._before
+        self._folder.cleanup()
+
+
+def _read(path: Path) -> NotebookNode:
+    import nbformat
+
+    return nbformat.read(path, as_version=4)
+
+
+def _write(notebook: NotebookNode, path: Path) -> None:
+    import nbformat
+
+    temporary = path.with_suffix(".tmp")
+    nbformat.write(notebook, temporary)
+    temporary.replace(path)

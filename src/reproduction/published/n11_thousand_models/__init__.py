@@ -1,0 +1,1 @@
+"""Notebook 11: coarse recall among a thousand real models, and how many benchmark datasets it needs."""

@@ -1,0 +1,221 @@
+"""Notebook 11: coarse recall among a thousand real models, and how many benchmark datasets it needs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from reproduction.published.sources import params, recycling
+from reproduction.tables import interval, save_table, tidy, with_interval
+from twophase.clustering import cluster_models
+from twophase.infra import plots
+from twophase.recall import coarse_recall
+from twophase.sources.published import Published, model_recycling
+
+METHODS = {"prior": plots.GREEN, "recall, perfect proxy": plots.BLUE, "recall, linear probe": plots.ORANGE,
+           "random": plots.GREY}  # fmt: skip
+TITLES = {"paper": "the paper's benchmark and targets", "leave one out": "every dataset in turn"}
+MOST = 100  # models recalled
+
+
+def leakage(found: Published) -> pd.DataFrame:
+    """For each of the paper's targets: highest accuracy, how many models seem to know it already, and why."""
+    rows = {}
+    raw = model_recycling.read(params().published.mirror, clean=False).matrix
+    for target in model_recycling.TARGETS:
+        why = model_recycling.leaked(found, target, params().published.leakage_z)
+        rows[target] = {
+            "highest, as published": raw.loc[target].max(), "highest, rows in place": found.matrix.loc[target].max(),
+            "named": int((why == "named").sum()), "outlier": int((why == "outlier").sum()),
+            "highest of these": found.matrix.loc[target, why.index].max() if len(why) else None,
+        }  # fmt: skip
+    return tidy(pd.DataFrame(rows).T.rename_axis("target"))
+
+
+def figure_misplaced():
+    """Rows in place and out of place: correlation of a row with the datasets' medians."""
+    raw = pd.read_csv(_tested())
+    datasets = list(recycling().matrix.index)
+    raw = raw[raw[datasets].notna().all(axis=1)]
+    out = model_recycling.misplaced(raw)
+    like = raw[datasets].T.corrwith(raw[datasets].median())
+    with plots.style():
+        figure, (axis,) = plots.panels(1, height=2.4, width=plots.COLUMN)
+        for rows, colour, name in ((~out, plots.BLUE, "in place"), (out, plots.RED, "out of place")):
+            axis.hist(like[rows], bins=np.linspace(-0.2, 1, 31), histtype="stepfilled", alpha=0.6, color=colour,
+                      label=f"{name} ({rows.sum()})")  # fmt: skip
+        axis.set(xlabel="correlation of a row with the datasets' medians", ylabel="models", yscale="log")
+        axis.legend(loc="upper left")
+        return plots.save(figure, "figure_misplaced", "published")
+
+
+def _tested():
+    from twophase.sources.published.catalogue import find, get
+
+    return get(find(model_recycling.SOURCE, "models_tested.csv"), params().published.mirror)
+
+
+def orders(
+    matrix: pd.DataFrame, final: pd.Series, probe: pd.Series | None = None, cut: float | None = None
+) -> dict[str, pd.DataFrame]:
+    """Recall tables of a target by method.
+
+    Args:
+        matrix: benchmark datasets x models, without the target.
+        final: accuracy of each model on the target.
+        probe: a measured proxy of the target, model -> score in [0, 1].
+        cut: where the dendrogram is cut; the configured one by default.
+
+    Returns:
+        "recall, perfect proxy" takes the representatives' own final accuracy for proxy, which no proxy can know. "recall, linear probe" takes `probe`.
+    """
+    given = params().published
+    clusters = cluster_models(matrix, min(given.k, len(matrix)), threshold=cut or given.cuts.model_recycling)
+    scored, top = clusters.representatives.loc[clusters.non_singletons], min(given.top, matrix.shape[1])
+    tables = {"recall, perfect proxy": coarse_recall(matrix, clusters, final.loc[scored], top)}
+    tables["prior"] = tables["recall, perfect proxy"].sort_values("prior", ascending=False, kind="stable")
+    if probe is not None:
+        tables["recall, linear probe"] = coarse_recall(matrix, clusters, probe.loc[scored], top)
+    return tables
+
+
+def curves(final: pd.Series, order: list[str] | None = None) -> pd.DataFrame:
+    """For K = 1 … 100: gain (mean of the K first minus mean of all) and regret (best of all minus best of the K first).
+
+    Without an order: the expectation for K models drawn at random.
+    """
+    n = len(final)
+    k = np.arange(1, min(MOST, n) + 1)
+    if order is not None:
+        values = final.loc[order].to_numpy()
+        best, mean = np.maximum.accumulate(values)[: len(k)], (values.cumsum() / np.arange(1, n + 1))[: len(k)]
+    else:
+        from scipy.special import gammaln
+
+        values, place = np.sort(final.to_numpy()), np.arange(1, n + 1)
+
+        def choose(a, b):
+            return gammaln(a + 1) - gammaln(b + 1) - gammaln(np.maximum(a - b, 0) + 1)
+
+        chance = np.where(place >= k[:, None], np.exp(choose(place - 1, k[:, None] - 1) - choose(n, k[:, None])), 0)
+        best, mean = chance @ values, np.full(len(k), final.mean())
+    return pd.DataFrame({"gain": mean - final.mean(), "regret": final.max() - best}, index=pd.Index(k, name="K"))
+
+
+def turns(variant: str) -> pd.DataFrame:
+    """Every target with every method: index (setting, target, method, K), columns gain and regret.
+
+    Args:
+        variant: "as published" (complete rows with a name of their own), "in place" (`model_recycling.read`), or "without
+            leaked" (of those, models that seem to know the target left out, target by target).
+
+    Settings: "paper": its 17 benchmark columns, its four targets in nine parts; "leave one out": each of the 36 datasets
+    against the other 35.
+    """
+    given = params().published
+    found = model_recycling.read(given.mirror, clean=variant != "as published")
+    whole, lp = found.matrix, found.models["mnli_lp"]
+    rows = {}
+    for setting, targets in (("paper", model_recycling.TARGETS), ("leave one out", list(whole.index))):
+        for target in targets:
+            out = model_recycling.leaked(found, target, given.leakage_z).index if variant == "without leaked" else []
+            matrix, final = whole.drop(columns=out), whole.loc[target].drop(out)
+            matrix = matrix.loc[model_recycling.PAPER] if setting == "paper" else matrix.drop(index=target)
+            tables = orders(matrix, final.clip(0, 1), lp if target == "mnli" else None)
+            for name, table in tables.items():
+                rows[setting, target, name] = curves(final, list(table.index))
+            rows[setting, target, "random"] = curves(final)
+    return pd.concat(rows, names=["setting", "target", "method", "K"])
+
+
+def summary(variants: dict[str, pd.DataFrame], k: int | None = None) -> pd.DataFrame:
+    """Mean gain and regret at K with 95 % bootstrap intervals over targets, by variant, setting and method."""
+    k = k or params().published.top
+    rows = {}
+    for variant, table in variants.items():
+        for (setting, method), here in table.xs(k, level="K").groupby(["setting", "method"]):
+            if method == "recall, linear probe":
+                continue  # one target only
+            rows[variant, setting, method] = {
+                "targets": len(here), f"gain at {k}": here["gain"].mean(), "gain, 95 %": interval_text(here["gain"]),
+                f"regret at {k}": here["regret"].mean(), "regret, 95 %": interval_text(here["regret"]),
+            }  # fmt: skip
+    table = pd.DataFrame(rows).T.rename_axis(["rows", "setting", "method"]).infer_objects()
+    return save_table(table, "table_scale", "published")
+
+
+def interval_text(values) -> str:
+    """The 95 % bootstrap interval of a mean."""
+    low, high = interval(values)
+    return f"[{low:.3f}, {high:.3f}]"
+
+
+def against_prior(table: pd.DataFrame, quantity: str = "gain", k: int | None = None) -> pd.Series:
+    """Recall with a perfect proxy minus the prior alone, a value a target (leave one out)."""
+    here = table.loc["leave one out"].xs(k or params().published.top, level="K")[quantity].unstack("method")
+    return here["recall, perfect proxy"] - here["prior"]
+
+
+def verdict(table: pd.DataFrame) -> str:
+    """What the clusters and their proxy add to the prior, at best."""
+    k = params().published.top
+    here = table.loc["leave one out"].xs(k, level="K").unstack("method")
+    gain, regret = against_prior(table), -against_prior(table, "regret")
+    random = here["regret"]["random"] - here["regret"]["prior"]
+    return (
+        f"Over {len(gain)} targets the {k} models of highest prior are {with_interval(here['gain']['prior'])} more accurate than "
+        f"the average model, and the best of them is {with_interval(random)} better than the best of {k} at random. A proxy "
+        f"that knew the representatives' final accuracy exactly would add {with_interval(gain)} to the gain and "
+        f"{with_interval(regret)} to the best of the {k}. No proxy can know more about the clusters."
+    )
+
+
+def cuts(tried: tuple[float, ...] = (0.02, 0.03, 0.05, 0.09, 0.15)) -> pd.DataFrame:
+    """Whether a perfect proxy would gain more at another cut (every dataset against the other 35, K = 10).
+
+    Columns: different proxy values (one a cluster, and those of singletons) on average; gain and regret minus the prior's.
+    """
+    whole, k = recycling().matrix, params().published.top
+    rows = {}
+    for cut in tried:
+        found, sizes = [], []
+        for target in whole.index:
+            final, matrix = whole.loc[target].clip(0, 1), whole.drop(index=target)
+            tables = orders(matrix, final, cut=cut)
+            ends = [curves(final, list(tables[name].index)).loc[k] for name in ("recall, perfect proxy", "prior")]
+            found.append(ends[0] - ends[1])
+            sizes.append(tables["recall, perfect proxy"]["proxy"].nunique())
+        differences = pd.DataFrame(found)
+        rows[f"{cut:.2f}"] = {"different proxy values": np.mean(sizes)} | {
+            f"{name} - prior's": with_interval(differences[name]) for name in ("gain", "regret")
+        }
+    return pd.DataFrame(rows).T.rename_axis("cut").infer_objects()
+
+
+def figure_scale(table: pd.DataFrame):
+    """Gain and regret against K, means over targets with 95 % intervals; both settings."""
+    with plots.style():
+        figure, axes = plots.panels(4, columns=2, height=2.3)
+        for row, setting in enumerate(("paper", "leave one out")):
+            here = table.loc[setting]
+            for axis, quantity in zip(axes[2 * row : 2 * row + 2], ("gain", "regret"), strict=True):
+                for method, colour in METHODS.items():
+                    if method == "recall, linear probe":
+                        continue
+                    values = here.xs(method, level="method")[quantity].unstack("K")
+                    spans = np.array([interval(values[k]) for k in values])
+                    axis.plot(values.columns, values.mean(), color=colour, label=method,
+                              ls="--" if method == "prior" else "-", zorder=3 if method == "prior" else 2)  # fmt: skip
+                    axis.fill_between(values.columns, *spans.T, color=colour, alpha=0.18, lw=0)
+                axis.set(xscale="log", title=f"{TITLES[setting]}, {values.shape[0]} targets",
+                         xlabel="K, models recalled", ylabel=f"{quantity} (accuracy)")  # fmt: skip
+                axis.set_xticks([1, 3, 10, 30, 100], ["1", "3", "10", "30", "100"])
+                axis.minorticks_off()
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+        return plots.save(figure, "figure_scale", "published")
+
+
+def mnli(table: pd.DataFrame) -> pd.DataFrame:
+    """The one target with a measured proxy (its linear probe): gain and regret at several K, by method."""
+    here = table.loc["paper"].loc["mnli"].unstack("method")
+    return here.loc[[1, 3, 5, 10, 20, 50, 100]].swaplevel(axis=1).sort_index(axis=1)

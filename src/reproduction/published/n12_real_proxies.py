@@ -1,0 +1,142 @@
+"""Notebook 12: LogME and H-score of 141 real models: alone, with the prior, and through clusters."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+
+from reproduction.evidence import Evidence
+from reproduction.published.sources import transfer
+from reproduction.tables import interval, save_table, tidy, with_interval
+from twophase.infra import plots
+from twophase.recall import normalize
+
+PROXIES = {"logme": "LogME", "h_score": "H-score"}
+RULES = ("alone", "x prior (Eq. 2)", "through clusters (Eq. 3-4)")
+SHOWN = (1, 3, 5, 10, 20)  # models recalled
+COLOURS = {"prior": plots.GREEN, "logme": plots.BLUE, "h_score": plots.ORANGE}
+
+
+@cache
+def evidence(proxy: str) -> Evidence:
+    """Of TransferGraph, with one of its proxies."""
+    return transfer(proxy)
+
+
+def ranked(target: str) -> dict[tuple[str, str], pd.Series]:
+    """(proxy, rule) -> score of every model on a target, higher first; ("prior", "alone") among them."""
+    first = evidence("logme")
+    prior = first.matrix(target).mean()
+    found = {("prior", "alone"): prior}
+    for proxy in PROXIES:
+        here = evidence(proxy)
+        raw = here.raw_scores(target)
+        found[proxy, "alone"] = raw
+        found[proxy, "x prior (Eq. 2)"] = prior * normalize(raw, "minmax")
+        found[proxy, "through clusters (Eq. 3-4)"] = here.recall(target)["recall_score"]
+    return found
+
+
+def turns() -> pd.DataFrame:
+    """A row a (target, proxy, rule): rho (Spearman with the final accuracy), and gain and regret at K = 1, 3, 5, 10, 20."""
+    rows = {}
+    for target in evidence("logme").everything:
+        final = evidence("logme").final(target)
+        for (proxy, rule), scores in ranked(target).items():
+            order = final.loc[scores.sort_values(ascending=False, kind="stable").index]
+            row = {"rho": scores.corr(final, method="spearman")}
+            for k in SHOWN:
+                row |= {
+                    f"gain at {k}": order.iloc[:k].mean() - final.mean(),
+                    f"regret at {k}": final.max() - order.iloc[:k].max(),
+                }
+            rows[target, proxy, rule] = row
+    return pd.DataFrame(rows).T.rename_axis(["target", "proxy", "rule"])
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Means over the targets with 95 % bootstrap intervals."""
+    wanted = ["rho", "gain at 10", "regret at 1", "regret at 3", "regret at 10"]
+    rows = {}
+    for key, here in table.groupby(level=["proxy", "rule"], sort=False):
+        rows[key] = {name: with_interval(here[name]) for name in wanted}
+    return save_table(pd.DataFrame(rows).T.rename_axis(["proxy", "rule"]), "table_transfergraph", "published")
+
+
+def cost() -> pd.DataFrame:
+    """Measured seconds by target: scoring all models, scoring the representatives, fine-tuning all models."""
+    rows = {}
+    here = evidence("logme")
+    tuned = here.records.frame.groupby("dataset")["seconds"].sum()
+    for target in here.everything:
+        scored = here.scored(target)
+        rows[target] = {
+            "clusters scored": len(scored),
+            "LogME, representatives (s)": here.proxy_seconds(target, scored),
+            "LogME, all models (s)": here.proxy_seconds(target, here.models),
+            "fine-tuning all, 5 epochs (s)": tuned[target],
+        }
+    table = pd.DataFrame(rows).T.rename_axis("target")
+    table["all models / fine-tuning"] = table["LogME, all models (s)"] / table["fine-tuning all, 5 epochs (s)"]
+    return tidy(table)
+
+
+def against_prior(table: pd.DataFrame, proxy: str, rule: str, quantity: str = "gain at 10") -> pd.Series:
+    """A quantity by a rule minus that by the prior alone, a value a target."""
+    return (
+        table.xs((proxy, rule), level=("proxy", "rule"))[quantity]
+        - table.xs(("prior", "alone"), level=("proxy", "rule"))[quantity]
+    )
+
+
+def verdict(table: pd.DataFrame) -> str:
+    """Each rule against the prior, which costs nothing."""
+    said = []
+    for proxy, name in PROXIES.items():
+        for rule in RULES:
+            gaps = against_prior(table, proxy, rule)
+            low, high = interval(gaps)
+            word = "more" if low > 0 else "less" if high < 0 else "no more and no less"
+            said.append(f"{name} {rule} gains {word} than the prior ({with_interval(gaps)})")
+    return "At K = 10, over the targets: " + "; ".join(said) + "."
+
+
+def figure_rho(table: pd.DataFrame):
+    """Spearman with the final accuracy, a row a target, a mark a rule."""
+    marks = {"alone": "o", "x prior (Eq. 2)": "s", "through clusters (Eq. 3-4)": "^"}
+    targets = list(table.index.unique("target"))
+    with plots.style():
+        figure, (axis,) = plots.panels(1, height=3.2, width=5.0)
+        for (proxy, rule), here in table["rho"].groupby(level=["proxy", "rule"], sort=False):
+            places = [targets.index(target) for target in here.index.get_level_values("target")]
+            label = "prior" if proxy == "prior" else f"{PROXIES[proxy]} {rule}"
+            axis.plot(here, places, ls="", marker="D" if proxy == "prior" else marks[rule], ms=4, color=COLOURS[proxy],
+                      mfc="none" if proxy != "prior" else COLOURS[proxy], label=label)  # fmt: skip
+        axis.set_yticks(range(len(targets)), targets)
+        axis.set(xlabel="Spearman with the final accuracy, 141 models", ylim=(len(targets) - 0.5, -0.5))
+        figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+        return plots.save(figure, "figure_transfergraph", "published")
+
+
+def figure_regret(table: pd.DataFrame):
+    """Regret against K by rule, means over the targets with 95 % intervals."""
+    styles = {"alone": "-", "x prior (Eq. 2)": "--", "through clusters (Eq. 3-4)": ":"}
+    with plots.style():
+        figure, axes = plots.panels(2, columns=2, height=2.5, sharey=True)
+        for axis, proxy in zip(axes, PROXIES, strict=True):
+            lines = [("prior", "alone"), *((proxy, rule) for rule in RULES)]
+            for number, (name, rule) in enumerate(lines):
+                here = table.xs((name, rule), level=("proxy", "rule"))
+                means = [here[f"regret at {k}"].mean() for k in SHOWN]
+                spans = np.array([interval(here[f"regret at {k}"]) for k in SHOWN])
+                x = np.array(SHOWN) * 1.04 ** (number - 1.5)
+                axis.errorbar(x, means, yerr=abs(spans.T - means), color=COLOURS[name], ls=styles[rule], lw=1,
+                              marker="o", ms=2.5, elinewidth=0.7, label="prior" if name == "prior" else f"proxy {rule}")  # fmt: skip
+            axis.set(xscale="log", title=PROXIES[proxy], xlabel="K, models recalled")
+            axis.set_xticks(SHOWN, SHOWN)
+            axis.minorticks_off()
+        axes[0].set(ylabel="regret (accuracy, best - best of K)")
+        figure.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+        return plots.save(figure, "figure_regret_at_k", "published")

@@ -1,0 +1,114 @@
+"""Notebook 13: how much accuracy differs between seeds, and which differences of the paper are larger."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+
+from reproduction import paper
+from reproduction.published.sources import params, recycling
+from reproduction.tables import save_table, tidy
+from twophase.infra import plots
+from twophase.records import TrainingRecords
+from twophase.sources.published import model_recycling
+
+TARGETS = {  # the paper's target -> its columns here
+    "Tweet": [name for name in model_recycling.TARGETS if name.startswith("tweet")],
+    "MNLI": ["mnli"], "MultiRC": ["multirc"], "Boolq": ["boolq"],
+}  # fmt: skip
+
+
+@cache
+def seeds() -> TrainingRecords:
+    """Six base models, 36 datasets, 20 seeds."""
+    return model_recycling.seeds(params().published.mirror).records
+
+
+def deviation() -> pd.DataFrame:
+    """Standard deviation over seeds (n - 1), datasets x base models."""
+    return seeds().frame.groupby(["dataset", "model"], sort=False)["test"].std().unstack("model")
+
+
+def summary() -> pd.DataFrame:
+    """By dataset: median, least and largest seed deviation of the base models, deviation between models, their ratio."""
+    between = recycling().matrix.std(axis=1)
+    table = deviation()
+    rows = pd.DataFrame({"seeds: median": table.median(axis=1), "seeds: least": table.min(axis=1), "seeds: largest": table.max(axis=1),
+                         "between models": between.reindex(table.index)})  # fmt: skip
+    rows["ratio"] = rows["between models"] / rows["seeds: median"]
+    return save_table(rows.sort_values("ratio").rename_axis("dataset"), "table_noise", "published")
+
+
+def by_base() -> pd.DataFrame:
+    """Seed deviation of each base model over the datasets: median, least, largest."""
+    return deviation().agg(["median", "min", "max"]).T.sort_values("median").rename_axis("base model")
+
+
+def verdict(table: pd.DataFrame) -> str:
+    """The floor in words."""
+    medians = by_base()["median"]
+    weak = list(table.index[table["ratio"] < 3])
+    return (
+        f"The median seed deviation is {medians.min():.4f} to {medians.iloc[-2]:.4f} for five base models, and "
+        f"{medians.max():.4f} for {medians.index[-1]}, whose runs fail often. Models differ at least three "
+        f"times as much as seeds on {int((table['ratio'] >= 3).sum())} of {len(table)} datasets; the others "
+        f"({', '.join(weak)}) say little about a single run of a model."
+    )
+
+
+def differences() -> pd.DataFrame:
+    """Each accuracy difference between methods in Table VI (text), against the noise of two single runs.
+
+    Columns: the difference; line: 1.96 sqrt(2) x the median seed deviation on that target; exceeds it or not.
+    """
+    floor = deviation().median(axis=1)
+    rows = {}
+    for target, (*_, brute, half, two) in paper.TABLE_6["nlp"].items():
+        line = 1.96 * np.sqrt(2) * floor[TARGETS[target]].median()
+        for name, gap in (("BF - 2PH", brute - two), ("BF - SH", brute - half), ("2PH - SH", two - half)):
+            rows[target, name] = {"difference": gap, "line": line, "exceeds": "yes" if abs(gap) > line else "no"}
+    table = pd.DataFrame(rows).T.rename_axis(["target", "accuracies of Table VI"]).infer_objects()
+    return save_table(table, "table_noise_paper", "published")
+
+
+def differences_verdict(table: pd.DataFrame) -> str:
+    """How many of the differences could not be seeds."""
+    found = table[table["exceeds"] == "yes"]
+    none = int((table["difference"].abs() < 1e-9).sum())
+    named = ", ".join(f"{name} on {target} ({row['difference']:+.3f})" for (target, name), row in found.iterrows())
+    return (
+        f"Of {len(table)} differences {none} are zero in print and {len(found)} exceed what two runs of one model differ by "
+        f"in 95 % of cases: {named or 'none'}. The paper gives a single run of each."
+    )
+
+
+def winners_curse(models: int = 10) -> pd.DataFrame:
+    """How far the best of n equally good models lies above their mean by luck alone, by dataset (draws of real seeds)."""
+    frame, rng = seeds().frame, np.random.default_rng(params().seed)
+    rows = {}
+    for dataset, here in frame.groupby("dataset", sort=False):
+        lucky = []
+        for _, runs in here.groupby("model", sort=False):
+            values = runs["test"].to_numpy()
+            lucky.append(rng.choice(values, (2000, models)).max(1).mean() - values.mean())
+        rows[dataset] = {f"best of {models} runs above the mean": float(np.median(lucky))}
+    return tidy(pd.DataFrame(rows).T.rename_axis("dataset"))
+
+
+def figure_noise():
+    """Seed deviation of each base model on each dataset, beside the deviation between 973 models."""
+    table, between = deviation(), recycling().matrix.std(axis=1)
+    order = list(table.median(axis=1).sort_values().index)
+    with plots.style():
+        figure, (axis,) = plots.panels(1, height=3.0)
+        for number, model in enumerate(table):
+            axis.plot(range(len(order)), table.loc[order, model], ls="", marker="o", ms=3, color=plots.BLUE, alpha=0.6,
+                      label="between 20 seeds, one of six base models" if not number else None)  # fmt: skip
+        axis.plot(range(len(order)), between.reindex(order), ls="", marker="_", ms=8, mew=1.5, color=plots.RED,
+                  label=f"between {recycling().matrix.shape[1]} models")  # fmt: skip
+        axis.set_xticks(range(len(order)), [name.replace("_", " ") for name in order], rotation=60, ha="right")
+        axis.set(yscale="log", ylabel="standard deviation (accuracy)")
+        figure.legend(loc="outside upper center", ncols=2)
+        return plots.save(figure, "figure_noise", "published")

@@ -1,0 +1,110 @@
+"""Notebook 14: learning curves along the size of the training set, and halving and trends on them."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pandas as pd
+
+from reproduction.published.sources import params
+from reproduction.tables import save_table
+from twophase.infra import plots
+from twophase.records import TrainingRecords
+from twophase.runs import RecordedRuns
+from twophase.selection import brute_force, fine_selection, successive_halving
+from twophase.sources.published import scaling_law
+
+STEPS = (1, 3, 5, 7)  # sizes from 200, 800, 3,200 or 12,800 examples on
+
+
+@cache
+def losses() -> dict[str, pd.DataFrame]:
+    """Task -> test loss (nats a token), models x training examples."""
+    return {task: scaling_law.losses(task, params().published.mirror) for task in scaling_law.TASKS}
+
+
+def agreement() -> pd.DataFrame:
+    """Spearman of the models' loss at a training size with that at the largest, tasks x examples (0: before training)."""
+    tables = {task: table.corr(method="spearman").iloc[:, -1] for task, table in losses().items()}
+    return pd.DataFrame(tables).T.rename_axis("task")
+
+
+def agreement_verdict(table: pd.DataFrame) -> str:
+    """From which share of the data on the order of the models is known."""
+    largest = table.columns[-1]
+    said = []
+    for task, row in table.iterrows():
+        enough = next(size for size in table.columns if (row.loc[size:] >= 0.9).all())
+        said.append(f"{task} from {enough:,} examples ({enough / largest:.1%})")
+    return (
+        f"The order of the models agrees with that at {largest:,} examples (Spearman .9 and more): {'; '.join(said)}."
+    )
+
+
+def records(first: int) -> TrainingRecords:
+    """Curves from the size number `first` on; `seconds` holds what a stage adds to the cost: thousand examples.
+
+    The source trained each size from the start; a run that goes on, as here, pays the difference.
+    """
+    found = scaling_law.read(params().published.mirror).records.frame
+    frame = found[found["epoch"] >= first].copy()
+    frame["epoch"] -= first - 1
+    sizes = 0.2 * 2.0 ** (np.arange(first, first + frame["epoch"].max()) - 1)
+    added = np.diff(sizes, prepend=0)
+    return TrainingRecords.from_frame(frame.assign(seconds=added[frame["epoch"].to_numpy() - 1]))
+
+
+def selections() -> pd.DataFrame:
+    """Brute force, halving and fine-selection by task and first stage.
+
+    Columns: winner; loss above the best (nats a token); cost (thousand training examples, all models); saving against
+    brute force. Trends are mined on the two other tasks.
+    """
+    rows = {}
+    for first in STEPS:
+        known = records(first)
+        for task in scaling_law.TASKS:
+            best = losses()[task].iloc[:, -1].min()
+            whole = brute_force(RecordedRuns(known, task), known.models)
+            for name, found in (
+                ("brute force", whole),
+                ("successive halving", successive_halving(RecordedRuns(known, task), known.models)),
+                ("fine-selection", fine_selection(RecordedRuns(known, task), known.models, known, n_trends=2)),
+            ):
+                rows[200 * 2 ** (first - 1), task, name] = {
+                    "winner": found.winner, "loss above the best": -np.log(found.test) - best,
+                    "cost (thousand examples)": found.seconds, "saving": whole.seconds / found.seconds,
+                }  # fmt: skip
+    table = pd.DataFrame(rows).T.rename_axis(["first stage (examples)", "task", "method"]).infer_objects()
+    return save_table(table, "table_sizes", "published")
+
+
+def selections_verdict(table: pd.DataFrame) -> str:
+    """What halving along the data saves and loses, and what trends add."""
+    fine = table.xs("fine-selection", level="method")
+    half = table.xs("successive halving", level="method")
+    earlier = fine["cost (thousand examples)"] < half["cost (thousand examples)"]
+    return (
+        f"Halving saves {half['saving'].min():.0f}x to {half['saving'].max():.0f}x and picks the best model in "
+        f"{int((half['loss above the best'] < 1e-9).sum())} of {len(half)} cases; fine-selection saves "
+        f"{fine['saving'].min():.0f}x to {fine['saving'].max():.0f}x and picks it in "
+        f"{int((fine['loss above the best'] < 1e-9).sum())}; it cuts earlier than halving in {int(earlier.sum())}. "
+        "Each doubling of the data costs as much as all before it, so what is cut early costs next to nothing. Trends from "
+        "two other tasks are few: whatever trends do here is a weak test of them."
+    )
+
+
+def figure_sizes():
+    """Test loss against training examples, a line a model, the best at the end in colour."""
+    with plots.style():
+        figure, axes = plots.panels(3, columns=3, height=2.4)
+        for axis, (task, table) in zip(axes, losses().items(), strict=True):
+            best = table.iloc[:, -1].idxmin()
+            shown = table.drop(columns=0)
+            axis.plot(shown.columns, shown.T, color=plots.GREY, lw=0.5, alpha=0.6)
+            axis.plot(shown.columns, shown.loc[best], color=plots.RED, zorder=3)
+            axis.set(xscale="log", title=f"{task}; red: {best.split('/')[-1]}", xlabel="training examples")
+            axis.minorticks_off()
+        axes[0].set(ylabel="test loss (nats a token)")
+        return plots.save(figure, "figure_sizes", "published")

@@ -1,0 +1,33 @@
+"""``python -m reproduction.site``: what `make site` calls."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from reproduction.site import build
+from twophase.errors import UserError
+from twophase.infra.config import root
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Build the site and print where its index is. Returns 0, or 2 on a :class:`UserError` (one line on stderr)."""
+    parser = argparse.ArgumentParser(
+        prog="python -m reproduction.site",
+        description="Render results/notebooks/*.ipynb to web pages with an index that open without a network. "
+        "Nothing is executed: `make repro` makes the notebooks.",
+    )
+    parser.add_argument("--target", type=Path, help="folder of the site, replaced (default: the project's build/site)")
+    given = parser.parse_args(arguments)
+    try:
+        project = root()
+        print(build(project / "results", project / "README.md", given.target or project / "build" / "site"))
+    except UserError as error:
+        print(f"twophase: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""``make ablations``: each value of ``conf/ablations.yaml`` as an experiment of DVC's, one parameter at a time."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from twophase.errors import UserError
+from twophase.infra import config
+
+SWEEP, TARGET = Path("conf/ablations.yaml"), Path("results/ablations.csv")
+
+
+def experiments(sweep: dict[str, list], domains: list[str]) -> list[tuple[str, str, list[str]]]:
+    """Parameter, value and domains of each experiment; a key of one domain (``cv.cut``) concerns that domain alone.
+
+    Raises:
+        UserError: a parameter without a list of values.
+    """
+    found = []
+    for parameter, values in sweep.items():
+        if not isinstance(values, list) or not values:
+            raise UserError(f"{SWEEP}: {parameter} is {values!r}; allowed is a list of values, such as [1, 2]")
+        first = parameter.split(".")[0]
+        found += [(parameter, str(value), [first] if first in domains else domains) for value in values]
+    return found
+
+
+def run(
+    sweep: dict[str, list], domains: list[str], overrides: tuple[str, ...] = (), target: Path = TARGET
+) -> pd.DataFrame:
+    """Run each experiment in a temporary copy (``dvc exp run --temp -S …``) and write its metrics, a row a domain.
+
+    What an experiment needs and another has computed is not computed again, so a stopped sweep soon is where it was. An
+    experiment that fails is a row with the reason.
+
+    Args:
+        sweep: parameter -> values.
+        domains: whose metrics to compute.
+        overrides: of params.yaml, which DVC would forget: it composes conf/ anew.
+        target: csv to write, anew after every experiment.
+
+    Returns:
+        parameter, value, domain, the metrics of `reproduction.metrics`, failure; the configured run first.
+
+    Raises:
+        UserError: the configured run has no metrics yet.
+    """
+    import dvc.api
+    from tqdm.auto import tqdm
+
+    rows = []
+    for domain in domains:
+        path = Path("results/metrics") / f"{domain}.json"
+        if not path.is_file():
+            raise UserError(f"{path} is not there yet; run `make repro`.")
+        rows.append({"parameter": "configured", "value": "", "domain": domain, **json.loads(path.read_text())})
+    for parameter, value, chosen in tqdm(experiments(sweep, domains), desc="ablations", unit="experiment"):
+        name = re.sub("[^a-z0-9]+", "-", f"ablation {parameter} {value}".lower())
+        failure = _run(name, [*overrides, f"{parameter}={value}"], chosen)
+        for domain in chosen:
+            path = f"results/metrics/{domain}.json"
+            metrics = {"failure": failure} if failure else dvc.api.metrics_show(path, rev=name)
+            rows.append({"parameter": parameter, "value": value, "domain": domain, **metrics})
+        frame = pd.DataFrame(rows)
+        frame.assign(failure=frame.get("failure", "")).to_csv(target, index=False, lineterminator="\n")
+    return frame
+
+
+def _run(name: str, overrides: list[str], domains: list[str]) -> str:
+    """The reason why the experiment failed, empty if it did not."""
+    dvc = [sys.executable, "-m", "dvc", "exp"]
+    subprocess.run([*dvc, "remove", name], capture_output=True)  # of an earlier sweep, if there was one
+    settings = [part for override in overrides for part in ("-S", override)]
+    command = [*dvc, "run", "--temp", "-n", name, *settings, *(f"metrics@{domain}" for domain in domains)]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if not done.returncode:
+        return ""
+    output = (done.stdout + done.stderr).strip().splitlines()
+    return next((line.removeprefix("twophase: ") for line in output if line.startswith("twophase: ")), output[-1])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the sweep in the project's folder. Returns 0, 2 for the user's fault, 130 on Ctrl-C."""
+    import yaml
+
+    description = f"run the experiments of {SWEEP}, one parameter at a time, and write {TARGET}"
+    argparse.ArgumentParser(prog="python -m reproduction.sweep", description=description).parse_args(arguments)
+    try:
+        params = config.read()
+        run(yaml.safe_load(SWEEP.read_text()), list(params.domain), params.overrides)
+    except UserError as error:
+        print(f"twophase: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"twophase: interrupted; {TARGET} holds the experiments so far", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

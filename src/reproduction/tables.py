@@ -1,0 +1,50 @@
+"""How results are said: intervals, tables that are kept, sentences."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from twophase.infra.config import root
+
+RESAMPLES = 2000
+
+
+def interval(values, level: float = 0.95, seed: int = 0) -> tuple[float, float]:
+    """Bootstrap interval of a mean, over the given values (targets)."""
+    values = np.asarray(values, dtype=float)
+    draws = np.random.default_rng(seed).integers(len(values), size=(RESAMPLES, len(values)))
+    low, high = np.quantile(values[draws].mean(1), [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def with_interval(values, digits: int = 3) -> str:
+    """A mean with its 95 % bootstrap interval, as text."""
+    low, high = interval(values)
+    return f"{np.mean(values):.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def tidy(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with whole-number columns as integers."""
+    table = table.infer_objects()
+    for name in table:
+        values = table[name]
+        if pd.api.types.is_numeric_dtype(values) and values.notna().any() and (values.dropna() % 1 == 0).all():
+            table[name] = values.astype("Int64")
+    return table
+
+
+def save_table(table: pd.DataFrame, name: str, domain: str) -> pd.DataFrame:
+    """Write results/tables/<name>_<domain>.csv (index included, four decimals); returns the table."""
+    table = tidy(table)
+    folder = root() / "results" / "tables"
+    folder.mkdir(parents=True, exist_ok=True)
+    table.to_csv(folder / f"{name}_{domain}.csv", float_format="%.4f", lineterminator="\n")
+    return table
+
+
+def say(*sentences: str):
+    """Sentences as a Markdown cell output."""
+    from IPython.display import Markdown
+
+    return Markdown(" ".join(sentences))

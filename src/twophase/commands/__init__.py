@@ -1,0 +1,1 @@
+"""The command line: `select`, `matrix`, and the smaller verbs."""

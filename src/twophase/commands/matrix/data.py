@@ -1,0 +1,233 @@
+"""The datasets of a matrix: files of the user's, or ids on a hub, each read once and kept as a task."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import tempfile
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from twophase.commands.matrix.settings import Settings, Source
+from twophase.errors import Unreachable, UserError
+from twophase.infra.store import cache_folder, digest
+from twophase.infra.validation import unknown
+from twophase.sources.files import reader as files
+from twophase.sources.live import corpora as tasks
+from twophase.training.encoding import LONGEST
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from datasets import Dataset
+
+NOTES = "task.json"  # beside a kept task: what was guessed and left out
+DESCRIPTIVE = ("role", "rows", "tokens", "note")  # of a source, what changes no row
+
+
+@dataclass(frozen=True)
+class Data:
+    """A dataset as the plan knows it.
+
+    Attributes:
+        name, source: of the configuration.
+        folder: of the kept task (`tasks.load`); None where it is still to be brought.
+        reads: "text" or "image"; None where that is not known yet.
+        rows: split -> number; before the data are here what the configuration says, or its most.
+        tokens: of a text as models will see it, padded.
+        download: bytes still to be brought; None where the hub does not tell.
+        fault: why it cannot be had, else "".
+        notes: what was guessed, left out and drawn when it was read.
+    """
+
+    name: str
+    source: Source
+    folder: Path | None
+    reads: str | None
+    rows: dict[str, int]
+    tokens: int
+    download: int | None
+    fault: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def sources(given: Settings) -> dict[str, Source]:
+    """Dataset -> where it is: those named, and every file and folder of ``matrix.tasks``.
+
+    Raises:
+        UserError: no such folder, nothing in it, a name that stands for nothing.
+    """
+    named = dict(given.matrix.datasets)
+    if given.matrix.tasks is not None:
+        root = Path(given.matrix.tasks).expanduser()
+        if not root.is_dir():
+            raise UserError(f"matrix.tasks={root} is not a folder; give a folder with a file or a folder a task.")
+        inside = [one for one in sorted(root.iterdir()) if not one.name.startswith(".")]
+        found = {one.name if one.is_dir() else one.stem: one for one in inside if one.is_dir() or _is_table(one)}
+        if not found:
+            raise UserError(f"{root} holds no tasks; put csv, json or parquet files there, or folders of pictures.")
+        for name, source in named.items():
+            if source.path is None and name not in found:
+                raise unknown(f"task {name!r} in matrix.datasets", name, found)
+        here = {name: replace(named.pop(name, Source()), path=str(path)) for name, path in found.items()}
+        named = here | named
+    if given.only.datasets is not None:
+        for name in given.only.datasets:
+            if name not in named:
+                raise unknown(f"dataset {name!r} in only.datasets", name, named)
+        named = {name: named[name] for name in given.only.datasets}
+    return named
+
+
+def _is_table(path: Path) -> bool:
+    from twophase.commands.select.settings import SUFFIXES
+
+    return path.suffix.lower() in SUFFIXES
+
+
+def look(given: Settings, name: str, source: Source, ask: bool) -> Data:
+    """What is known of a dataset; a user's own is read and kept, one of a hub is asked for its size if ``ask``.
+
+    Raises:
+        Unreachable: no hub answers.
+    """
+    most, rows = given.matrix.max_rows or math.inf, source.rows or given.matrix.max_rows or 0
+    evaluated = given.matrix.max_evaluation_rows or rows
+    expected = {"train": int(min(rows, most)), "validation": evaluated, "test": evaluated}
+    unread = Data(
+        name, source, None, "text" if source.text else None, expected, source.tokens or given.estimate.tokens, None
+    )
+    try:
+        if Path(source.path).expanduser().exists():
+            return read(given, name, bring(given, name, source), source)
+        if (kept := place(given, name, source)).is_dir():
+            return read(given, name, kept, source)
+        if not ask:
+            return unread
+        from twophase.sources.hub import dataset_bytes
+
+        return replace(unread, download=dataset_bytes(source.path, source.name))
+    except Unreachable:
+        raise
+    except UserError as error:
+        return replace(unread, fault=str(error))
+
+
+def read(given: Settings, name: str, folder: Path, source: Source) -> Data:
+    """A kept task's rows and length."""
+    import pyarrow.parquet as pq
+
+    tables = {split: pq.ParquetFile(folder / f"{split}.parquet") for split in tasks.SPLITS}
+    rows = {split: table.metadata.num_rows for split, table in tables.items()}
+    columns = [column for column in ("text", "text_pair") if column in tables["train"].schema_arrow.names]
+    tokens = given.estimate.tokens
+    if columns:
+        texts = tables["train"].read(columns).to_pandas()
+        longest = int(texts.fillna("").map(len).sum(axis=1).max())
+        tokens = min(LONGEST, math.ceil(longest / given.estimate.characters_per_token))
+    notes = tuple(json.loads((folder / NOTES).read_text(encoding="utf-8")))
+    return Data(name, source, folder, "text" if columns else "image", rows, tokens, 0, notes=notes)
+
+
+def place(given: Settings, name: str, source: Source) -> Path:
+    """Where a dataset's task is kept, by everything that determines its rows."""
+    facts = {key: value for key, value in asdict(source).items() if key not in DESCRIPTIVE}
+    part, path = given.matrix, Path(source.path).expanduser()
+    shares = [part.max_rows, part.max_evaluation_rows, part.validation_share, part.test_share]
+    inside = sorted(path.rglob("*")) if path.is_dir() else [path] if path.exists() else []
+    stamps = [[str(one), one.stat().st_size, one.stat().st_mtime_ns] for one in inside if one.is_file()]
+    key = digest({"source": facts, "draw": [given.seed, *shares], "files": stamps})
+    return cache_folder() / "matrix" / "tasks" / f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)}-{key[:12]}"
+
+
+def bring(given: Settings, name: str, source: Source) -> Path:
+    """A dataset as a kept task, brought from the hub if need be; what is here already is not made again.
+
+    Raises:
+        UserError: it cannot be had or read.
+    """
+    target = place(given, name, source)
+    if target.is_dir():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".new-") as new:
+        found = _read(given, source, Path(new))
+        task, folder = found.task, Path(new) / "task"
+        if most := given.matrix.max_evaluation_rows:
+            for number, split in enumerate(("validation", "test")):
+                task[split] = _some(task[split], most, [given.seed, number])
+        tasks.save(task, folder)
+        notes = [*found.guesses, *found.notes]
+        (folder / NOTES).write_text(json.dumps(notes, indent=1), encoding="utf-8")
+        folder.rename(target)
+    return target
+
+
+def _read(given: Settings, source: Source, folder: Path) -> files.FileTask:
+    from twophase.commands.select.settings import kind_of
+    from twophase.sources.files.parquet_shards import gather
+    from twophase.sources.hub import fetch_dataset
+
+    part, path = given.matrix, Path(source.path).expanduser()
+    if path.exists():
+        kind = kind_of(path)
+        if source.rounded or any(len(columns or ()) > 1 for columns in (source.text, source.text_pair)):
+            raise UserError(
+                f"{path}: columns are joined and labels rounded for datasets of a hub only; write such a column into the file."
+            )
+    else:
+        kind, path = "parquet", gather(fetch_dataset(source.path, source.name), folder / "parts", source.splits)
+        _prepare(path, source)
+    chosen = {"text": _column(source.text, "text"), "text_pair": _column(source.text_pair, "text_pair")}
+    if kind == "image_folder":
+        chosen = {}
+    else:
+        chosen["label"] = source.label
+    return files.read(
+        kind, path, **chosen, max_rows=part.max_rows, validation_share=part.validation_share, test_share=part.test_share,
+        seed=given.seed,
+    )  # fmt: skip
+
+
+def _column(columns: tuple[str, ...] | None, joined: str) -> str | None:
+    return None if columns is None else columns[0] if len(columns) == 1 else f"{joined} of several"
+
+
+def _prepare(folder: Path, source: Source) -> None:
+    """Join columns and round labels of a hub's files, as the source says."""
+    import pandas as pd
+
+    joined = {
+        f"{role} of several": named for role in ("text", "text_pair") if len(named := getattr(source, role) or ()) > 1
+    }
+    if not joined and not source.rounded:
+        return
+    for file in sorted(folder.glob("*.parquet")):
+        table = pd.read_parquet(file)
+        needed = [name for names in joined.values() for name in names] + [source.label] * source.rounded
+        if absent := [name for name in needed if name not in table.columns]:
+            raise UserError(
+                f"{file.name} of {source.path} has no column {absent[0]!r}; columns: {', '.join(table.columns)}."
+            )
+        for name, columns in joined.items():
+            table[name] = _joined(table[list(columns)])
+        if source.rounded:
+            numbers = pd.to_numeric(table[source.label], errors="coerce")  # parts in csv have strings
+            table[source.label] = numbers.round().astype("Int64").astype("string").astype(object)
+        table.to_parquet(file, index=False)
+
+
+def _joined(columns: pd.DataFrame) -> pd.Series:
+    return columns.fillna("").astype(str).apply(lambda row: " ".join(filter(None, row)), axis=1)
+
+
+def _some(rows: Dataset, most: int, seed: list[int]) -> Dataset:
+    """At most so many rows, drawn evenly, in their order."""
+    import numpy as np
+    from datasets import Dataset
+
+    if len(rows) <= most:
+        return rows
+    drawn = np.sort(np.random.default_rng(seed).permutation(len(rows))[:most])
+    return Dataset(rows.data.table.cast(rows.features.arrow_schema).take(drawn))

@@ -1,0 +1,158 @@
+"""The models of a matrix: what they weigh, how much they multiply, and where they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from twophase.commands.matrix.settings import Estimate, Settings
+from twophase.errors import UserError
+from twophase.infra.validation import unknown
+from twophase.training.loading import modality
+
+SIDE = 224  # pixels, where a configuration does not say
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model as the plan knows it.
+
+    Attributes:
+        name: its folder's, or its id.
+        folder: written by save_pretrained; None where it is still to be brought.
+        reads: "text" or "image"; None where that is not known yet.
+        parameters: their number.
+        computing: those that multiply every token.
+        tokens: of a picture; None for a model of texts.
+        download: bytes still to be brought; None where the hub does not tell.
+        known: where its numbers come from.
+        fault: why it cannot be had, else "".
+    """
+
+    name: str
+    folder: Path | None
+    reads: str | None
+    parameters: float
+    computing: float
+    tokens: float | None
+    download: int | None
+    known: str
+    fault: str = ""
+
+
+def names(given: Settings) -> dict[str, Path | None]:
+    """Model -> folder, None for one of a hub.
+
+    Raises:
+        UserError: no such folder, no models in it, a name that stands for nothing.
+    """
+    root = given.matrix.folder
+    if root is None:
+        found: dict[str, Path | None] = dict.fromkeys(given.matrix.models)
+    elif not root.is_dir():
+        raise UserError(f"matrix.models={root} is not a folder; give a folder of folders written by save_pretrained.")
+    else:
+        found = {one.name: one for one in sorted(root.iterdir()) if (one / "config.json").is_file()}
+        if not found:
+            raise UserError(
+                f"{root} holds no models: none of its folders has a config.json; save_pretrained() writes it."
+            )
+    if given.only.models is None:
+        return found
+    for name in given.only.models:
+        if name not in found:
+            raise unknown(f"model {name!r} in only.models", name, found)
+    return {name: found[name] for name in given.only.models}
+
+
+def look(given: Settings, name: str, folder: Path | None, ask: bool) -> Model:
+    """What is known of a model: from its files if they are here, from the hub's listing if ``ask``, else assumed.
+
+    Raises:
+        Unreachable: no hub answers.
+    """
+    if folder is None:
+        from twophase.sources.hub import describe, here
+
+        try:
+            folder = here(name)
+        except UserError as error:
+            return replace(assumed(given, name), fault=str(error))
+        if folder is None and ask:
+            return _described(given, name, describe(name, given.matrix.allow_pickle))
+    if folder is None:
+        return assumed(given, name)
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        parameters = parameter_count(folder)
+        reads = modality(folder)
+    except (OSError, ValueError) as error:
+        return replace(assumed(given, name), folder=folder, download=0, fault=str(error).splitlines()[0])
+    computing, tokens = multiplications(config, parameters, given.estimate)
+    return Model(name, folder, reads, parameters, computing, tokens if reads == "image" else None, 0, "its files")
+
+
+def _described(given: Settings, name: str, row: dict) -> Model:
+    known, size = assumed(given, name), row.get("bytes")
+    if row["refused"]:
+        return replace(known, download=size, fault=row["refused"])
+    parameters = size / 4 if size else known.parameters  # float32
+    computing, tokens = multiplications(row["config"], parameters, given.estimate)
+    return Model(name, None, "image" if tokens else "text", parameters, computing, tokens, size, "the hub's listing")
+
+
+def assumed(given: Settings, name: str) -> Model:
+    """A model of which nothing is known but its name."""
+    for part, (parameters, computing, tokens) in given.matrix.assumed.items():
+        if part in name.lower():
+            return Model(name, None, "image" if tokens else None, parameters, computing, tokens, None, "assumed")
+    return Model(name, None, None, given.estimate.parameters, given.estimate.computing, None, None, "assumed")
+
+
+def parameter_count(folder: Path) -> int:
+    """Parameters of a saved model, from the headers of its weights.
+
+    Raises:
+        OSError: there are none, or they cannot be read.
+    """
+    from math import prod
+
+    from safetensors import SafetensorError, safe_open
+
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise FileNotFoundError(f"{folder} has no model.safetensors")
+    total = 0
+    for file in files:
+        try:
+            with safe_open(file, "np") as weights:
+                total += sum(prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118
+        except SafetensorError as error:
+            raise OSError(f"{file} cannot be read ({error})") from error
+    return total
+
+
+def multiplications(config: dict[str, Any], parameters: float, estimate: Estimate) -> tuple[float, float | None]:
+    """Parameters that multiply every token, and tokens of a picture (None: a model of texts), from a config.json.
+
+    A transformer's layer has 4 width^2 for attention and 2 width x inner for its perceptron; embeddings only look up.
+    """
+    width = _first(config, ("hidden_size", "dim", "d_model"))
+    layers = _first(config, ("num_hidden_layers", "n_layers", "num_layers"))
+    side = _first(config, ("image_size",)) or SIDE
+    patch = _first(config, ("patch_size",))
+    pictures = patch is not None or "num_channels" in config or "image_size" in config
+    if not isinstance(width, int) or not isinstance(layers, int):
+        return parameters, estimate.uses * (side / SIDE) ** 2 if pictures else None
+    inner = _first(config, ("intermediate_size", "hidden_dim", "ffn_dim")) or 4 * width
+    if pictures and patch is None:
+        return parameters, estimate.uses * (side / SIDE) ** 2
+    return layers * (4.0 * width**2 + 2.0 * width * inner), (side // patch) ** 2 + 1.0 if pictures else None
+
+
+def _first(config: dict[str, Any], keys: Iterable[str]) -> Any:
+    value = next((config[key] for key in keys if config.get(key) is not None), None)
+    return value[0] if isinstance(value, list) and len(value) == 2 and "image_size" in keys else value

@@ -1,0 +1,166 @@
+"""The figures of a report: who was cut when, the ranking, the cost, and the classes that are hardest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from twophase.commands.select.wording import counted, metric, printable, seconds
+from twophase.infra import plots
+
+if TYPE_CHECKING:
+    from twophase.commands.select.outcome import Outcome
+
+WIDTH = 6.8  # inches
+SHOWN = 15  # models of the ranking
+WORST = 10  # classes
+PALE, LIGHT = "#9EC5DE", "#D0D0D0"
+NARROW = 5  # inches; below, what is long is cut sooner
+
+
+def curves(outcome: Outcome, width: float = WIDTH):
+    """Validation by epoch, a line a model; a cross where it was cut, the winner in colour. With one epoch, bars."""
+    history = outcome.history
+    if history["stage"].max() == 1:
+        return _one_epoch(outcome, width)
+    lines = [(model, rows.dropna(subset="val")) for model, rows in history.groupby("model", sort=False)]
+    with plots.style():
+        figure, (axis,) = plots.panels(1, height=3.4, width=width)
+        ends = []
+        for model, rows in lines:
+            if rows.empty:
+                continue
+            won, last = model == outcome.winner, rows.iloc[-1]
+            colour = plots.BLUE if won else plots.GREY
+            axis.plot(rows["stage"], rows["val"], color=colour, lw=1.8 if won else 0.9, zorder=3 if won else 2,
+                      marker="o", ms=3.5 if won else 2.5, alpha=1 if won else 0.7)  # fmt: skip
+            if not won and not last["kept"]:
+                axis.plot(last["stage"], last["val"], ls="", marker="x", ms=6, mew=1.4, zorder=4, color=_cut(last))
+            if not won:
+                ends.append((int(last["stage"]), float(last["val"]), model))
+        stages = int(history["stage"].max())
+        room = max([0.1, *(0.9 for stage, _, _ in ends if stage == stages)])
+        axis.set_xlim(0.85, stages + room)
+        _name(axis, ends, 30 if width > NARROW else 20)
+        axis.set(xlabel="epoch", ylabel=f"validation {metric(outcome.metric)}")
+        axis.set_xticks(range(1, stages + 1))
+        _legend(figure, outcome, width)
+        return figure
+
+
+def _name(axis, ends: list[tuple[int, float, str]], longest: int) -> None:
+    """Names beside the last points, moved apart where they would overlap; none where there are too many for that."""
+    low, high = axis.get_ylim()
+    gap = (high - low) / 20
+    for stage in {stage for stage, _, _ in ends}:
+        here = sorted((val, model) for at, val, model in ends if at == stage)
+        if len(here) > 12:
+            continue
+        places = np.array([val for val, _ in here])
+        for _ in range(100):  # each pair that is too close moves apart by half
+            short = np.clip(gap - np.diff(places), 0, None) / 2
+            places[:-1] -= short
+            places[1:] += short
+        for (_, model), place in zip(here, places, strict=True):
+            axis.annotate(printable(model, longest), (stage, place), (7, 0), textcoords="offset points", fontsize=6.5,
+                          va="center", color="#444444", zorder=5,
+                          bbox={"facecolor": "white", "alpha": 0.75, "lw": 0, "pad": 0.4})  # fmt: skip
+
+
+def _one_epoch(outcome: Outcome, width: float):
+    """Validation after the one epoch, a bar a model."""
+    table = outcome.history.dropna(subset="val").sort_values(["val", "model"], ascending=[True, False])
+    table = table.tail(SHOWN)
+    with plots.style():
+        figure, (axis,) = plots.panels(1, height=0.2 * len(table) + 0.9, width=width)
+        won = table["model"] == outcome.winner
+        colours = [plots.BLUE if is_it else PALE if row["kept"] else _cut(row)
+                   for is_it, (_, row) in zip(won, table.iterrows(), strict=True)]  # fmt: skip
+        axis.barh(range(len(table)), table["val"], color=colours)
+        for place, value in enumerate(table["val"]):
+            axis.text(value, place, f" {value:.3f}", va="center", fontsize=7)
+        axis.set_yticks(range(len(table)), [printable(model) for model in table["model"]])
+        axis.set(xlabel=f"validation {metric(outcome.metric)} after the epoch")
+        axis.margins(x=0.12)
+        _legend(figure, outcome, width)
+        return figure
+
+
+def _cut(row) -> str:
+    return plots.RED if "predict" in str(row["reason"]) else plots.ORANGE
+
+
+def _legend(figure, outcome: Outcome, width: float) -> None:
+    from matplotlib.lines import Line2D
+
+    gone = outcome.history[~outcome.history["kept"].astype(bool) & outcome.history["val"].notna()]
+    colours = {_cut(row) for _, row in gone.iterrows()}
+    kinds = [(plots.BLUE, "o", f"{'selected' if outcome.finished else 'best so far'}: {printable(outcome.winner)}")]
+    kinds += [(colour, "x", text) for colour, text in ((plots.RED, "cut by predicted result"), (plots.ORANGE, "cut by halving"))
+              if colour in colours]  # fmt: skip
+    handles = [Line2D([], [], color=c, marker=m, ls="-" if m == "o" else "", label=text) for c, m, text in kinds]
+    figure.legend(handles=handles, loc="outside lower center", ncols=3 if width > NARROW else 1)
+
+
+def ranking(outcome: Outcome, width: float = WIDTH):
+    """The first models of the ranking: prior, proxy and recall score side by side."""
+    table = outcome.recall.head(SHOWN)[::-1]
+    columns = {"prior": "prior", "proxy": "proxy score", "recall_score": "recall score"}
+    if "prior" not in table:
+        columns = {"proxy": "proxy score"}
+    if width <= NARROW and "prior" in table:
+        columns = {"recall_score": "recall score"}
+    trained = set(outcome.history["model"])
+    with plots.style():
+        figure, axes = plots.panels(len(columns), columns=3, height=0.19 * len(table) + 0.7, width=width, sharey=True)
+        colours = [
+            plots.BLUE if model == outcome.winner else PALE if model in trained else LIGHT for model in table.index
+        ]
+        for axis, (name, said) in zip(axes, columns.items(), strict=True):
+            if (table[name] < 0).any():  # log-likelihoods: a bar from 0 would be the shorter the better
+                axis.scatter(table[name], range(len(table)), c=colours, edgecolors=plots.GREY, linewidths=0.5, s=30)
+            else:
+                axis.barh(range(len(table)), table[name], color=colours)
+            axis.set(xlabel=said)
+        axes[0].set_yticks(range(len(table)), [printable(model) for model in table.index])
+        return figure
+
+
+def cost(outcome: Outcome, width: float = WIDTH):
+    """Seconds of this run and the estimate for trying all models."""
+    costs = outcome.costs[::-1]
+    with plots.style():
+        figure, (axis,) = plots.panels(1, height=1.1, width=width)
+        axis.barh(range(len(costs)), costs["seconds"], color=[plots.GREY, plots.BLUE])
+        for place, (_, row) in enumerate(costs.iterrows()):
+            said = f" {seconds(row['seconds'])}, {counted(row['epochs'], 'epoch')}"
+            axis.text(row["seconds"], place, said, va="center", fontsize=7)
+        axis.set_yticks(range(len(costs)), ["trying all\n(estimate)", "this run"])
+        axis.set(xlabel="seconds")
+        axis.set_xlim(0, (1.4 if width > NARROW else 1.9) * np.nanmax([*costs["seconds"], 1e-3]))
+        return figure
+
+
+def classes(outcome: Outcome, width: float = WIDTH):
+    """The classes of which the fewest are right on the test split, worst on top, with 95 % intervals."""
+    table = hardest(outcome).head(WORST)[::-1]
+    with plots.style():
+        figure, (axis,) = plots.panels(1, height=0.21 * len(table) + 0.75, width=width)
+        places, right = range(len(table)), table["right"]
+        axis.barh(places, right, color=PALE)
+        axis.errorbar(right, places, xerr=[right - table["low"], table["high"] - right], fmt="none", ecolor="#444444",
+                      elinewidth=0.9, capsize=2)  # fmt: skip
+        axis.axvline(outcome.test, color=plots.BLUE, lw=0.9, ls="--")
+        axis.set_yticks(places, [printable(name, 32 if width > NARROW else 22) for name in table.index])
+        axis.set(
+            xlabel="share right (dashed: of all classes)",
+            xlim=(0, min(1.02, 1.1 * max(outcome.test, table["high"].max()))),
+        )
+        return figure
+
+
+def hardest(outcome: Outcome):
+    """The classes with test examples, worst first, of equals the one with more test examples first."""
+    table = outcome.classes[outcome.classes["test"] > 0]
+    return table.sort_values(["right", "test"], ascending=[True, False], kind="stable")

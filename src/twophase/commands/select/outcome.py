@@ -1,0 +1,153 @@
+"""What a run found: the winner, how it was found, and what it cost."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from twophase.commands.select.wording import counted, metric, seconds, short
+
+
+@dataclass(frozen=True, repr=False)
+class Outcome:
+    """What `twophase.select` returns; in a notebook it shows itself as a table and pictures.
+
+    Attributes:
+        winner: name of the model selected.
+        test: its accuracy on the test split, `interval` with 95 % (Wilson).
+        baseline: accuracy of always answering the training split's most frequent class.
+        metric, score: what the selection was judged by, and its value on the test split.
+        model: folder of the fine-tuned model, for `transformers.pipeline`.
+        recall: the ranking of all models (prior, proxy, recall_score, rank, recalled); `ranking` is the same.
+        history: a row a stage and model: stage, model, val, predicted, kept, reason.
+        ledger: what was trained: stage, model, epochs, seconds.
+        costs: a row a method (two-phase; brute force, estimated): epochs, seconds.
+        classes: a row a class: training and test examples, right (share), low, high, most often taken for.
+        facts: everything that `selection.json` holds.
+        folder: of the run.
+        finished: False if it was stopped, or its minutes were over; then the winner is the best so far.
+    """
+
+    winner: str
+    test: float
+    interval: tuple[float, float]
+    baseline: float
+    metric: str
+    score: float
+    model: Path
+    recall: pd.DataFrame
+    history: pd.DataFrame
+    ledger: pd.DataFrame
+    costs: pd.DataFrame
+    classes: pd.DataFrame
+    facts: dict
+    folder: Path
+    finished: bool = True
+
+    @property
+    def report(self) -> Path:
+        """The report as a web page that needs no network."""
+        return self.folder / "report.html"
+
+    @property
+    def ranking(self) -> pd.DataFrame:
+        """The ranking of all models before any training."""
+        return self.recall
+
+    @property
+    def trained(self) -> int:
+        """Epochs that the winner was trained for."""
+        return int(self.history.loc[self.history["model"] == self.winner, "stage"].max())
+
+    @property
+    def leaked(self) -> str:
+        """Says that test rows are also in the training data; empty if none is."""
+        n, total = self.facts["data"]["leaked"], self.facts["data"]["test"]
+        return f"{n:,} of {total:,} test rows are also in the training data" if n else ""
+
+    @property
+    def saving(self) -> float:
+        """How many times fewer seconds than the estimate for brute force."""
+        return float(self.costs.loc["brute force (estimate)", "seconds"] / self.costs.loc["two-phase", "seconds"])
+
+    def summary(self) -> pd.DataFrame:
+        """The outcome in a few rows."""
+        low, high = self.interval
+        spent, whole = self.costs.loc["two-phase"], self.costs.loc["brute force (estimate)"]
+        times = f" ({self.saving:.1f} times as long)" if self.saving >= 1 else ""
+        rows = {
+            "selected model": self.winner + ("" if self.finished else " (best so far)"),
+            "test accuracy": f"{self.test:.3f} (95 %: {low:.3f} to {high:.3f})" + (f"; too high: {self.leaked}" if self.leaked else ""),
+            **({} if self.metric == "accuracy" else {f"test {metric(self.metric)}": f"{self.score:.3f}"}),
+            "most frequent class": f"accuracy {self.baseline:.3f}",
+            "cost": f"{counted(spent['epochs'], 'epoch')}, {seconds(spent['seconds'])}",
+            "trying all of them": f"{counted(whole['epochs'], 'epoch')}, about {seconds(whole['seconds'])}{times}",
+            "model": short(self.model),
+            "report": short(self.report),
+        }  # fmt: skip
+        return pd.Series(rows, name="").rename_axis("").to_frame()
+
+    def __str__(self) -> str:
+        rows = self.summary()[""]
+        width = max(map(len, rows.index))
+        return "\n".join(f"{name.ljust(width)}  {value}" for name, value in rows.items())
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from html import escape
+        from urllib.parse import quote
+
+        from twophase.commands.select.report import pictures
+
+        rows = {name: escape(value) for name, value in self.summary()[""].items()}
+        for name, path in (("model", self.model), ("report", self.report)):
+            rows[name] = f'<a href="{quote(os.path.relpath(path))}">{rows[name]}</a>'
+        cells = "".join(
+            f'<tr><th style="text-align: left">{name}</th><td style="text-align: left">{value}</td></tr>'
+            for name, value in rows.items()
+        )
+        return f"<table><tbody>{cells}</tbody></table>" + "".join(pictures(self).values())
+
+    def write(self) -> None:
+        """Write `selection.json` into the run's folder."""
+        path = self.folder / "selection.json"
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(self.facts, indent=2) + "\n", encoding="utf-8")
+        temporary.replace(path)
+
+
+def wilson(right: int, n: int) -> tuple[float, float]:
+    """95 % interval of a share (Wilson, 1927)."""
+    from scipy.stats import binomtest
+
+    found = binomtest(right, n).proportion_ci(0.95, method="wilson")
+    return float(found.low), float(found.high)
+
+
+def by_class(labels, predicted, training: pd.Series) -> pd.DataFrame:
+    """A row a class: training and test examples, right (share), interval, most often taken for (and how often).
+
+    Args:
+        labels, predicted: numbers of classes, an entry a test example.
+        training: examples of each class in the training split, in the order of their numbers.
+    """
+    from sklearn.metrics import confusion_matrix
+
+    table = confusion_matrix(labels, predicted, labels=range(len(training)))
+    rows = {}
+    for number, (name, seen) in enumerate(training.items()):
+        n, right = int(table[number].sum()), int(table[number, number])
+        wrong = table[number].copy()
+        wrong[number] = 0
+        other = int(wrong.argmax())
+        low, high = wilson(right, n) if n else (float("nan"),) * 2
+        rows[name] = {
+            "training": int(seen), "test": n, "right": right / n if n else float("nan"), "low": low, "high": high,
+            "most often taken for": f"{training.index[other]} ({wrong[other]})" if wrong[other] else "",
+        }  # fmt: skip
+    return pd.DataFrame(rows).T.rename_axis("class").infer_objects()

@@ -1,0 +1,97 @@
+"""The report of a run: one page that loads nothing."""
+
+from __future__ import annotations
+
+import base64
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from twophase.commands.select import card, figures, wording
+from twophase.commands.select.wording import counted
+from twophase.infra import plots
+from twophase.proxies import PROXIES
+
+if TYPE_CHECKING:
+    from twophase.commands.select.outcome import Outcome
+
+TEMPLATES = Path(__file__).with_name("templates")
+PHONE = 3.7  # inches: width of the figures that small screens show
+MOST = 100  # rows of the ranking
+FOLDED = 12  # a longer table opens at a click
+FIGURES = {
+    "Who was cut when": figures.curves, "Ranking": figures.ranking, "Cost": figures.cost, "Classes": figures.classes,
+}  # fmt: skip
+
+
+def pictures(outcome: Outcome) -> dict[str, str]:
+    """Title -> an image tag that holds its picture."""
+    return {title: _image(draw(outcome), title) for title, draw in FIGURES.items()}
+
+
+def write(outcome: Outcome) -> Path:
+    """Write the report into the run's folder: one file, which loads nothing."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.globals.update(counted=counted, seconds=wording.seconds, share=wording.share)
+    facts = outcome.facts
+    html = environment.get_template("report.html.j2").render(
+        outcome=outcome, facts=facts, data=facts["data"], figures={title: _both(outcome, title) for title in FIGURES},
+        metric=wording.metric(outcome.metric), proxy=PROXIES[facts["recall"]["proxy"]].label,
+        scaled=wording.SCALED[facts["recall"]["normalization"]], usage=card.usage(outcome, wording.short(outcome.model)),
+        cuts=ends(outcome), costs=costs(outcome), ranking=outcome.recall.head(MOST), classes=figures.hardest(outcome),
+        untested=list(outcome.classes.index[outcome.classes["test"] == 0]), tuned=set(outcome.history["model"]),
+        worst=figures.WORST, folded=FOLDED,
+    )  # fmt: skip
+    temporary = outcome.report.with_suffix(".tmp")
+    temporary.write_text(html, encoding="utf-8")
+    temporary.replace(outcome.report)
+    return outcome.report
+
+
+def ends(outcome: Outcome) -> pd.DataFrame:
+    """A row a model that was fine-tuned, the winner first: model, epochs, val and predicted after the last, why it ended."""
+    last = outcome.history.sort_values("stage", kind="stable").groupby("model", sort=False).tail(1)
+    won = last["model"] == outcome.winner
+    reason = last["reason"].mask(
+        last["kept"].astype(bool) & outcome.finished, "its validation was not the best at the end"
+    )
+    reason = reason.mask(won, "selected" if outcome.finished else "best so far")
+    last = last.assign(won=won, reason=reason, predicted=last["predicted"].mask(won))
+    return last.sort_values(["won", "stage", "val"], ascending=False, kind="stable")
+
+
+def costs(outcome: Outcome) -> list[tuple[str, float, float]]:
+    """What was done, model-epochs, seconds: scoring, fine-tuning, both, and the estimate for all models."""
+    recall, (here, whole) = outcome.facts["recall"], outcome.costs.itertuples(index=False)
+    scored, took = len(recall["scored"]), sum(recall["scored"].values())
+    return [
+        (f"proxy scores of {counted(scored, 'model')}", recall["epochs"], took),
+        (f"fine-tuning of {counted(outcome.history['model'].nunique(), 'model')}", here.epochs - recall["epochs"], here.seconds - took),
+        ("this run", here.epochs, here.seconds),
+        (f"trying all {counted(outcome.facts['models'], 'model')} (estimate)", whole.epochs, whole.seconds),
+    ]  # fmt: skip
+
+
+def _both(outcome: Outcome, title: str) -> str:
+    """A picture for wide screens, and one for narrow ones in which letters have the same size."""
+    narrow = _encoded(FIGURES[title](outcome, PHONE))
+    source = f'<source media="(max-width: 600px)" srcset="data:image/png;base64,{narrow}">'
+    return f"<picture>{source}{_image(FIGURES[title](outcome), title)}</picture>"
+
+
+def _image(figure, title: str) -> str:
+    width = round(figure.get_figwidth() * 96)
+    return f'<img width="{width}" alt="{title}" src="data:image/png;base64,{_encoded(figure)}">'
+
+
+def _encoded(figure) -> str:
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=160)
+    plots.close(figure)
+    return base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,1 @@
+"""What surrounds the method: configuration, the parallel map, the store, one style of figure."""

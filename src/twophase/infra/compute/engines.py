@@ -1,0 +1,138 @@
+"""Which engine computes: ``conf/compute/``, chosen by TWOPHASE_COMPUTE or by ``twophase select compute=…``.
+
+The choice is no parameter of any stage: results are the same on every engine, so it makes nothing stale.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache
+
+from twophase.errors import UserError
+from twophase.infra.validation import build, unknown
+
+ENGINES = ("serial", "local", "ray", "dask")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """How a parallel map computes.
+
+    Attributes:
+        engine: "serial" (in this process), "local" (processes of this machine), "ray" or "dask" (a cluster's workers).
+        workers: processes; None: TWOPHASE_WORKERS, else the cores that this process may use. Of a cluster that is joined:
+            the most tasks to hand over at once; None: as many as it has room for.
+        address: of a running cluster (Ray: "auto" or "host:6379", from a machine of the cluster; Dask: "tcp://host:8786" or
+            a scheduler's file, ….json); None starts one on this machine.
+        cpus_per_task: what a task holds of a Ray cluster.
+        gpus_per_task: what a task holds, of a Ray cluster or of the resource "GPU" of a Dask worker; may be a fraction.
+    """
+
+    engine: str = "local"
+    workers: int | None = None
+    address: str | None = None
+    cpus_per_task: float = 1.0
+    gpus_per_task: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise unknown(f"compute.engine {self.engine!r}", self.engine, ENGINES)
+        if self.address is not None and self.engine not in ("ray", "dask"):
+            raise UserError(
+                f"compute.address is {self.address!r}, and compute={self.engine} joins no cluster; leave it out."
+            )
+        if self.gpus_per_task < 0 or not self.cpus_per_task > 0:
+            raise UserError(
+                f"compute.cpus_per_task is {self.cpus_per_task:g} and compute.gpus_per_task {self.gpus_per_task:g}; "
+                "allowed are more than 0, and 0 or more."
+            )
+        if self.cpus_per_task != 1 and self.engine != "ray":
+            raise UserError(
+                f"compute.cpus_per_task is {self.cpus_per_task:g}, and a task of compute={self.engine} has one; leave it out, and "
+                "start fewer workers where tasks need more memory."
+            )
+        if self.gpus_per_task and self.engine not in ("ray", "dask"):
+            raise UserError(
+                f"compute.gpus_per_task is {self.gpus_per_task:g}, and compute={self.engine} hands out no GPUs: its processes "
+                "share what this one sees; set compute.workers instead, or take compute=ray."
+            )
+        worker_count(self.workers)
+
+
+def worker_count(workers: int | None = None) -> int:
+    """``workers``, else TWOPHASE_WORKERS, else the cores this process may use.
+
+    Raises:
+        UserError: not a whole number of at least 1.
+    """
+    given = workers if workers is not None else os.environ.get("TWOPHASE_WORKERS") or None
+    if given is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        count = int(given)
+    except (TypeError, ValueError):
+        count = 0
+    if count < 1:
+        raise UserError(f"workers (TWOPHASE_WORKERS): got {given!r}; allowed is a whole number of at least 1")
+    return count
+
+
+def not_installed(extra: str, package: str) -> UserError:
+    """The complaint about an engine whose package is missing."""
+    return UserError(
+        f"compute={extra} needs {package}, which is not installed; install this package with its extra: in the repository "
+        f"pip install -c constraints.txt -e '.[{extra}]'."
+    )
+
+
+_CHOSEN: ContextVar[Engine | None] = ContextVar("engine", default=None)
+
+
+def chosen() -> Engine:
+    """The engine of :func:`using`, else of TWOPHASE_COMPUTE ("compute=ray compute.address=auto"), else local processes.
+
+    Raises:
+        UserError: TWOPHASE_COMPUTE names something that there is not.
+    """
+    return _CHOSEN.get() or _from_environment(tuple(asked()))
+
+
+def asked() -> list[str]:
+    """The overrides in TWOPHASE_COMPUTE.
+
+    Raises:
+        UserError: they are no list of words.
+    """
+    overrides = os.environ.get("TWOPHASE_COMPUTE", "")
+    try:
+        return shlex.split(overrides)
+    except ValueError as error:
+        raise UserError(f'TWOPHASE_COMPUTE is {overrides!r} ({error}); allowed is for example "compute=ray".') from None
+
+
+@contextlib.contextmanager
+def using(engine: Engine) -> Iterator[None]:
+    """Compute with ``engine`` inside."""
+    token = _CHOSEN.set(engine)
+    try:
+        yield
+    finally:
+        _CHOSEN.reset(token)
+
+
+@cache
+def _from_environment(overrides: tuple[str, ...]) -> Engine:
+    from twophase.infra import config
+
+    if not overrides:
+        return Engine()
+    try:
+        composed = config.compose(list(overrides), "compute")
+        return build(Engine, config.parse(composed, "the composed configuration")["compute"], "compute")
+    except UserError as error:
+        raise UserError(f"TWOPHASE_COMPUTE is {' '.join(overrides)!r}: {error}") from None

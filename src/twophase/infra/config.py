@@ -1,0 +1,220 @@
+"""The configuration: composed by Hydra from ``conf/``, written to ``params.yaml``, validated once.
+
+Stages and notebooks never see Hydra: they read ``params.yaml`` through :func:`read`, which gives frozen
+dataclasses (see :mod:`twophase.infra.settings`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from twophase.errors import UserError
+from twophase.infra.settings import Params
+from twophase.infra.validation import unknown, validate
+
+PARAMS = "params.yaml"
+
+
+def find_project(start: Path | None = None) -> Path | None:
+    """The nearest folder upwards from ``start`` (default: here) that holds ``dvc.yaml`` and ``conf/``."""
+    start = (start or Path.cwd()).resolve()
+    for folder in (start, *start.parents):
+        if (folder / "dvc.yaml").is_file() and (folder / "conf" / "config.yaml").is_file():
+            return folder
+    return None
+
+
+def root() -> Path:
+    """The project's folder, from any folder inside: what stages and notebooks read and write lies below it.
+
+    Raises:
+        UserError: the current folder is not inside the project.
+    """
+    if (project := find_project()) is None:
+        raise UserError(f"{Path.cwd()} is not inside the repository (no dvc.yaml beside conf/); go to its folder.")
+    return project
+
+
+def find_conf() -> Path:
+    """The folder of the configuration: of the project around the current folder, else of the package.
+
+    The project comes first because DVC composes that same folder; an installed package carries its own copy.
+
+    Raises:
+        UserError: neither is there.
+    """
+    project = find_project()
+    package = Path(__file__).resolve().parents[1]
+    candidates = [package / "conf", package.parents[1] / "conf"]
+    if project is not None:
+        candidates.insert(0, project / "conf")
+    for folder in candidates:
+        if (folder / "config.yaml").is_file():
+            return folder
+    raise UserError(f"no config.yaml in {', '.join(map(str, candidates))}: reinstall the package")
+
+
+def groups() -> dict[str, list[str]]:
+    """Configuration group -> its options, as the folders of ``conf/`` have them."""
+    conf = find_conf()
+    folders = sorted(folder for folder in conf.iterdir() if folder.is_dir())
+    return {folder.name: sorted(file.stem for file in folder.glob("*.yaml")) for folder in folders}
+
+
+def compose(overrides: list[str] | tuple[str, ...] = (), name: str = "config") -> str:
+    """The text of ``params.yaml`` for ``overrides`` (``key=value``, Hydra's grammar), byte for byte.
+
+    It is what ``dvc exp run`` itself would write, with ``overrides`` recorded under that key. ``name``: of the file under
+    ``conf/`` to begin with; ``select`` is what ``twophase select`` reads.
+
+    Raises:
+        UserError: an override that is not ``key=value``, or an unknown group, option or key.
+    """
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    overrides = list(overrides)
+    for override in overrides:
+        if "=" not in override and not override.startswith("~"):
+            raise UserError(f"got {override!r}; an override is written key=value, for example selection.threshold=0.05")
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(find_conf()), version_base=None):
+            composed = hydra_compose(name, overrides=overrides)
+        OmegaConf.resolve(composed)
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(_explain(error, overrides, name)) from None
+    if name == "config":
+        composed.overrides = overrides
+    return OmegaConf.to_yaml(composed)
+
+
+def quoted(value: object) -> str:
+    """A value as Hydra's grammar wants it: text in quotes, whatever is in it."""
+    if isinstance(value, int | float):
+        return str(value)
+    return "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def literal(overrides: list[str] | tuple[str, ...], keys: Collection[str]) -> list[str]:
+    """The overrides with the values of `keys` in quotes, so that paths and names of columns may hold any character.
+
+    What is in quotes already, null, and empty values stay as they are.
+    """
+    done = []
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        plain = equals and key.lstrip("+") in keys and value not in ("", "null") and value[0] not in "'\""
+        done.append(f"{key}={quoted(value)}" if plain else override)
+    return done
+
+
+def parse(text: str, source: str = PARAMS) -> dict[str, Any]:
+    """The content of a composed file as plain dicts and lists.
+
+    Raises:
+        UserError: not YAML, or not a mapping.
+    """
+    from omegaconf import OmegaConf
+    from yaml import YAMLError
+
+    try:
+        values = OmegaConf.to_container(OmegaConf.create(text), resolve=True)
+    except (YAMLError, ValueError) as error:
+        first_line = str(error).splitlines()[0]
+        raise UserError(f"{source} cannot be read ({first_line}): write it anew with `make params`") from None
+    if not isinstance(values, dict) or not values:
+        raise UserError(f"{source} holds no configuration: write it anew with `make params`")
+    return values
+
+
+def load(overrides: list[str] | tuple[str, ...] = ()) -> Params:
+    """Compose and validate, without a file."""
+    return validate(parse(compose(overrides), "the composed configuration"))
+
+
+def write(path: Path, overrides: list[str] | tuple[str, ...] = ()) -> Params:
+    """Compose, validate, and only then write ``path``."""
+    text = compose(overrides)
+    params = validate(parse(text, "the composed configuration"))
+    path.write_text(text, encoding="utf-8")
+    return params
+
+
+def read(path: Path | str = PARAMS) -> Params:
+    """Read and validate a composed file: what stages and notebooks call.
+
+    Raises:
+        UserError: no such file, or any fault in its content.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"no {path} in {Path.cwd()}: write it with `make params`")
+    return validate(parse(path.read_text(encoding="utf-8"), str(path)))
+
+
+def difference(path: Path | str = PARAMS) -> str | None:
+    """What to tell the user if ``path`` is not what ``conf/`` composes to (byte by byte), else None."""
+    path = Path(path)
+    if not path.is_file():
+        return f"no {path}: write it with `make params`"
+    text = path.read_text(encoding="utf-8")
+    overrides = [str(override) for override in parse(text, str(path)).get("overrides") or []]
+    if text == compose(overrides):
+        return None
+    remedy = "make params" if not overrides else f"twophase params {' '.join(overrides)}"
+    return (
+        f"{path} is not what conf/ composes to: run `{remedy}` and repeat "
+        "(to keep an experiment's values: `twophase params key=value …`)"
+    )
+
+
+def _explain(error: Exception, overrides: list[str], name: str) -> str:
+    """Hydra's complaint on one line: what was got, what is allowed."""
+    message = re.sub(r"\s+", " ", str(error)).strip()
+    if found := re.search(r"Could not find '(\w+)/([^']*)'", message):
+        group, option = found.groups()
+        return str(unknown(f"{group} {option!r}", option, groups().get(group, [])))
+    if found := re.search(r"Missing mandatory value: ([\w.]+)", message):
+        return f"{found[1]} is missing; give {found[1]}=…"
+    if found := re.search(r"Could not override '([^']+)'", message):
+        keys = _keys(_unresolved(name))
+        near = difflib.get_close_matches(found[1], keys, n=1)
+        if near:
+            return f"unknown key {found[1]!r} (did you mean {near[0]}?)"
+        return f"unknown key {found[1]!r}; allowed: {_known(name, keys)}"
+    message = re.sub(r" ?(full_key|object_type|To use|See https)\b.*| [1-3]\. .*", "", message)
+    given = " ".join(overrides) or "conf/"
+    return f"got {given}: {message}; allowed is key=value in Hydra's grammar (lists as [a,b])"
+
+
+def _known(name: str, keys: list[str]) -> str:
+    if name == "config":
+        return "the keys of params.yaml"
+    return ", ".join(key for key in keys if not any(other.startswith(f"{key}.") for other in keys))
+
+
+def _unresolved(name: str) -> dict[str, Any]:
+    """The configuration without overrides, values that must be given among its keys."""
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from omegaconf import OmegaConf
+
+    with initialize_config_dir(str(find_conf()), version_base=None):
+        return OmegaConf.to_container(hydra_compose(name), resolve=False)
+
+
+def _keys(values: dict[str, Any], prefix: str = "") -> list[str]:
+    """Every dotted key of a configuration."""
+    dotted = []
+    for key, value in values.items():
+        dotted += [prefix + key, *(_keys(value, f"{prefix}{key}.") if isinstance(value, dict) else [])]
+    return dotted

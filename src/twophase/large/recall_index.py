@@ -1,0 +1,109 @@
+"""Coarse recall among many models for many targets: what does not depend on the target is computed once.
+
+Eq. 3 is a look-up. Eq. 4 is a mean over all C representatives, for each singleton s: with similarities a and proxy
+scores p, the mean of a * p, which is mean(a) mean(p) + the mean of (a - mean(a)) (p - mean(p)). By Cauchy and Schwarz
+it lies within sd(a) sd(p) of mean(a) mean(p). Mean and standard deviation of a are kept of each singleton, two numbers
+in place of C; Eq. 4 itself is computed only for singletons that this interval does not exclude from the models recalled.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from twophase.clustering import Clusters
+from twophase.errors import UserError
+from twophase.recall import CELLS, complete, decayed
+from twophase.similarity import check_matrix
+
+ROUNDING = 1e-9  # far above that of a mean, far below any difference that matters
+FIRST = 64  # singletons that Eq. 4 is computed for at first; then twice as many, and so on
+
+
+class RecallIndex:
+    """The models of `coarse_recall`'s table that it recalls, without the table of all others.
+
+    Args:
+        matrix: performance matrix on the benchmark datasets, m datasets x n models; no target is among them.
+        clusters: of these models.
+
+    Raises:
+        UserError: a malformed matrix, clusters of other models, no non-singleton cluster.
+    """
+
+    def __init__(self, matrix: pd.DataFrame, clusters: Clusters):
+        check_matrix(matrix)
+        if len(clusters.labels) != matrix.shape[1] or not clusters.labels.index.isin(matrix.columns).all():
+            raise UserError("clusters and matrix do not name the same models; cluster the columns of this matrix.")
+        groups = clusters.non_singletons
+        if not groups:
+            raise UserError(
+                "every model is a cluster of its own, so no proxy score can be shared; raise the threshold."
+            )
+        self.clusters, self.models = clusters, matrix.columns
+        self.representatives = clusters.representatives.loc[groups]
+        self.prior = matrix.mean().to_numpy()  # acc(m_j)
+        group = pd.Index(groups).get_indexer(clusters.labels.loc[matrix.columns])
+        self.clustered, self.alone = np.flatnonzero(group >= 0), np.flatnonzero(group < 0)
+        self.group = group[self.clustered]
+        self.mean, self.deviation = self._moments()
+
+    def recall(self, proxy_scores: pd.Series, top: int = 10) -> pd.DataFrame:
+        """The first `top` rows of `coarse_recall`, bit for bit.
+
+        Args:
+            proxy_scores: representative of each non-singleton cluster -> proxy score in [0, 1].
+            top: number of models to recall, at most n.
+
+        Raises:
+            UserError: fewer models than `top`, scores missing or outside [0, 1].
+        """
+        if not 1 <= top <= len(self.models):
+            raise UserError(f"top is {top}; allowed: 1 to {len(self.models)}, the number of models.")
+        scores = complete(proxy_scores, list(self.representatives))
+        match = np.full(len(self.models), np.nan)
+        match[self.clustered] = scores.to_numpy()[self.group]  # Eq. 3
+        found = self.prior[self.clustered] * match[self.clustered]  # Eq. 2
+        floor = _largest(found, top)
+        most = self._at_most(scores.to_numpy())
+        waiting, size = np.argsort(-most, kind="stable"), FIRST
+        while len(waiting) and most[waiting[0]] >= floor:
+            here, waiting = waiting[:size], waiting[size:]
+            at = self.alone[here[most[here] >= floor]]
+            match[at] = self._eq_4(at, scores)
+            found = np.concatenate([found, self.prior[at] * match[at]])
+            floor, size = _largest(found, top), 2 * size
+        score = self.prior * match  # not a number where it is known to be below the floor
+        at = np.flatnonzero(score >= floor)
+        table = pd.DataFrame({"model": self.models[at], "prior": self.prior[at], "proxy": match[at],
+                              "recall_score": score[at]})  # fmt: skip
+        table = table.sort_values(["recall_score", "model"], ascending=[False, True]).head(top).set_index("model")
+        table["rank"] = np.arange(1, top + 1)
+        table["recalled"] = True
+        return table
+
+    def _moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of each singleton's similarity to the representatives."""
+        mean, deviation = np.empty(len(self.alone)), np.empty(len(self.alone))
+        size = max(1, CELLS // len(self.representatives))
+        for first in range(0, len(self.alone), size):
+            part = slice(first, first + size)
+            block = self.clusters.alike(self.models[self.alone[part]], self.representatives).to_numpy()
+            mean[part], deviation[part] = block.mean(axis=1), block.std(axis=1)
+        return mean, deviation
+
+    def _at_most(self, scores: np.ndarray) -> np.ndarray:
+        """What no singleton's recall score exceeds."""
+        middle, width = self.mean * scores.mean(), self.deviation * scores.std() + ROUNDING
+        prior = self.prior[self.alone]
+        return np.maximum(prior * (middle - width), prior * (middle + width))  # a prior of correlations may be negative
+
+    def _eq_4(self, at: np.ndarray, scores: pd.Series) -> np.ndarray:
+        if len(at) == 1 < len(self.alone):  # a single row is summed in another order than one of many
+            return self._eq_4(np.repeat(at, 2), scores)[:1]
+        return decayed(self.clusters, self.models[at], scores).to_numpy()
+
+
+def _largest(values: np.ndarray, top: int) -> float:
+    """The one of rank `top`; minus infinity where there are fewer."""
+    return -np.inf if len(values) < top else np.partition(values, len(values) - top)[-top]

@@ -1,0 +1,1 @@
+"""Where models, tasks and records come from."""

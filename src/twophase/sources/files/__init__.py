@@ -1,0 +1,1 @@
+"""A user's own labelled data, read from files and folders."""

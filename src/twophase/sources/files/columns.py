@@ -1,0 +1,193 @@
+"""Which column of a table is the text (or picture) and which the label, and rows without them left out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Set
+from pathlib import Path
+
+import pandas as pd
+
+from twophase.errors import UserError
+from twophase.sources.files.labels import clean_labels, composed, missing
+from twophase.sources.files.tables import ALIASES, encodable, plural, shorten, shown
+
+LABELS = ("label", "labels", "category", "class", "target", "sentiment", "intent", "stars", "rating", "topic", "genre",
+          "emotion", "language", "tag", "y")  # fmt: skip
+TEXTS = ("text", "sentence", "review", "content", "message", "utterance", "document", "body", "comment", "tweet",
+         "query", "question", "description", "abstract", "title")  # fmt: skip
+PAIRS = (("text", "text_pair"), ("text1", "text2"), ("sentence1", "sentence2"), ("premise", "hypothesis"),
+         ("question1", "question2"), ("question", "sentence"))  # fmt: skip
+
+
+def choose(
+    table: pd.DataFrame, text: str | None, text_pair: str | None, label: str | None, guesses: list[str]
+) -> dict[str, str]:
+    """Role (text, text_pair, label) -> column; what was not named is guessed, and said in `guesses`.
+
+    Raises:
+        UserError: no such column, one column in two roles, or nothing to guess.
+    """
+    named = {"text": text, "text_pair": text_pair, "label": label}
+    chosen = {role: _named(table, role, column) for role, column in named.items() if column is not None}
+    if len(table.columns) < 2:
+        raise UserError(
+            f"one column only, {table.columns[0]!r}; a text column and a label column are needed. "
+            "The cells of a csv file are separated by commas, tabs, semicolons or bars: save it so."
+        )
+    for first, second in (("text", "label"), ("text_pair", "label"), ("text", "text_pair")):
+        if first in chosen and chosen[first] == chosen.get(second):
+            raise UserError(
+                f"column {chosen[first]!r} is named as {first} and as {second}; "
+                f"name two of the columns {shorten(table.columns)}."
+            )
+    if "label" not in chosen:
+        chosen["label"] = choose_label(table, None, guesses, set(chosen.values()))
+    if "text" not in chosen:
+        pair = None if "text_pair" in chosen else _guess_pair(table, chosen["label"])
+        if pair:
+            chosen["text"], chosen["text_pair"] = pair
+            guesses.append(f"text columns: {shown(pair[0])} and {shown(pair[1])} (a pair by their names)")
+        else:
+            chosen["text"], why = _guess_text(table, set(chosen.values()))
+            guesses.append(f"text column: {shown(chosen['text'])} ({why})")
+    return chosen
+
+
+def choose_label(table: pd.DataFrame, label: str | None, guesses: list[str], taken: Set[str] = frozenset()) -> str:
+    """The column of the labels, guessed if it is not named; see `choose`."""
+    if label is not None:
+        return _named(table, "label", label)
+    label, why = _guess_label(table, taken)
+    if label in set(table[label].dropna().map(str)):
+        raise UserError(
+            f"the first row ({shorten(table.columns, 3)}) looks like data: {label!r} is a label of other rows "
+            "too. Put a row with the names of the columns first, or name the label column."
+        )
+    guesses.append(f"label column: {shown(label)} ({why})")
+    return label
+
+
+def _named(table: pd.DataFrame, role: str, column: str) -> str:
+    if isinstance(column, str) and composed(column) in table.columns:
+        return composed(column)
+    near = difflib.get_close_matches(str(column).lower(), [name.lower() for name in table.columns], 1, 0.5)
+    meant = [name for name in table.columns if near and name.lower() == near[0]]
+    raise UserError(
+        f"no column {column!r} for {role}; columns: {shorten(table.columns, 30)}."
+        + (f" Did you mean {meant[0]!r}?" if meant else " Name one of these.")
+    )
+
+
+def _by_name(table: pd.DataFrame, known: tuple[str, ...], taken: Set[str]) -> str | None:
+    names = {name.lower(): name for name in reversed(table.columns) if name not in taken}
+    return next((names[name] for name in known if name in names), None)
+
+
+def _guess_label(table: pd.DataFrame, taken: Set[str]) -> tuple[str, str]:
+    if column := _by_name(table, LABELS, taken):
+        return column, "by its name"
+    free = [name for name in table.columns if name not in taken and name.lower() not in TEXTS]
+    distinct = {name: table[name].dropna().map(str).nunique() for name in free}
+    fit = {name: count for name, count in distinct.items() if 2 <= count <= len(table) / 2}
+    if not fit:
+        raise UserError(
+            f"no column looks like a label (2 distinct values or more, {len(table) // 2} at most); "
+            f"columns: {shorten(table.columns)}. Name the label column."
+        )
+    column = min(fit, key=fit.get)
+    return column, f"the fewest distinct values, {fit[column]}"
+
+
+def _guess_pair(table: pd.DataFrame, label: str) -> tuple[str, str] | None:
+    names = {name.lower(): name for name in table.columns if name != label}
+    return next(((names[a], names[b]) for a, b in PAIRS if a in names and b in names), None)
+
+
+def _guess_text(table: pd.DataFrame, taken: Set[str]) -> tuple[str, str]:
+    if column := _by_name(table, TEXTS, taken):
+        return column, "by its name"
+    lengths = {}
+    for name in table.columns:
+        values = [value for value in table[name] if isinstance(value, str)]
+        if name not in taken and values and not _all_numbers(values):
+            lengths[name] = sum(map(len, values)) / len(values)
+    if not lengths:
+        raise UserError(
+            f"no column holds texts beside the label; columns: {shorten(table.columns)}. Name the text column."
+        )
+    return max(lengths, key=lengths.get), "the longest texts"
+
+
+def clean(table: pd.DataFrame, chosen: dict[str, str], path: Path, notes: list[str]) -> pd.DataFrame:
+    """Rows with a text and a label: columns text (and text_pair) and label, all strings.
+
+    Raises:
+        UserError: a column is missing in this file; a cell that is no text, or no label; no text or no label at all.
+    """
+    check_columns(table, chosen, path)
+    labels = clean_labels(table, chosen["label"], path, notes)
+    roles = [role for role in ("text", "text_pair") if role in chosen]
+    frame = pd.DataFrame({role: _texts(table[chosen[role]], chosen[role], path) for role in roles})
+    _leave_out(frame.isna().any(axis=1) & labels.notna(), "without a text", path, notes)
+    frame = frame.assign(label=labels).dropna()
+    if frame.empty:
+        raise UserError(f"{path} has no row with both a text and a label; fill the cells, or name other columns.")
+    return frame.reset_index(drop=True)
+
+
+def note_unused(table: pd.DataFrame, chosen: dict[str, str], notes: list[str]) -> None:
+    """Say which columns were not read, and that one of them seems to name splits, which are drawn anew."""
+    unused = [name for name in table.columns if name not in chosen.values()]
+    if unused:
+        notes.append(f"columns not used: {shorten(unused)}")
+    for name in unused:
+        values = {value.strip().lower() for value in table[name] if isinstance(value, str)}
+        if len(values) > 1 and values <= set(ALIASES):
+            notes.append(
+                f"column {name!r} seems to name splits ({shorten(sorted(values))}) and is not used: rows of all of "
+                "them are taken alike; to keep them apart, write a file for each"
+            )
+
+
+def check_columns(table: pd.DataFrame, chosen: dict[str, str], path: Path) -> None:
+    """Raise UserError where a file lacks a column that was chosen from the training file."""
+    for role, column in chosen.items():
+        if column not in table.columns:
+            raise UserError(
+                f"{path} lacks column {column!r} ({role}), which the training file has; "
+                f"its columns: {shorten(table.columns)}. Give the files of a task the same columns."
+            )
+
+
+def _leave_out(rows: pd.Series, what: str, path: Path, notes: list[str]) -> None:
+    if count := int(rows.sum()):
+        notes.append(f"{path.name}: {plural(count, 'row')} {what} left out")
+
+
+def _texts(values: pd.Series, column: str, path: Path) -> pd.Series:
+    """Texts, None where missing or blank. Raises UserError where one is no text, or all are numbers or blank."""
+    present = [value for value in values if not missing(value)]
+    texts = [value for value in present if isinstance(value, str) and value.strip()]
+    if present and (_all_numbers(texts) if texts else not any(isinstance(value, str) for value in present)):
+        raise UserError(
+            f"{path}: column {column!r} holds no text (numbers or the like, for example {shown(present[0])}); "
+            "name the column with the texts."
+        )
+    for row, value in enumerate(values, 1):
+        if not missing(value) and not isinstance(value, str):
+            raise UserError(
+                f"{path}, row {row}: {shown(value)} in column {column!r} is no text, where other rows have text; "
+                "write it as a string, or leave the row out."
+            )
+        if isinstance(value, str) and not encodable(value):
+            raise UserError(f"{path}, row {row}: the text in column {column!r} is not valid Unicode; save it as UTF-8.")
+    if not texts:
+        raise UserError(
+            f"{path}: all {len(values)} texts in column {column!r} are empty; name the column with the texts."
+        )
+    return pd.Series([value if isinstance(value, str) and value.strip() else None for value in values], dtype=object)
+
+
+def _all_numbers(texts: list[str]) -> bool:
+    return bool(pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").notna().all())

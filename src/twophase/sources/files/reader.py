@@ -1,0 +1,185 @@
+"""A user's own labelled task, read from files: a table of texts or of pictures, or folders of pictures, a folder a class."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from twophase.errors import UserError
+from twophase.sources.files import columns, splits, tables
+from twophase.sources.files import picture_folders as folders
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
+
+KINDS = (*tables.SUFFIXES, "image_folder")
+
+
+@dataclass(frozen=True)
+class FileTask:
+    """A task and what was done to make it of the files.
+
+    Attributes:
+        task: splits train, validation and test; columns text (and text_pair) or image, and label, a `ClassLabel`
+            whose names are sorted, by value where all are numbers.
+        guesses: a sentence for everything that was not named and was guessed.
+        notes: a sentence for everything that was left out, made or looks wrong.
+        counts: classes (index) x splits (columns), numbers of rows.
+        leaked: number of test rows whose text or picture is that of a training or validation row, so that accuracy on
+            them says little about new ones; 0 where both splits were drawn, unless a class has too few different rows.
+    """
+
+    task: DatasetDict
+    guesses: list[str]
+    notes: list[str]
+    counts: pd.DataFrame
+    leaked: int = 0
+
+
+def read(
+    kind: str,
+    path: str | Path,
+    *,
+    text: str | None = None,
+    text_pair: str | None = None,
+    label: str | None = None,
+    test: str | Path | None = None,
+    validation: str | Path | None = None,
+    max_rows: int | None = None,
+    validation_share: float = 0.1,
+    test_share: float = 0.2,
+    seed: int = 0,
+) -> FileTask:
+    """Read a task, deterministically: the same files and arguments give the same rows in the same order.
+
+    Args:
+        kind: "csv" (.tsv too; another separator is known by the header), "json" (a list of objects, or a line each),
+            "parquet" (with texts, or with pictures as the `datasets` library writes them) or "image_folder".
+        path: a file, or a folder with train, test and validation files; for pictures CLASS/* or SPLIT/CLASS/*.
+        text, text_pair, label: columns of a table; guessed where not named (a pair only under its usual names).
+        test, validation: further files (folders for pictures) with these splits. A split that is given nowhere is
+            drawn from the training rows, class by class.
+        max_rows: most training rows to keep, drawn class by class.
+        validation_share, test_share: shares of the training rows for the splits that are drawn, each above 0.
+        seed: of the draws, 0 or more.
+
+    Raises:
+        UserError: whatever is wrong with files, columns, labels or arguments.
+    """
+    _check_numbers(validation_share, test_share, max_rows, seed)
+    if kind not in KINDS:
+        raise UserError(f"unknown kind of file {kind!r}; known: {', '.join(KINDS)}. Name one of these.")
+    given = {split: _path(split, at) for split, at in (("test", test), ("validation", validation)) if at is not None}
+    guesses: list[str] = []
+    notes: list[str] = []
+    path = _path("path", path)
+    if kind == "image_folder":
+        if named := [name for name, value in dict(text=text, text_pair=text_pair, label=label).items() if value]:
+            raise UserError(
+                f"{', '.join(named)} given for an image folder, where a picture's label is its folder; "
+                "leave it out, or choose the kind of a table."
+            )
+        sources, origin = folders.find(path, given, notes), "the class folders"
+        _check_distinct(sources)
+        frames = {split: folders.read(at, split, notes) for split, at in sources.items()}
+    else:
+        sources = tables.find(kind, path, given)
+        _check_distinct(sources)
+        raw = {split: tables.read(kind, at, notes) for split, at in sources.items()}
+        image = folders.image_column(raw["train"]) if text is None and text_pair is None else None
+        if image is None:
+            chosen = columns.choose(raw["train"], text, text_pair, label, guesses)
+            columns.note_unused(raw["train"], chosen, notes)
+            frames = {split: columns.clean(table, chosen, sources[split], notes) for split, table in raw.items()}
+        else:
+            guesses.append(f"picture column: {image!r} (it holds the bytes of pictures)")
+            label = columns.choose_label(raw["train"].drop(columns=image), label, guesses)
+            chosen = {"image": image, "label": label}
+            columns.note_unused(raw["train"], chosen, notes)
+            frames = {split: _pictures(table, chosen, sources[split], split, notes) for split, table in raw.items()}
+        origin = f"column {chosen['label']!r}"
+    frames, classes = splits.label(frames)
+    shares = {"test": test_share, "validation": validation_share}
+    frames, classes, leaked = splits.complete(frames, classes, origin, shares, max_rows, seed, notes)
+    counts = {split: frames[split]["label"].value_counts().reindex(classes, fill_value=0) for split in splits.SPLITS}
+    counts = pd.DataFrame(counts).rename_axis("class")
+    return FileTask(_to_dataset(frames, classes), guesses, notes, counts, leaked)
+
+
+def _pictures(table: pd.DataFrame, chosen: dict[str, str], path: Path, split: str, notes: list[str]) -> pd.DataFrame:
+    columns.check_columns(table, chosen, path)
+    labels = columns.clean_labels(table, chosen["label"], path, notes)
+    return folders.read_column(table[chosen["image"]], labels, path, split, notes)
+
+
+def _path(name: str, at: str | Path) -> Path:
+    if not at or not isinstance(at, str | os.PathLike):
+        raise UserError(f"{name} is {at!r}; give the path of a file or a folder.")
+    if re.match(r"[a-z][a-z0-9+.-]+:/+", str(at), re.IGNORECASE):
+        raise UserError(
+            f"{name} is the address {str(at)!r}; give the path of a file or folder of this machine, downloaded if need be "
+            "(for a dataset of a hub there is task=hub)."
+        )
+    try:
+        return Path(at).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"{name} is {str(at)!r}, and there is no such user; write the path out.") from error
+
+
+def _check_numbers(validation_share: float, test_share: float, max_rows: int | None, seed: int) -> None:
+    for name, share in (("validation_share", validation_share), ("test_share", test_share)):
+        if not isinstance(share, numbers.Real) or not 0 < share < 1:
+            raise UserError(f"{name} is {share!r}; give a share of the rows between 0 and 1, for example 0.1.")
+    if math.fsum((validation_share, test_share)) >= 1:
+        raise UserError(
+            f"validation_share {validation_share} and test_share {test_share} sum to 1 or more, which leaves nothing to "
+            "train on; give shares that sum to less, for example 0.1 and 0.2."
+        )
+    for name, value in (("max_rows", 1 if max_rows is None else max_rows), ("seed", seed)):
+        if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < (name == "max_rows"):
+            raise UserError(f"{name} is {value!r}; give a whole number of {int(name == 'max_rows')} or more.")
+
+
+def _check_distinct(sources: dict[str, Path]) -> None:
+    """Raise UserError where two splits are the same rows, or one folder lies in another."""
+    for first, one in sources.items():
+        for second, other in sources.items():
+            if first >= second:
+                continue
+            if os.path.samefile(one, other):
+                judge, data = ("test", second) if first == "test" else ("validation", first)
+                data = "training" if data == "train" else data
+                raise UserError(
+                    f"{one} is given for {first} and for {second}: the {judge} would be the {data} data; "
+                    "name another file, or leave it out and rows are set apart."
+                )
+            if one.resolve().is_relative_to(other.resolve()) or other.resolve().is_relative_to(one.resolve()):
+                raise UserError(
+                    f"of {one} ({first}) and {other} ({second}) one lies inside the other, so pictures could be in both; "
+                    "put them side by side."
+                )
+
+
+def _to_dataset(frames: dict[str, pd.DataFrame], classes: list[str]) -> DatasetDict:
+    from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Value
+
+    inputs = [column for column in ("text", "text_pair", "image") if column in frames["train"]]
+    features = Features(
+        {column: Image() if column == "image" else Value("string") for column in inputs}
+        | {"label": ClassLabel(names=classes)}
+    )
+    number = {name: at for at, name in enumerate(classes)}
+    task = {}
+    for split in splits.SPLITS:
+        rows = {column: frames[split][column].tolist() for column in inputs}
+        if "image" in rows:
+            rows["image"] = [{"bytes": png, "path": None} for png in rows["image"]]
+        task[split] = Dataset.from_dict(rows | {"label": [number[name] for name in frames[split]["label"]]}, features)
+    return DatasetDict(task)

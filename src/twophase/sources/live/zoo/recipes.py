@@ -1,0 +1,120 @@
+"""How each model of a zoo comes to be: validated configuration, parents before children."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING
+
+from twophase.errors import UserError
+from twophase.sources.live.zoo import text, vision
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DOMAINS = {"cv": vision, "nlp": text}
+ARCHITECTURES = {name: side for side in DOMAINS.values() for name in side.ARCHITECTURES}
+OBJECTIVES = ("classification", *vision.OBJECTIVES, *text.OBJECTIVES, "none")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One model.
+
+    Args:
+        name: unique within its zoo; the name of its folder.
+        architecture: key of `ARCHITECTURES`; empty for a model fine-tuned from a `parent`.
+        width: of the first stage, in channels.
+        depth: layers, or layers a stage.
+        upstream: the task it is trained on; empty with objective "none".
+        objective: "classification", "masked-image" or "masked-language" (no labels), or "none" (random weights).
+        epochs: over the upstream's training split.
+        learning_rate: AdamW's, at its highest.
+        batch_size: examples a step.
+        seed: of the weights and of the order of the examples.
+        head: whether the source head is published with the model.
+        shuffled: whether the upstream's labels are permuted, so that nothing can be learned.
+        parent: the model it is fine-tuned from, if any.
+        vectors: for text, a key of `text.CORPORA`: whose words' neighbourhoods give the first token embeddings.
+    """
+
+    name: str
+    architecture: str = ""
+    width: int = 48
+    depth: int = 2
+    upstream: str = ""
+    objective: str = "classification"
+    epochs: int = 8
+    learning_rate: float = 2e-3
+    batch_size: int = 16
+    seed: int = 0
+    head: bool = True
+    shuffled: bool = False
+    parent: str = ""
+    vectors: str = ""
+
+    @property
+    def reads(self) -> set[str]:
+        """Names of the tasks that building this model reads; its parent's own are not among them."""
+        own = {self.upstream} if self.upstream else set()
+        return own | (ARCHITECTURES[self.architecture].reads(self) if self.architecture else set())
+
+
+def recipes(models: dict[str, dict], include: list[str] | None = None) -> dict[str, Recipe]:
+    """Validated recipes in the order in which they can be built.
+
+    Args:
+        models: name -> fields of `Recipe`, as configured.
+        include: only these and their parents; None is all.
+
+    Raises:
+        UserError: unknown key, architecture, objective, parent or included name; a circle of parents.
+    """
+    known = {field.name for field in fields(Recipe)}
+    made: dict[str, Recipe] = {}
+    for name, values in models.items():
+        if unknown := set(values) - known:
+            raise UserError(f"model {name!r}: unknown key {sorted(unknown)}; allowed: {sorted(known - {'name'})}.")
+        recipe = made[name] = Recipe(name=name, **values)
+        if recipe.parent:
+            if recipe.parent not in models:
+                raise UserError(f"model {name!r}: unknown parent {recipe.parent!r}; known: {sorted(models)}.")
+            if recipe.architecture:
+                raise UserError(f"model {name!r} has both a parent and an architecture; a child has its parent's.")
+        elif recipe.architecture not in ARCHITECTURES:
+            raise UserError(
+                f"model {name!r}: unknown architecture {recipe.architecture!r}; known: {', '.join(ARCHITECTURES)}."
+            )
+        if recipe.vectors and recipe.vectors not in text.CORPORA:
+            raise UserError(f"model {name!r}: unknown vectors {recipe.vectors!r}; known: {', '.join(text.CORPORA)}.")
+        if recipe.objective not in OBJECTIVES:
+            raise UserError(f"model {name!r}: unknown objective {recipe.objective!r}; known: {', '.join(OBJECTIVES)}.")
+        if (recipe.objective == "none") == bool(recipe.upstream):
+            raise UserError(f"model {name!r}: objective {recipe.objective!r} with upstream {recipe.upstream!r}; "
+                            "a trained model needs an upstream, an untrained one has none.")  # fmt: skip
+    if unknown := set(include or ()) - set(made):
+        raise UserError(f"zoo.include names unknown models {sorted(unknown)}; known: {sorted(made)}.")
+    try:
+        order = list(TopologicalSorter({n: [r.parent] if r.parent else [] for n, r in made.items()}).static_order())
+    except CycleError as error:
+        raise UserError(f"models {error.args[1]} are each other's parents; one must start from scratch.") from error
+    wanted = set(include if include is not None else made)
+    for name in reversed(order):
+        if name in wanted and made[name].parent:
+            wanted.add(made[name].parent)
+    return {name: made[name] for name in order if name in wanted}
+
+
+def table(made: dict[str, Recipe]) -> pd.DataFrame:
+    """A row a model: architecture, parent, width, depth, upstream, objective, vectors, epochs, head."""
+    import pandas as pd
+
+    columns = ["architecture", "parent", "width", "depth", "upstream", "objective", "vectors", "epochs", "head"]
+    rows = {name: asdict(recipe) for name, recipe in made.items()}
+    return pd.DataFrame.from_dict(rows, orient="index")[columns].rename_axis("model")
+
+
+def fingerprint(recipe: Recipe, all_recipes: dict[str, Recipe]) -> dict:
+    """Everything of the configuration that determines a model, its parents' recipes included."""
+    own = asdict(recipe)
+    return own | {"parent": fingerprint(all_recipes[recipe.parent], all_recipes)} if recipe.parent else own

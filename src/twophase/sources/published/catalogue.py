@@ -1,0 +1,154 @@
+"""Which files of other groups' records are read, and how one comes here: mirror, cache, or its public address.
+
+The catalogue holds facts alone: repository, commit, path, size, sha256, licence. The files themselves are never part of
+this repository or its wheel.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from twophase.errors import UserError
+from twophase.infra.store import cache_folder
+
+ADDRESS = "https://raw.githubusercontent.com/{repository}/{commit}/{path}"
+TIMEOUT = 30.0  # seconds without a byte
+RETRIES = 2
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file of the catalogue.
+
+    Attributes:
+        source: what it belongs to, for example "model-recycling".
+        file: its name here and in a mirror (`source/file`).
+        repository, commit, path: where it is public.
+        bytes, sha256: what it must be.
+        licence: as its repository states it.
+    """
+
+    source: str
+    file: str
+    repository: str
+    commit: str
+    path: str
+    bytes: int
+    sha256: str
+    licence: str
+
+    @property
+    def address(self) -> str:
+        """Its public address; TWOPHASE_RECORDS_ADDRESS may hold another pattern with the same fields."""
+        pattern = os.environ.get("TWOPHASE_RECORDS_ADDRESS") or ADDRESS
+        return pattern.format(repository=self.repository, commit=self.commit, path=self.path)
+
+
+def catalogue(source: str | None = None) -> list[Entry]:
+    """All entries, or those of one source.
+
+    Raises:
+        UserError: no such source.
+    """
+    with Path(__file__).with_name("catalogue.csv").open(newline="", encoding="utf-8") as lines:
+        entries = [Entry(**(row | {"bytes": int(row["bytes"])})) for row in csv.DictReader(lines)]
+    known = list(dict.fromkeys(entry.source for entry in entries))
+    if source is not None and source not in known:
+        raise UserError(f"unknown records {source!r}; allowed: {', '.join(known)}.")
+    return [entry for entry in entries if source in (None, entry.source)]
+
+
+def find(source: str, file: str) -> Entry:
+    """One entry. Raises UserError for a source or file that is not in the catalogue."""
+    entries = catalogue(source)
+    for entry in entries:
+        if entry.file == file:
+            return entry
+    raise UserError(f"{source} has no file {file!r}; allowed: {', '.join(entry.file for entry in entries)}.")
+
+
+def get(entry: Entry, mirror: str | Path | None = None, progress: bool = True) -> Path:
+    """The path of a file whose sha256 is right: in the mirror, in the cache, or downloaded into the cache.
+
+    Args:
+        entry: of the catalogue.
+        mirror: folder that holds `source/file`; the variable TWOPHASE_MIRROR goes before it. Where there is one, nothing is
+            downloaded.
+        progress: whether to show a bar while it is downloaded.
+
+    Raises:
+        UserError: the mirror lacks the file or has another one; or it cannot be downloaded, or is not what it must be.
+    """
+    if folder := os.environ.get("TWOPHASE_MIRROR") or mirror:
+        return _mirrored(entry, Path(folder).expanduser())
+    return _downloaded(entry, cache_folder() / "records", progress)
+
+
+def kept(entry: Entry, mirror: str | Path | None = None) -> bool:
+    """Whether the file is here already, so that `get` needs no network."""
+    folder = os.environ.get("TWOPHASE_MIRROR") or mirror or cache_folder() / "records"
+    path = Path(folder).expanduser() / entry.source / entry.file
+    return path.is_file() and sha256(path) == entry.sha256
+
+
+def sha256(path: Path) -> str:
+    """Of a file's bytes, in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _mirrored(entry: Entry, folder: Path) -> Path:
+    path = folder / entry.source / entry.file
+    if not path.is_file():
+        raise UserError(
+            f"{path} does not exist; the mirror must hold {entry.source}/{entry.file}. Without a mirror (unset "
+            "TWOPHASE_MIRROR, published.mirror=null) the file is downloaded."
+        )
+    if (got := sha256(path)) != entry.sha256:
+        raise UserError(
+            f"{path} is not the file of the catalogue ({path.stat().st_size} bytes, sha256 {got[:12]}…; it must have "
+            f"{entry.bytes} bytes, sha256 {entry.sha256[:12]}…): truncated, changed, or of another commit. Copy it again."
+        )
+    return path
+
+
+def _downloaded(entry: Entry, folder: Path, progress: bool) -> Path:
+    import pooch
+    import requests
+
+    name = f"{entry.source}/{entry.file}"
+    # a file that is there with the right hash is used; a new one stands under a temporary name until its hash is right
+    shelf = pooch.create(
+        folder,
+        base_url="",
+        registry={name: f"sha256:{entry.sha256}"},
+        urls={name: entry.address},
+        retry_if_failed=RETRIES,
+    )
+    pooch.get_logger().setLevel("ERROR")
+    try:
+        return Path(shelf.fetch(name, downloader=pooch.HTTPDownloader(progressbar=progress, timeout=TIMEOUT)))
+    except (requests.RequestException, OSError, ValueError) as error:
+        raise UserError(
+            f"{name} cannot be had from {entry.address}: {_reason(error)}. Nothing of it was kept; files that came before "
+            f"are. Try again with a network, or name a folder that holds {name} in TWOPHASE_MIRROR."
+        ) from error
+
+
+def _reason(error: Exception) -> str:
+    import requests
+
+    if isinstance(error, requests.HTTPError):
+        return f"the server answers {error.response.status_code} {error.response.reason}"
+    if isinstance(error, requests.Timeout) or "timed out" in str(error):
+        return f"the server sent nothing for {TIMEOUT:g} seconds"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the connection broke in the middle"
+    if isinstance(error, requests.ConnectionError):
+        return "the server cannot be reached"
+    if isinstance(error, ValueError) and "hash" in str(error):
+        return "what came is not the file of the catalogue (another sha256)"
+    return " ".join(str(error).split())

@@ -1,0 +1,134 @@
+"""IBM's model-recycling: 2,703 text models fine-tuned on 36 datasets, and 6 base models with 20 seeds each."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from twophase.errors import UserError
+from twophase.records import TrainingRecords
+from twophase.sources.published.catalogue import find, get
+from twophase.sources.published.cleaning import Account, Published
+
+SOURCE = "model-recycling"
+FACTS = ["base_model", "size", "model_type", "layers", "mnli_lp"]
+TARGETS = ["mnli", "multirc", "boolq", *(f"tweet_ev_{part}" for part in
+           ("emoji", "emotion", "hate", "irony", "offensive", "sentiment"))]  # the paper's four, Tweet in its parts  # fmt: skip
+PAPER = ["cola", "mrpc", "qnli", "qqp", "rte", "sst2", "stsb", "wnli", "cb", "copa", "wic", "imdb", "yahoo_answers",
+         "anli", "trec_coarse", "trec_fine", "financial_phrasebank"]  # of the paper's benchmark datasets  # fmt: skip
+# Examples that each dataset is evaluated on: an accuracy is a whole number of them, which tells columns apart.
+# (stsb is a correlation; what qqp, mnli and four others were evaluated on is not whole, so they tell nothing.)
+EVALUATED = {
+    "cola": 1043, "mrpc": 408, "boolq": 3270, "cb": 56, "copa": 100, "multirc": 4848, "wic": 638, "wsc": 104,
+    "rte": 277, "wnli": 71, "sst2": 872, "qnli": 5463, "trec_coarse": 500, "trec_fine": 500, "poem_sentiment": 104,
+    "rotten_tomatoes": 1066, "sst_5bins": 2210, "tweet_ev_irony": 784, "tweet_ev_offensive": 860,
+    "tweet_ev_emotion": 1421, "tweet_ev_hate": 2970, "imdb": 25000, "anli": 3200, "esnli": 9824, "isear": 1534,
+    "20_newsgroup": 7532,
+}  # fmt: skip
+CLASSES = {
+    "ag_news": 4, "isear": 7, "yahoo_answers": 10, "20_newsgroup": 20, "trec_fine": 50, "trec_coarse": 6, "imdb": 2,
+    "rotten_tomatoes": 2, "sst_5bins": 5, "sst2": 2, "amazon_reviews_multi": 5, "financial_phrasebank": 3,
+    "tweet_ev_emoji": 20, "tweet_ev_emotion": 4, "mnli": 3, "qnli": 2, "esnli": 3, "qqp": 2, "poem_sentiment": 4,
+}  # where every model should be well above 1 / classes  # fmt: skip
+BASES = ("bert_base_cased", "bert_base_uncased", "roberta_base", "microsoft_deberta_v3_base", "t5_base",
+         "google_t5_v1_1_base")  # fmt: skip
+
+
+def read(mirror: str | Path | None = None, clean: bool = True) -> Published:
+    """Accuracy of models on 36 datasets (stsb: Spearman), every dataset a benchmark.
+
+    Args:
+        mirror: see `catalogue.get`.
+        clean: False keeps every complete row with a name of its own, as others who use this table do.
+
+    Returns:
+        `Published`; its account counts incomplete rows, rows whose values stand in the wrong columns (an accuracy
+        that is no whole number of that dataset's evaluation examples), names that stand twice, and failed runs.
+
+    Raises:
+        UserError: the file cannot be had.
+    """
+    account = Account("models")
+    table = account.start(pd.read_csv(get(find(SOURCE, "models_tested.csv"), mirror)), "models_tested.csv")
+    datasets = list(table.columns[table.columns.get_loc("mnli_lp") + 1 :])
+    table = account.keep(table, table[datasets].notna().all(axis=1), "not all 36 datasets are filled")
+    if clean:
+        table = account.keep(table, ~misplaced(table), "values stand in other datasets' columns")
+    table = account.keep(table, ~table["model_name"].duplicated(), "a name that stands twice: the first row is kept")
+    if clean:
+        table = account.keep(table, ~failed(table), "a run failed: at or below chance")
+    table = table.set_index("model_name").rename_axis("model")
+    long = table[datasets].rename_axis(columns="dataset").stack().rename("test").reset_index()
+    long["metric"] = np.where(long["dataset"] == "stsb", "spearman", "accuracy")
+    return Published(TrainingRecords.from_frame(long.assign(role="benchmark")), account.table, table[FACTS])
+
+
+def misplaced(table: pd.DataFrame) -> pd.Series:
+    """Rows of which an accuracy is no multiple of 1 / evaluation examples: their values have slipped to other columns."""
+    off = pd.Series(False, index=table.index)
+    for dataset, examples in EVALUATED.items():
+        right = table[dataset] * examples
+        off |= (right - right.round()).abs() > 1e-6 * examples + 1e-3
+    return off
+
+
+def failed(table: pd.DataFrame) -> pd.Series:
+    """Rows with an accuracy at or below chance on a dataset where models are far above it, or a correlation below 0."""
+    bad = table["stsb"] < 0
+    for dataset, classes in CLASSES.items():
+        bad |= table[dataset] <= 1 / classes
+    return bad
+
+
+def leaked(found: Published, target: str, z: float = 6.0) -> pd.Series:
+    """Models that seem to have been trained on a target before: model -> why.
+
+    Args:
+        found: what `read` returned.
+        target: a dataset.
+        z: a model whose score is so many robust standard deviations (1.4826 x median absolute deviation) above what
+            a ridge regression on the other datasets predicts (ten-fold, out of fold) counts as leaked.
+
+    Returns:
+        Only the leaked ones; the reason is "named" (the target is part of the model's name) or "outlier".
+
+    Raises:
+        UserError: an unknown target.
+    """
+    from sklearn.linear_model import RidgeCV
+    from sklearn.model_selection import KFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    matrix = found.matrix
+    if target not in matrix.index:
+        raise UserError(f"unknown dataset {target!r}; allowed: {', '.join(matrix.index)}.")
+    others, scores = matrix.drop(index=target).T, matrix.loc[target]
+    model = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-3, 3, 7)))
+    rest = scores - cross_val_predict(model, others, scores, cv=KFold(10, shuffle=True, random_state=0))
+    far = (rest - rest.median()) > z * 1.4826 * (rest - rest.median()).abs().median()
+    word = target.removeprefix("tweet_ev_").split("_")[0]
+    named = matrix.columns.to_series().str.contains(rf"(?<![a-z]){re.escape(word)}(?![a-z])", case=False)
+    why = pd.Series(np.where(named, "named", "outlier"), index=matrix.columns, name="why")
+    return why[named | far]
+
+
+def seeds(mirror: str | Path | None = None) -> Published:
+    """Six base models on 36 datasets with 20 seeds each: the noise of fine-tuning."""
+    account, frames = Account("runs"), []
+    for base in BASES:
+        file = get(find(SOURCE, f"models_results_{base}_pretrain.csv"), mirror)
+        table = pd.read_csv(file, sep="\t").rename(columns={"dataset name": "dataset", "stage": "seed"})
+        frames.append(table.assign(model=base))
+    rows = account.start(pd.concat(frames, ignore_index=True), f"models_results_*_pretrain.csv, {len(BASES)} files")
+    rows = rows.assign(
+        test=rows["accuracy"].fillna(rows["spearmanr"]),
+        metric=np.where(rows["accuracy"].notna(), "accuracy", "spearman"),
+    )
+    rows = account.keep(rows, rows["test"].notna(), "no score (stsb)")
+    columns = ["model", "dataset", "seed", "test", "metric"]
+    records = TrainingRecords.from_frame(rows[columns].assign(role="benchmark"))
+    return Published(records, account.table, pd.DataFrame(index=list(BASES)))

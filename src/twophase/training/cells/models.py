@@ -1,0 +1,128 @@
+"""The models of a domain, pre-trained through the store."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from twophase.errors import UserError
+from twophase.infra.compute import Failure, parallel_map
+from twophase.infra.settings import Params
+from twophase.infra.store import Store, cache_folder, digest
+from twophase.training.cells.stored import libraries
+
+UNBUILT = "unbuilt.csv"  # in the zoo's folder: models that could not be built, with the reason
+
+
+def build_zoo(params: Params, domain: str, data: Path, folder: Path) -> None:
+    """Pre-train the models, a generation at a time (parents first), and copy them to ``folder/<model>``."""
+    import pandas as pd
+
+    from twophase.sources.live import zoo
+
+    store, recipes = Store(), params.domain[domain].zoo.recipes
+    keys = {name: zoo_key(recipe, recipes, data) for name, recipe in recipes.items()}
+    built: dict[str, Path] = {}
+    reasons: dict[str, str] = {}
+    with store.lock(f"{domain} zoo"):
+        lacking = [name for name in recipes if store.get_folder("models", keys[name]) is None]
+        parts = _shared([recipes[name] for name in lacking], data, domain)
+        left = list(recipes)
+        while left:
+            ready = [n for n in left if not recipes[n].parent or recipes[n].parent in built | reasons]
+            left = [name for name in left if name not in ready]
+            built |= {name: kept for name in ready if (kept := store.get_folder("models", keys[name]))}
+            reasons |= {n: f"its parent {recipes[n].parent} failed" for n in ready if recipes[n].parent in reasons}
+            missing = [name for name in ready if name not in built | reasons]
+            missing.sort(key=lambda name: recipes[name].objective == "classification")  # the longest are not the last
+            items = [(store.root, keys[n], recipes[n], data, keys.get(recipes[n].parent), parts) for n in missing]
+            made = parallel_map(build_model, items, description=f"{domain} zoo")
+            reasons |= {
+                n: result.reason for n, result in zip(missing, made, strict=True) if isinstance(result, Failure)
+            }
+            built |= {n: _kept(store, keys[n]) for n in missing if n not in reasons}
+        zoo.forget_upstreams(_parts(parts))
+    if not built:
+        raise UserError(
+            f"no model of the {domain} zoo could be built; the first reason: {next(iter(reasons.values()))}"
+        )
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name, kept in built.items():
+        store.export(kept, folder / name)
+    unbuilt = pd.DataFrame(sorted(reasons.items()), columns=["model", "reason"])
+    unbuilt.to_csv(folder / UNBUILT, index=False, lineterminator="\n")
+
+
+def zoo_key(recipe: Any, recipes: dict[str, Any], data: Path) -> dict:
+    """Key of a model: its recipe and its parents', the data they learned from, the code's versions."""
+    from twophase.sources.live import corpora as tasks
+    from twophase.sources.live import zoo
+    from twophase.training import finetuning as training
+
+    line, current = [recipe], recipe
+    while current.parent:
+        current = recipes[current.parent]
+        line.append(current)
+    upstreams = {name: tasks.digest(data / name) for one in line for name in sorted(one.reads)}
+    return {
+        "recipe": zoo.fingerprint(recipe, recipes),
+        "upstreams": upstreams,
+        "zoo": zoo.ZOO_VERSION,
+        "training": training.TRAINING_VERSION,
+        **libraries("tokenizers", "scikit-learn", "scipy"),
+    }
+
+
+def build_model(item: tuple[Path | str, dict, Any, Path, dict | None, str]) -> None:
+    """Build a model into the store, which may be all that the worker's machine and this one share with the data."""
+    from twophase.sources.live import zoo
+
+    root, key, recipe, data, parent, parts = item
+    store = Store(root)
+    started = _kept(store, parent) if parent else None
+    store.put_folder("models", key, lambda folder: zoo.build(recipe, folder, data, parent=started, parts=_parts(parts)))
+
+
+def _kept(store: Store, key: dict) -> Path:
+    if (folder := store.get_folder("models", key)) is None:
+        raise UserError(
+            f"the model {key['recipe']['name']} was built but is not in the store {store.root}: workers on other machines must "
+            "have the same store; name a folder that they share, or a URL, in TWOPHASE_CACHE"
+        )
+    return folder
+
+
+def _shared(recipes: list[Any], data: Path, domain: str) -> str:
+    """Make what several of the models share, once and side by side; returns the name of its folder."""
+    from twophase.sources.live import corpora as tasks
+    from twophase.sources.live import zoo
+
+    made_by = libraries("tokenizers", "scikit-learn", "scipy")
+    read = sorted({name for recipe in recipes for name in recipe.reads if recipe.architecture})
+    name = digest({"data": {task: tasks.digest(data / task) for task in read}, "zoo": zoo.ZOO_VERSION, **made_by})
+    for number, items in enumerate(zoo.shared(recipes)):
+        what = f"{domain} inputs" if number else f"{domain} tokenizers"
+        parallel_map(share, [(item, data, name) for item in items], description=what if items else None)
+    return name
+
+
+def share(item: tuple[tuple, Path, str]) -> None:
+    from twophase.sources.live import zoo
+
+    what, data, parts = item
+    zoo.share(what, data, _parts(parts))
+
+
+def _parts(name: str) -> Path:
+    return cache_folder() / "parts" / name  # a worker on another machine makes its own
+
+
+def built_models(recipes: dict[str, Any], folder: Path) -> tuple[list[str], list[tuple]]:
+    """The models that were built, and a failure for each that was not."""
+    import pandas as pd
+
+    listed = folder / UNBUILT
+    reasons = dict(pd.read_csv(listed).itertuples(index=False)) if listed.is_file() else {}
+    return [m for m in recipes if m not in reasons], [(m, "", "", reason) for m, reason in reasons.items()]

@@ -1,0 +1,131 @@
+"""A task as tensors: what a model's own image processor or tokenizer makes of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from twophase.errors import UserError
+from twophase.training.loading import load_processor, modality
+
+if TYPE_CHECKING:
+    from datasets import Dataset, DatasetDict
+    from torch import Tensor
+
+LONGEST = 512  # tokens, where a tokenizer does not say what its model can read
+CHARACTERS = 32  # a token, at most: a text is cut there before it is tokenized
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Tensors of a task.
+
+    Attributes:
+        inputs: split -> the model's keyword arguments: {"pixel_values": (N, 3, H, W)}, or "input_ids",
+            "attention_mask" and what else the tokenizer gives, each (N, T).
+        labels: split -> (N,) int64.
+        classes: names, by label.
+    """
+
+    inputs: dict[str, dict[str, Tensor]]
+    labels: dict[str, Tensor]
+    classes: tuple[str, ...]
+
+    @property
+    def nbytes(self) -> int:
+        """What its inputs take in memory."""
+        return sum(values.nbytes for split in self.inputs.values() for values in split.values())
+
+    def write(self, file: str | Path) -> None:
+        """Write it as safetensors."""
+        from safetensors.torch import save_file
+
+        tensors = {f"{split}/{name}": values for split, given in self.inputs.items() for name, values in given.items()}
+        tensors |= {f"{split}/": values for split, values in self.labels.items()}
+        save_file(tensors, str(file), metadata={"classes": json.dumps(self.classes)})
+
+    @classmethod
+    def read(cls, file: str | Path) -> Encoded:
+        """What `write` wrote."""
+        from safetensors import safe_open
+
+        inputs: dict[str, dict[str, Tensor]] = {}
+        labels = {}
+        with safe_open(str(file), "pt") as kept:
+            for key in kept.keys():  # noqa: SIM118  no mapping
+                split, _, name = key.partition("/")
+                if name:
+                    inputs.setdefault(split, {})[name] = kept.get_tensor(key)
+                else:
+                    labels[split] = kept.get_tensor(key)
+            return cls(inputs, labels, tuple(json.loads(kept.metadata()["classes"])))
+
+
+def encode(task: DatasetDict, model_folder: str | Path) -> Encoded:
+    """Run a task through the image processor or the tokenizer saved beside a model.
+
+    A task of pictures has a column image, one of texts a column text, of sentence pairs also text_pair.
+
+    Raises:
+        UserError: the folder has no processor or another kind than the task needs, the task has fewer than two
+            classes, a text is not text, or the tokenizer knows more tokens than its model.
+    """
+    import torch
+
+    classes = tuple(task["train"].features["label"].names)
+    if len(classes) < 2 or len(set(task["train"]["label"][:])) < 2:
+        raise UserError(
+            f"the task has one class only ({', '.join(classes) or 'none'}); "
+            "a classifier needs at least two with training examples."
+        )
+    kind = modality(model_folder)
+    if kind not in task["train"].features:
+        raise UserError(
+            f"{model_folder} reads a column {kind!r}, the task has {', '.join(task['train'].features)}; "
+            "choose a model of the task's kind."
+        )
+    processor = load_processor(model_folder)
+    inputs, labels = {}, {}
+    for split, rows in task.items():
+        if kind == "image":
+            pictures = [picture.convert("RGB") for picture in rows["image"][:]]
+            inputs[split] = {"pixel_values": processor(pictures, return_tensors="pt")["pixel_values"].contiguous()}
+        else:
+            inputs[split] = _tokens(processor, rows, split)
+            _check_vocabulary(int(inputs[split]["input_ids"].max()), Path(model_folder))
+        labels[split] = torch.tensor(rows["label"][:], dtype=torch.int64)
+    return Encoded(inputs, labels, classes)
+
+
+def _tokens(tokenizer, rows: Dataset, split: str) -> dict[str, Tensor]:
+    longest = min(tokenizer.model_max_length, LONGEST)
+    texts = []
+    for column in ("text", "text_pair"):
+        if column in rows.features:
+            values = rows[column][:]  # at once: a column is slow row by row
+            for number, value in enumerate(values):
+                if not isinstance(value, str):
+                    raise UserError(
+                        f"row {number} of split {split} has {value!r} in column {column}; a text is needed: fill or drop it."
+                    )
+            texts.append([value[: longest * CHARACTERS] for value in values])
+    if not any(text.strip() for text in texts[0]):
+        raise UserError(f"all {len(texts[0])} texts of split {split} are empty; is this the right column?")
+    try:
+        return dict(tokenizer(*texts, truncation=True, max_length=longest, padding="longest", return_tensors="pt"))
+    except (UnicodeError, TypeError) as error:
+        raise UserError(
+            f"split {split} holds text that is not valid Unicode ({error}); save the file as UTF-8."
+        ) from error
+
+
+def _check_vocabulary(highest: int, folder: Path) -> None:
+    config = folder / "config.json"  # not there yet while the model is being pre-trained
+    size = json.loads(config.read_text()).get("vocab_size") if config.is_file() else None
+    if size is not None and highest >= size:
+        raise UserError(
+            f"the tokenizer in {folder} gives token {highest}, its model knows {size}; "
+            "it belongs to another model: save the model's own tokenizer there."
+        )

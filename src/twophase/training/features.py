@@ -1,0 +1,105 @@
+"""What a pre-trained model already knows of a task: source-label probabilities and features, in one pass."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from twophase.proxies import PROXIES, RELEASED
+from twophase.training.encoding import Encoded, encode
+from twophase.training.finetuning import EVALUATION_BATCH, encoded
+from twophase.training.hardware import PLAIN, Hardware, batches, halving
+from twophase.training.loading import has_source_head, load_classifier, load_with_new_layers
+
+if TYPE_CHECKING:
+    import numpy as np
+    from datasets import DatasetDict
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What `extract` returns.
+
+    Attributes:
+        features: (N, D) float64, the input of the classification head.
+        probabilities: (N, Z) over the model's own source labels; None without a source head.
+        labels: (N,) of the task.
+        seconds: wall-clock, loading included.
+    """
+
+    features: np.ndarray
+    probabilities: np.ndarray | None
+    labels: np.ndarray
+    seconds: float
+
+
+def extract(
+    model_folder: str | Path, task: DatasetDict | Encoded, split: str = "train", hardware: Hardware = PLAIN
+) -> Extraction:
+    """One pass of a pre-trained model, untouched, over a split of a task.
+
+    Raises:
+        UserError: the model or its processor cannot be loaded, or the hardware is not here.
+    """
+    import torch
+
+    start, hardware = time.perf_counter(), hardware.resolved()
+    device = hardware.open()
+    task = task if isinstance(task, Encoded) else encode(task, model_folder)
+    headed = has_source_head(model_folder)
+    # the last layer of a published head reads the features; without one, the first layer that is not published
+    if headed:
+        model = load_classifier(model_folder)
+        layers = [m for m in model.classifier.modules() if isinstance(m, torch.nn.Linear)][-1:]
+    else:
+        model, layers = load_with_new_layers(model_folder, task.classes)
+    seen: dict[int, list[torch.Tensor]] = {}
+    hooks = [
+        m.register_forward_pre_hook(lambda m, given: seen.setdefault(id(m), []).append(given[0].cpu())) for m in layers
+    ]
+    model.to(device).eval()
+
+    def logits(size: int) -> list[torch.Tensor]:
+        seen.clear()
+        with torch.inference_mode(), hardware.autocast():
+            return [
+                model(**{k: v[rows].to(device) for k, v in task.inputs[split].items()}).logits.cpu()
+                for rows in batches(len(task.labels[split]), size)
+            ]
+
+    parts, _ = halving(EVALUATION_BATCH, logits, str(device))
+    for hook in hooks:
+        hook.remove()
+    return Extraction(
+        features=torch.cat(next(iter(seen.values()))).flatten(1).double().numpy(),
+        probabilities=torch.cat(parts).double().softmax(1).numpy() if headed else None,
+        labels=task.labels[split].numpy(),
+        seconds=time.perf_counter() - start,
+    )
+
+
+def score_cell(
+    model_folder: str | Path, task_folder: str | Path, proxies: list[str], hardware: Hardware = PLAIN
+) -> list[dict]:
+    """Proxy scores of one model on one task's training split.
+
+    Returns:
+        A dict a proxy: proxy, score, seconds (the model's pass included, as each would cost alone).
+        A proxy that needs source labels is absent for a model without a source head.
+
+    Raises:
+        UserError: the model or the task cannot be loaded.
+    """
+    seen = extract(model_folder, encoded(task_folder, model_folder, ("train",)), hardware=hardware)
+    rows = []
+    for name in proxies:
+        proxy = (PROXIES | RELEASED)[name]
+        given = getattr(seen, proxy.reads)
+        if given is None:
+            continue
+        start = time.perf_counter()
+        score = float(proxy(given, seen.labels))
+        rows.append({"proxy": name, "score": score, "seconds": seen.seconds + time.perf_counter() - start})
+    return rows

@@ -1,0 +1,258 @@
+"""Fine-tuning a pre-trained model on a task, one epoch at a time.
+
+A run that is cut after an epoch is a prefix of the full run: the learning-rate schedule spans the total
+epochs, and every epoch draws its order and dropout from (seed, epoch). So a run can stop, be stored and go
+on, bit for bit.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from twophase.errors import UserError
+from twophase.sources.live import corpora as tasks
+from twophase.training.encoding import Encoded, encode
+from twophase.training.hardware import PLAIN, Hardware, batches, halving, summed_gradients
+from twophase.training.loading import load_with_new_head, processor_digest
+
+if TYPE_CHECKING:
+    import numpy as np
+    from datasets import DatasetDict
+    from torch import Tensor, nn
+
+TRAINING_VERSION = 2  # raise it when a change of this file changes any score: kept cells are trained again
+EVALUATION_BATCH = 256
+
+
+class Diverged(RuntimeError):
+    """The loss is no longer a finite number."""
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a model is fine-tuned.
+
+    Args:
+        epochs: the full run; the learning rate falls to zero over it even if the run is cut.
+        batch_size: examples a step.
+        learning_rate: AdamW's, at its highest.
+        weight_decay: AdamW's.
+        warmup: share of all steps in which the learning rate rises.
+
+    Raises:
+        UserError: a value outside its range.
+    """
+
+    epochs: int = 4
+    batch_size: int = 16
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.01
+    warmup: float = 0.1
+
+    def __post_init__(self) -> None:
+        ranges = {"epochs": (1, 10_000), "batch_size": (1, 100_000), "learning_rate": (1e-12, 1e6)}
+        for name, (low, high) in ranges.items() | {("weight_decay", (0, 1e3)), ("warmup", (0, 1))}:
+            if not low <= getattr(self, name) <= high:
+                raise UserError(f"training.{name} is {getattr(self, name)}; allowed: {low} to {high}.")
+
+
+class FineTuning:
+    """One model on one task.
+
+    Args:
+        model: folder of a `save_pretrained` model, or a model object whose weights are trained as they are.
+        task: a `DatasetDict` with train, validation and test, or what `encode` made of one.
+        config: how to train.
+        seed: of the new classification head, the order of the examples and dropout.
+        score: labels (N,), predicted classes (N,) -> what validation and test are judged by; accuracy by default.
+        hardware: where and in which precision.
+
+    Attributes:
+        done: epochs trained.
+        accuracy: of the split that was scored last; NaN before.
+        seconds: wall-clock seconds of each epoch, its validation included.
+        micro_batch: examples in memory at once; below what was asked for where the memory did not suffice.
+
+    Raises:
+        UserError: the hardware is not here; the model or the task cannot be read.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | nn.Module,
+        task: DatasetDict | Encoded,
+        config: TrainingConfig,
+        seed: int = 0,
+        score: Callable[[np.ndarray, np.ndarray], float] | None = None,
+        hardware: Hardware = PLAIN,
+    ):
+        import torch
+
+        self._score, self.hardware = score, hardware.resolved()
+        self._device, self._scaler = self.hardware.open(), self.hardware.scaler()
+        self.micro_batch, self._evaluation_batch = hardware.micro_batch or config.batch_size, EVALUATION_BATCH
+        self.config, self.seed, self.done, self.seconds, self.accuracy = config, seed, 0, [], math.nan
+        self.task = task if isinstance(task, Encoded) else encode(task, model)
+        folder = isinstance(model, str | Path)
+        self.model = load_with_new_head(model, self.task.classes, seed) if folder else model
+        self.model.to(self._device)
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+        )
+        batches = math.ceil(len(self.task.labels["train"]) / config.batch_size)
+        self._total, self._batches = batches * config.epochs, batches
+
+    def epoch(self, scored: bool = True) -> float:
+        """Train one more epoch; returns the validation score, NaN if it is not asked for.
+
+        Raises:
+            Diverged: the loss is not finite.
+            UserError: all epochs of the configuration are done.
+        """
+        if self.done >= self.config.epochs:
+            raise UserError(f"all {self.config.epochs} epochs are trained; a longer run needs training.epochs raised.")
+        start = time.perf_counter()
+        self._train()
+        score = self._scored("validation") if scored else math.nan
+        self.done += 1
+        self.seconds.append(time.perf_counter() - start)
+        return score
+
+    def _train(self) -> None:
+        import torch
+
+        labels, inputs = self.task.labels["train"], self.task.inputs["train"]
+        torch.manual_seed(self.seed * 100_003 + self.done)
+        order = torch.randperm(len(labels))
+        self.model.train()
+        for number, rows in enumerate(order.split(self.config.batch_size)):
+            for group in self.optimizer.param_groups:
+                group["lr"] = self._rate(self.done * self._batches + number)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss = self._gradients(lambda part: self._loss(inputs, labels, part), rows)
+            if not torch.isfinite(loss):
+                raise Diverged(f"the loss became {loss.item()} in epoch {self.done + 1}")
+            self._step()
+
+    def _loss(self, inputs: dict[str, Tensor], labels: Tensor, rows: Tensor) -> Tensor:
+        import torch
+
+        return torch.nn.functional.cross_entropy(self._logits(inputs, rows), labels[rows].to(self._device))
+
+    def _gradients(self, loss: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
+        if self.hardware.plain:
+            whole = loss(rows)
+            whole.backward()
+            return whole
+        total, self.micro_batch = summed_gradients(loss, rows, self.micro_batch, self.model, self._scaler)
+        return total
+
+    def _step(self) -> None:
+        import torch
+
+        if self._scaler:
+            self._scaler.unscale_(self.optimizer)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        if self._scaler:
+            self._scaler.step(self.optimizer)
+            self._scaler.update()
+        else:
+            self.optimizer.step()
+
+    def _rate(self, step: int) -> float:
+        rising = max(1, round(self.config.warmup * self._total))
+        if step < rising:
+            return self.config.learning_rate * (step + 1) / rising
+        return self.config.learning_rate * (self._total - step) / max(1, self._total - rising)
+
+    def _logits(self, inputs: dict[str, Tensor], rows) -> Tensor:
+        with self.hardware.autocast():
+            return self.model(**{name: values[rows].to(self._device) for name, values in inputs.items()}).logits.float()
+
+    def _scored(self, split: str) -> float:
+        labels, predicted = self.task.labels[split].numpy(), self.predict(split).argmax(1)
+        self.accuracy = float((predicted == labels).mean())
+        return self._score(labels, predicted) if self._score else self.accuracy
+
+    def predict(self, split: str) -> np.ndarray:
+        """Class probabilities (N, C) of a split."""
+        import torch
+
+        self.model.eval()
+        inputs, n = self.task.inputs[split], len(self.task.labels[split])
+
+        def logits(size: int) -> list[Tensor]:
+            with torch.inference_mode():
+                return [self._logits(inputs, rows).cpu() for rows in batches(n, size)]
+
+        parts, self._evaluation_batch = halving(self._evaluation_batch, logits, str(self._device))
+        return torch.cat(parts).softmax(1).numpy()
+
+    def test(self) -> float:
+        """Score on the test split, of the model as it stands."""
+        return self._scored("test")
+
+    def state(self) -> dict:
+        """Everything that `restore` needs to go on: tensors, numbers and lists (loads with weights_only)."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "done": self.done,
+            "seconds": list(self.seconds),
+        } | ({"scaler": self._scaler.state_dict()} if self._scaler else {})
+
+    def restore(self, state: dict) -> FineTuning:
+        """Go on from a `state` of the same model, task, configuration and seed, of whatever device."""
+        if self._scaler and "scaler" in state:
+            self._scaler.load_state_dict(state["scaler"])
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.done, self.seconds = state["done"], list(state["seconds"])
+        return self
+
+    def save(self, folder: str | Path) -> Path:
+        """Save the fine-tuned model with its class names (`save_pretrained`); returns the folder."""
+        self.model.config.id2label = dict(enumerate(self.task.classes))
+        self.model.config.label2id = {name: i for i, name in enumerate(self.task.classes)}
+        self.model.save_pretrained(folder)
+        return Path(folder)
+
+
+def encoded(task_folder: str | Path, model_folder: str | Path, splits: tuple[str, ...] = tasks.SPLITS) -> Encoded:
+    """Splits of a saved task as a model sees them; kept in memory for the next model with the same processor."""
+    key = (str(task_folder), processor_digest(model_folder), splits)
+    if key not in _ENCODED:
+        while len(_ENCODED) >= KEPT_TASKS or sum(task.nbytes for task in _ENCODED.values()) > KEPT_BYTES:
+            _ENCODED.pop(next(iter(_ENCODED)))
+        task = tasks.load(task_folder)
+        _ENCODED[key] = encode(type(task)({split: task[split] for split in splits}), model_folder)
+    return _ENCODED[key]
+
+
+KEPT_TASKS, KEPT_BYTES = 16, 2**30
+_ENCODED: dict[tuple, Encoded] = {}
+
+
+def train_cell(
+    model_folder: str | Path, task_folder: str | Path, config: TrainingConfig, seed: int = 0, hardware: Hardware = PLAIN
+) -> list[dict]:
+    """Fine-tune one model on one task to the end: a cell of the performance matrix.
+
+    Returns:
+        A dict an epoch: epoch (from 1), val, test (None before the last epoch) and seconds; the last with micro_batch too,
+        unless the hardware is the default.
+
+    Raises:
+        Diverged: the loss is not finite.
+        UserError: the model or the task cannot be loaded.
+    """
+    run = FineTuning(model_folder, encoded(task_folder, model_folder), config, seed, hardware=hardware)
+    rows = [{"epoch": n, "val": run.epoch(), "test": None} for n in range(1, config.epochs + 1)]
+    rows[-1]["test"] = run.test()
+    rows[-1] |= {} if hardware.plain else {"micro_batch": run.micro_batch}
+    return [row | {"seconds": seconds} for row, seconds in zip(rows, run.seconds, strict=True)]

@@ -1,0 +1,167 @@
+"""Loading models that were saved with `save_pretrained`: safetensors only, nothing downloaded is executed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from twophase.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@contextmanager
+def quiet():
+    """Hold back the library's report on new heads: a new head is what fine-tuning asks for."""
+    from transformers.utils import logging
+
+    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bar:
+            logging.enable_progress_bar()
+
+
+def has_source_head(folder: str | Path) -> bool:
+    """Whether the saved model is a classifier over source labels of its own."""
+    config = json.loads((Path(folder) / "config.json").read_text())
+    return any("Classification" in name for name in config.get("architectures") or [])
+
+
+def modality(folder: str | Path) -> str:
+    """What a saved model reads: "image" if an image processor lies beside it, "text" if a tokenizer does.
+
+    Raises:
+        UserError: there is neither.
+    """
+    folder = Path(folder)
+    if (folder / "preprocessor_config.json").is_file():
+        return "image"
+    if (folder / "tokenizer_config.json").is_file():
+        return "text"
+    raise UserError(
+        f"{folder} has neither preprocessor_config.json nor tokenizer_config.json; save the model's image processor "
+        "or tokenizer there with save_pretrained()."
+    )
+
+
+def load_classifier(folder: str | Path, **options) -> nn.Module:
+    """A saved model as a classifier of what it reads (`modality`).
+
+    Raises:
+        UserError: the folder holds no loadable model (missing, truncated, no safetensors, wrong shapes).
+    """
+    return _load(folder, **options)[0]
+
+
+def load_with_new_layers(folder: str | Path, classes: tuple[str, ...]) -> tuple[nn.Module, list[nn.Module]]:
+    """A headless model as a classifier, and its linear layers that were not in the folder.
+
+    Raises:
+        UserError: see `load_classifier`.
+    """
+    from torch.nn import Linear
+
+    model, report = _load(folder, num_labels=len(classes))
+    new = {key.removesuffix(".weight") for key in report["missing_keys"]}
+    return model, [m for name, m in model.named_modules() if name in new and isinstance(m, Linear)]
+
+
+def _load(folder: str | Path, **options) -> tuple[nn.Module, dict]:
+    from transformers import AutoModelForImageClassification, AutoModelForSequenceClassification
+
+    kind = modality(folder)
+    auto = AutoModelForImageClassification if kind == "image" else AutoModelForSequenceClassification
+    try:
+        with quiet():
+            return auto.from_pretrained(
+                str(folder), use_safetensors=True, local_files_only=True, output_loading_info=True, **options
+            )
+    except Exception as error:
+        cause = (str(error).splitlines() or [""])[0]
+        raise UserError(
+            f"{folder} cannot be loaded as a classifier of {kind}s ({type(error).__name__}: {cause}); "
+            "give a folder written by save_pretrained with safetensors weights."
+        ) from error
+
+
+def load_with_new_head(folder: str | Path, classes: tuple[str, ...], seed: int) -> nn.Module:
+    """A classifier over `classes` on a pre-trained body; the head is always new, whatever the source had.
+
+    Its last layer starts at zero (Dosovitskiy et al., 2021, Section 3.2), so that chance decides as little as it can.
+
+    Raises:
+        UserError: see `load_classifier`.
+    """
+    import torch
+
+    torch.manual_seed(seed)
+    names = dict(enumerate(classes))
+    model, report = _load(
+        folder, id2label=names, label2id={name: i for i, name in names.items()}, ignore_mismatched_sizes=True
+    )
+    keys = [key if isinstance(key, str) else key[0] for key in report["mismatched_keys"]]
+    if body := sorted(key for key in keys if not key.startswith("classifier.")):
+        raise UserError(
+            f"the weights in {folder} have other shapes than its config.json says ({len(body)} layers, the first: {body[0]}); "
+            "save the model again with save_pretrained()."
+        )
+    for module in model.classifier.modules():
+        if hasattr(module, "reset_parameters"):
+            module.reset_parameters()
+    last = [module for module in model.classifier.modules() if isinstance(module, torch.nn.Linear)][-1]
+    torch.nn.init.zeros_(last.weight)
+    torch.nn.init.zeros_(last.bias)
+    return model
+
+
+PROCESSOR_FILES = ("preprocessor_config.json", "tokenizer.json", "tokenizer_config.json")
+VOCABULARIES = (
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "bpe.codes",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+)  # without tokenizer.json
+
+
+def processor_digest(folder: str | Path) -> str:
+    """sha256 over the files of a model's image processor or tokenizer.
+
+    Raises:
+        UserError: see `modality`.
+    """
+    modality(folder)
+    total = hashlib.sha256()
+    for path in (Path(folder) / name for name in (*PROCESSOR_FILES, *VOCABULARIES)):
+        total.update(path.read_bytes() if path.is_file() else b"")
+    return total.hexdigest()
+
+
+def load_processor(folder: str | Path):
+    """What makes a saved model's inputs: its image processor or its tokenizer.
+
+    Raises:
+        UserError: there is none, or it cannot be read.
+    """
+    from transformers import AutoImageProcessor, AutoTokenizer
+
+    kind = modality(folder)
+    try:
+        if kind == "image":
+            return AutoImageProcessor.from_pretrained(str(folder), local_files_only=True, backend="pil")
+        return AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+    except Exception as error:
+        what = "image processor" if kind == "image" else "tokenizer"
+        raise UserError(
+            f"{folder} has no usable {what} ({type(error).__name__}); save it there with save_pretrained()."
+        ) from error

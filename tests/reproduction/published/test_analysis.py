@@ -1,0 +1,97 @@
+"""What the published notebooks compute, on numbers worked by hand."""
+
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from reproduction.claims import LEDGER, UNTESTED
+from reproduction.published import claims, sources
+from reproduction.published import n10_paper_matrices as matrices
+from reproduction.published import n14_training_sizes as sizes
+from reproduction.published.n11_thousand_models import scale, subsets
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def mirror(published, monkeypatch):
+    """The mirror in the variable, and the repository's configuration."""
+    monkeypatch.setenv("TWOPHASE_MIRROR", str(published))
+    monkeypatch.chdir(ROOT)
+    return published
+
+
+def test_gain_and_regret_along_an_order():
+    final = pd.Series({"a": 0.5, "b": 0.9, "c": 0.7})
+    found = scale.curves(final, ["c", "a", "b"])
+    assert found["gain"].tolist() == pytest.approx([0.0, -0.1, 0.0])
+    assert found["regret"].tolist() == pytest.approx([0.2, 0.2, 0.0])
+
+
+def test_random_recall_is_the_expectation_over_all_draws():
+    final = pd.Series([0.1, 0.4, 0.5, 0.5, 0.9])
+    found = scale.curves(final)
+    for k in range(1, 6):
+        draws = [max(draw) for draw in combinations(final, k)]
+        assert found.loc[k, "regret"] == pytest.approx(0.9 - np.mean(draws))
+        assert found.loc[k, "gain"] == 0
+
+
+def test_a_perfect_proxy_reads_the_representatives_only():
+    rng = np.random.default_rng(0)
+    matrix = pd.DataFrame(np.add(rng.random((6, 1)), [0.0, 0.001, 0.3, 0.301]), columns=list("abcd")) / 2
+    final = pd.Series({"a": 0.2, "b": 0.6, "c": 0.9, "d": 0.1})
+    tables = scale.orders(matrix, final, cut=0.05)
+    assert tables["recall, perfect proxy"]["proxy"].to_dict() == {"a": 0.6, "b": 0.6, "c": 0.1, "d": 0.1}
+    assert list(tables["prior"].index) == ["d", "c", "b", "a"]
+
+
+def test_the_rule_takes_what_explains_most_then_what_is_left():
+    rng = np.random.default_rng(1)
+    x, y = rng.standard_normal((2, 200))
+    noise = 0.01 * rng.standard_normal((5, 200))
+    matrix = pd.DataFrame(np.stack([x, x, x, y, y]) + noise, index=["x1", "x2", "x3", "y1", "y2"])
+    first, second, *_ = subsets.greedy(matrix)
+    assert first in {"x1", "x2", "x3"} and second in {"y1", "y2"}
+    assert sorted(subsets.greedy(matrix)) == sorted(matrix.index)
+
+
+def test_a_stage_along_the_data_costs_the_examples_it_adds(mirror):
+    found = sizes.records(3)
+    costs = found.frame.groupby("epoch")["seconds"].first()
+    assert costs.loc[1:3].tolist() == pytest.approx([0.8, 0.8, 1.6]) and found.epochs == 12
+    assert costs.sum() == pytest.approx(1638.4)
+
+
+def test_table_2_is_matched_cluster_by_cluster(mirror, tmp_path, monkeypatch):
+    monkeypatch.setattr(matrices, "save_table", lambda table, *_: table)
+    table = matrices.membership(sources.paper("nlp"))
+    assert table["size"].tolist() == [5, 7, 5, 2, 2, 3, 4, 2] and table["found"].sum() == 27
+    assert table.loc["C2", "jaccard"] == 1 and table.loc["C1", "elsewhere"] == "connectivity/bert_ft_qqp-7"
+
+
+def test_every_claim_is_tested_or_says_why_not(mirror):
+    committed = pd.read_csv(ROOT / "results" / "published" / "claims.csv")
+    assert committed["number"].tolist() == list(LEDGER) and committed["why"].notna().all()
+    tested = set(committed.loc[committed["verdict"] != UNTESTED, "number"])
+    assert tested == set(claims.OWN).union(*claims.MEASURED_BY.values()) and len(tested) >= 20
+    assert (ROOT / "results/claims/published.csv").read_bytes() == (ROOT / "results/published/claims.csv").read_bytes()
+
+
+def test_committed_claims_are_what_the_code_tests(mirror):
+    committed = pd.read_csv(ROOT / "results" / "published" / "claims.csv", keep_default_na=True)
+    now = claims.tested()
+    assert now["verdict"].tolist() == committed["verdict"].tolist()
+    assert np.allclose(now["value"].astype(float), committed["value"], rtol=1e-4, atol=1e-6, equal_nan=True)
+
+
+def test_the_default_pipeline_needs_nothing_of_this_one():
+    ours = yaml.safe_load((ROOT / "notebooks/published/dvc.yaml").read_text())["stages"]
+    made = {next(iter(out)) for stage in ours.values() for out in stage["outs"]}
+    theirs = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    read = {dep for stage in theirs.values() for dep in stage.get("do", stage).get("deps", [])}
+    assert made and not made & read and not any(out.startswith(f"{dep}/") for out in made for dep in read)

@@ -1,0 +1,132 @@
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from reproduction import notebooks
+from twophase.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+
+STYLED = "import pandas\npandas.DataFrame({'a': [1]}).style.set_properties(color='red')"
+PUBLISHED = ["10_paper_matrices", "11_thousand_models", "12_real_proxies", "13_seed_noise", "14_training_sizes"]
+WITHOUT_DOMAIN = ("08_ablations", "09_claims", "16_scale", *PUBLISHED)
+TALKING = ("15_your_own_data",)  # what a run prints is part of what it shows
+SOURCES = sorted((ROOT / "notebooks").rglob("[0-9]*.ipynb"), key=lambda path: path.name)
+
+
+def small(tmp_path, *sources):
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    cells[0].metadata["tags"] = ["parameters"]
+    path = tmp_path / "small.ipynb"
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
+    return path
+
+
+def test_the_notebooks_are_there():
+    assert [path.stem for path in SOURCES] == [
+        "01_models", "02_clustering", "03_recall", "04_convergence", "05_fine_selection", "06_end_to_end",
+        "07_released_code", "08_ablations", "09_claims", *PUBLISHED, "15_your_own_data", "16_scale",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_notebooks_are_documents(path):
+    """Prose first, outputs stripped, short cells, nothing defined, a parameters cell."""
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert notebook.cells[0].cell_type == "markdown"
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert not any(cell.outputs or cell.execution_count for cell in code)
+    assert all(cell.source.count("\n") < 12 for cell in code)
+    assert not any(re.search(r"^\s*(def|class) ", cell.source, re.M) for cell in code)
+    parameters = [cell.source for cell in code if "parameters" in cell.metadata.get("tags", [])]
+    assert parameters == ([] if path.stem in WITHOUT_DOMAIN else ['domain = "cv"'])
+    assert sum(cell.cell_type == "markdown" for cell in notebook.cells) >= 4
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_committed_results_show_their_figures_and_no_error(path):
+    for domain in ("",) if path.stem in WITHOUT_DOMAIN else ("_cv", "_nlp"):
+        executed = nbformat.read(ROOT / "results" / "notebooks" / f"{path.stem}{domain}.ipynb", as_version=4)
+        outputs = [output for cell in executed.cells for output in cell.get("outputs", [])]
+        assert not any(output.output_type == "error" for output in outputs)
+        said = {output.name for output in outputs if output.output_type == "stream"}
+        assert said == ({"stdout"} if path.stem in TALKING else set())
+        kinds = {kind for output in outputs for kind in output.get("data", {})}
+        assert {"image/png", "text/html"} <= kinds
+        source = nbformat.read(path, as_version=4)
+        assert [c.source for c in source.cells] == [
+            c.source for c in executed.cells if "injected-parameters" not in c.metadata.get("tags", [])
+        ]
+
+
+def test_two_executions_give_the_same_bytes(tmp_path):
+    source = small(tmp_path, "n = 1", "print(object())\nobject()", STYLED, "n + 1")
+    one = notebooks.execute(source, tmp_path / "new" / "one.ipynb", {"n": 4}).read_bytes()
+    two = notebooks.execute(source, tmp_path / "new" / "two.ipynb", {"n": 4}).read_bytes()
+    assert one == two
+    outputs = json.loads(one)["cells"][-1]["outputs"]
+    assert outputs[0]["data"]["text/plain"] == ["5"]
+
+
+def test_printed_pieces_are_put_together(tmp_path):
+    """The kernel sends what a cell prints in pieces, by the clock."""
+    code = "import sys, time\nfor i in range(4):\n    print(i, flush=True)\n    print(-i, file=sys.stderr, flush=True)\n    time.sleep(0.3)"
+    path = notebooks.execute(small(tmp_path, "n = 1", code), tmp_path / "out.ipynb", {})
+    outputs = nbformat.read(path, as_version=4).cells[-1].outputs
+    assert [(output.name, output.text) for output in outputs] == [
+        ("stdout", "0\n1\n2\n3\n"),
+        ("stderr", "0\n-1\n-2\n-3\n"),
+    ]
+
+
+def test_an_undeclared_parameter_is_refused(tmp_path):
+    source = small(tmp_path, "n = 1")
+    with pytest.raises(UserError, match=r"declares no parameter \['m'\]; declared: \['n'\]"):
+        notebooks.execute(source, tmp_path / "out.ipynb", {"m": 4})
+    with pytest.raises(UserError, match="does not exist"):
+        notebooks.execute(tmp_path / "none.ipynb", tmp_path / "out.ipynb", {})
+
+
+def test_a_failing_cell_leaves_no_result_but_its_trace(tmp_path):
+    from papermill import PapermillExecutionError
+
+    source = small(tmp_path, "n = 1", "raise RuntimeError('the reason')")
+    with pytest.raises(PapermillExecutionError, match="the reason"):
+        notebooks.execute(source, tmp_path / "out.ipynb", {"n": 2})
+    assert not (tmp_path / "out.ipynb").exists() and (tmp_path / "out.failed.ipynb").exists()
+
+
+@pytest.mark.slow
+def test_run_all_in_the_editor_writes_where_the_stage_does(tmp_path):
+    """A kernel started in notebooks/ makes the committed figures and tables again, and leaves nothing beside them."""
+    copy = tmp_path / "copy"
+    own = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+
+    def run(*command, cwd=copy, **options):
+        done = subprocess.run(command, cwd=cwd, env=own | {"PYTHONPATH": str(copy / "src")}, capture_output=True,
+                              text=True, timeout=300, **options)  # fmt: skip
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
+
+    for name in filter(None, run("git", "ls-files", "-z", cwd=ROOT).split("\0")):
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, copy / name)
+    run("git", "init", "-q")
+    run("git", "add", "-A")
+    run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "-q", "-m", "as committed")
+    figures = ["figure_1_cv.png", "figure_1_cv.svg", "figure_regimes_cv.png", "figure_regimes_cv.svg"]
+    for name in figures:
+        (copy / "results" / "figures" / name).unlink()
+    program = "from reproduction.notebooks import execute; execute('01_models.ipynb', '../../done.ipynb', {})"
+    run(sys.executable, "-c", program, cwd=copy / "notebooks")
+    assert run("git", "status", "--porcelain", "--untracked-files=all") == ""
+    assert all((copy / "results" / "figures" / name).is_file() for name in figures)

@@ -1,0 +1,204 @@
+"""What the notebooks compute, held against the committed records of the default run."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reproduction import claims, evidence, paper
+from reproduction import n01_models as models
+from reproduction import n03_recall as recall
+from reproduction import n04_convergence as convergence
+from reproduction import n05_fine_selection as fine_selection
+from reproduction import n06_end_to_end as end_to_end
+from reproduction import n07_released_code as released
+from reproduction import tables as report
+from reproduction.n02_clustering import clustering, silhouettes
+from twophase.errors import UserError
+from twophase.records import TrainingRecords
+from twophase.selection import brute_force
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def cv():
+    before = pytest.MonkeyPatch()
+    before.chdir(ROOT)
+    yield evidence.load("cv")
+    before.undo()
+
+
+@pytest.fixture(scope="module", params=["cv", "nlp"])
+def each(request):
+    before = pytest.MonkeyPatch()
+    before.chdir(ROOT)
+    yield evidence.load(request.param)
+    before.undo()
+
+
+SHAPES = {"cv": (30, 10, 4, 4), "nlp": (40, 21, 4, 5)}
+APART, FIRST_EPOCH = {"cv": 8, "nlp": 17}, {"cv": 0.7, "nlp": 0.6}
+
+
+def test_committed_records_are_the_papers_shape(each):
+    shape = (len(each.models), len(each.benchmarks), len(each.targets), each.records.epochs)
+    assert shape == SHAPES[each.domain]
+    assert each.incomplete == []
+
+
+def test_the_zoo_discriminates(each, monkeypatch):
+    """The four criteria, on the benchmark datasets of the committed records."""
+    monkeypatch.setattr(models, "save_table", lambda table, *_: table)
+    quality = models.zoo_quality(each)
+    assert (quality["ratio"] >= 3).sum() >= APART[each.domain]
+    assert (quality["best"] - quality["chance"]).min() >= 0.05
+    assert quality["first_epoch"].mean() >= FIRST_EPOCH[each.domain]
+    assert models.regimes(each).loc[each.benchmarks, each.benchmarks].to_numpy().min() < 0
+    assert quality["best_model"].nunique() > 1
+
+
+def test_some_proxy_knows_something_on_most_datasets(each):
+    known = recall.compare_proxies(each).loc[each.benchmarks] >= 0.4
+    assert known.mean().max() > 0.5
+
+
+def test_a_benchmark_dataset_as_target_is_left_out_of_everything(cv):
+    for target in ("digits", "surfaces"):
+        assert target not in cv.matrix(target).index and target not in cv.known(target).datasets()
+        frame = cv.records.frame.copy()
+        frame.loc[frame["dataset"] == target, "val"] = 0.5
+        frame.loc[(frame["dataset"] == target) & frame["test"].notna(), "test"] = 0.5
+        spoiled = evidence.Evidence("cv", TrainingRecords.from_frame(frame), cv.params, cv.results)
+        assert spoiled.recall(target).equals(cv.recall(target))
+        assert spoiled.clusters(target).labels.equals(cv.clusters(target).labels)
+
+
+def test_targets_never_change_clusters_or_prior(cv):
+    frame = cv.records.frame.copy()
+    frame.loc[frame["role"] == "target", "val"] = 0.5
+    frame.loc[(frame["role"] == "target") & frame["test"].notna(), "test"] = 0.5
+    spoiled = evidence.Evidence("cv", TrainingRecords.from_frame(frame), cv.params, cv.results)
+    for target in cv.targets:
+        assert spoiled.recall(target).equals(cv.recall(target))
+
+
+def test_headless_models_are_scored_by_the_stand_in(cv):
+    scores = cv.raw_scores("digits")
+    here = cv.proxies[cv.proxies["dataset"] == "digits"]
+    leep = here[here["proxy"] == "leep"].set_index("model")["score"]
+    nleep = here[here["proxy"] == "nleep"].set_index("model")["score"]
+    assert "dinov2-latin" not in leep.index and scores["dinov2-latin"] == nleep["dinov2-latin"]
+    assert scores["vit-latin"] == leep["vit-latin"]
+
+
+def test_random_recall_expects_the_mean_and_ends_in_it(cv):
+    table = recall.random_recall(cv, "cyrillic")
+    assert np.allclose(table["mean"], cv.final("cyrillic").mean())
+    assert table["low"].iloc[-1] == pytest.approx(table["high"].iloc[-1])
+    assert (table["low"] <= table["mean"]).all() and (table["high"] >= table["mean"]).all()
+
+
+def test_average_of_recalled_by_hand(cv):
+    curve, final = recall.average_of_recalled(cv, "tissue"), cv.final("tissue")
+    order = list(cv.recall("tissue").index)
+    assert curve[1] == final[order[0]] and curve[3] == pytest.approx(final[order[:3]].mean())
+    assert curve.iloc[-1] == pytest.approx(final.mean())
+
+
+def test_regrets_are_what_they_say(cv):
+    row = end_to_end.all_datasets(cv).loc["arabic"]
+    brute, two = brute_force(cv.runs("arabic"), cv.models), cv.two_phase("arabic")
+    assert row["2PH regret against brute force"] == pytest.approx(brute.test - two.test)
+    assert row["2PH regret against the best"] == pytest.approx(cv.final("arabic").max() - two.test)
+    assert row["BF epochs"] == 120 and row["SH epochs"] == 55
+    assert row["2PH epochs"] == cv.fine_selection("arabic", cv.recalled("arabic")).epochs + 0.5 * two.proxies
+    assert two.proxies == len(cv.clusters("arabic").non_singletons)
+
+
+def test_the_papers_table_6_is_its_table_5_plus_five_epochs():
+    for domain in ("nlp", "cv"):
+        for target, cost in paper.TABLE_5[domain]["10"][2].items():
+            assert paper.TABLE_6[domain][target][0] == cost + 5
+            assert paper.TABLE_6[domain][target][1] == pytest.approx(
+                paper.TABLE_5[domain]["all"][0] / (cost + 5), abs=0.01
+            )
+
+
+def test_bootstrap_interval_holds_the_mean_and_narrows():
+    values = np.random.default_rng(0).normal(size=400)
+    low, high = report.interval(values)
+    few_low, few_high = report.interval(values[:20])
+    assert low < values.mean() < high and high - low < few_high - few_low
+    assert report.interval([2.0, 2.0, 2.0]) == (2.0, 2.0)
+
+
+def test_committed_tables_are_what_the_code_computes(each, tmp_path, monkeypatch):
+    """results/ was made by this code: every table that a notebook writes comes out as committed."""
+    monkeypatch.setattr(report, "root", lambda: tmp_path)
+    everything = end_to_end.all_datasets(each)
+    silhouettes.table_1(each), silhouettes.table_10(each), models.zoo_quality(each)
+    clustering.table_2(each), clustering.table_3(each), clustering.table_11(each)
+    fine_selection.table_4(each), fine_selection.table_5(each), end_to_end.table_7(each)
+    end_to_end.table_6(each, everything), end_to_end.summary(each, everything), end_to_end.table_methods(each)
+    released.table_released(each)
+    made = {path.name: path.read_text() for path in (tmp_path / "results" / "tables").iterdir()}
+    assert made == {path.name: path.read_text() for path in (ROOT / "results" / "tables").glob(f"*_{each.domain}.csv")}
+
+
+def test_committed_claims_are_what_the_code_tests(each, tmp_path):
+    claims.tested(each).to_csv(tmp_path / "claims.csv", index=False, float_format="%.6g", lineterminator="\n")
+    assert (tmp_path / "claims.csv").read_text() == (ROOT / f"results/claims/{each.domain}.csv").read_text()
+
+
+def test_trends_predict_better_than_the_mean_somewhere(cv):
+    table = convergence.figure_6_table(cv)
+    assert list(table.columns) == ["silhouette: trends", "silhouette: random", "error: trend", "error: mean"]
+    model, dataset = "vit-latin", "digits"
+    rest = convergence.stage_table(cv, model).drop(dataset)
+    assert dataset not in rest.index and pd.notna(table.loc[model]).all()
+
+
+def test_paper_numbers_are_consistent():
+    assert paper.TABLE_5["cv"]["all"][0] == 30 * 4 and paper.TABLE_5["nlp"]["all"][0] == 40 * 5
+    assert sum(paper.TABLE_2["nlp"]) == 30
+
+
+def test_results_that_are_not_there_are_named(tmp_path, monkeypatch):
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    (tmp_path / "dvc.yaml").touch()
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"records\.csv is not there yet; run `make repro`"):
+        evidence.load("cv")
+    with pytest.raises(UserError, match="unknown domain 'audio'; configured: cv, nlp"):
+        evidence.load("audio")
+
+
+def test_the_notebooks_run_on_own_data_is_another_after_another_zoo(tmp_path, monkeypatch):
+    """The checkpoints of the run before are of other weights, which a run refuses to go on from."""
+    from reproduction import n15_your_own_data as own_data
+
+    monkeypatch.setenv("TWOPHASE_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "conf").mkdir()
+    for name in ("conf/config.yaml", "dvc.yaml"):
+        (tmp_path / name).touch()
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    monkeypatch.chdir(tmp_path)
+    model, task = tmp_path / "zoo/cv/one", tmp_path / "data/cv" / own_data.target("cv")
+    for folder in (model, task):
+        folder.mkdir(parents=True)
+    for name in ("config.json", "model.safetensors"):
+        (model / name).write_text("{}")
+    for split in ("train", "validation", "test"):
+        (task / f"{split}.parquet").write_text(split)
+    first = own_data.run_folder("cv")
+    first.mkdir(parents=True)
+    assert own_data.run_folder("cv") == first and first.is_dir()
+    (model / "model.safetensors").write_text("other")
+    second = own_data.run_folder("cv")
+    assert second != first and not first.exists()
+    (task / "test.parquet").write_text("other")
+    assert own_data.run_folder("cv") != second

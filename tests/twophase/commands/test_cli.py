@@ -1,0 +1,125 @@
+"""The command line: exit codes, one-line complaints, speed."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from twophase import __main__ as command_line
+from twophase.__main__ import main
+from twophase.infra import config
+from twophase.infra.store import Store
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """An empty project whose configuration is the repository's."""
+    (tmp_path / "conf").symlink_to(config.find_conf(), target_is_directory=True)
+    (tmp_path / "dvc.yaml").write_text("stages: {}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TWOPHASE_CACHE", str(tmp_path / "store"))
+    return tmp_path
+
+
+def run(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "twophase", *arguments], capture_output=True, text=True, timeout=60, **options
+    )
+
+
+@pytest.mark.alone
+def test_help_is_fast_and_shows_examples():
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        done = run("--help")
+        times.append(time.perf_counter() - start)
+    assert done.returncode == 0
+    assert "twophase params profile=smoke" in done.stdout
+    assert min(times) < 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["params", "selection.treshold=1"],
+        ["params", "proxy=leap"],
+        ["params", "nonsense"],
+        ["models", "list", "recall.top=99"],
+        ["models", "add"],
+        ["paramz"],
+        [],
+    ],
+)
+def test_the_users_fault_is_one_line_and_exit_code_2(project, arguments):
+    done = run(*arguments, cwd=project)
+    assert done.returncode == 2
+    assert done.stderr.startswith("twophase")
+    assert len(done.stderr.splitlines()) == 1
+    assert not (project / "params.yaml").exists()
+
+
+def test_params_writes_into_the_project_from_any_folder_below(project, monkeypatch, capsys):
+    (project / "below").mkdir()
+    monkeypatch.chdir(project / "below")
+    assert main(["params", "profile=smoke", "recall.top=2"]) == 0
+    params = config.read(project / "params.yaml")
+    assert (params.profile, params.recall.top) == ("smoke", 2)
+    assert params.overrides == ("profile=smoke", "recall.top=2")
+    assert str(project / "params.yaml") in capsys.readouterr().out
+
+
+def test_params_outside_a_project(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["params"]) == 2
+    assert "--stdout" in capsys.readouterr().err
+    assert main(["params", "proxy=logme", "--stdout"]) == 0
+    assert capsys.readouterr().out == config.compose(["proxy=logme"])
+
+
+def test_lists(project, capsys):
+    assert (
+        main(["models", "list", "cv.zoo.include=[vit-latin,vit-latin-ft-greek-1]", "domains=[cv]", "recall.top=2"]) == 0
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines] == ["model", "vit-latin", "vit-latin-ft-greek-1"]
+    assert main(["tasks", "list"]) == 0
+    listed = [tuple(line.split()[:3:2]) for line in capsys.readouterr().out.splitlines()[1:]]
+    assert [listed.count((d, r)) for d in ("cv", "nlp") for r in ("benchmark", "target")] == [10, 4, 21, 4]
+    assert main(["proxies", "list"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:3]] == ["h_score", "knn"]
+
+
+def test_doctor_says_what_is_out_of_step(project, capsys):
+    assert main(["doctor"]) == 2
+    assert "make params" in capsys.readouterr().out
+    main(["params"])
+    assert main(["doctor"]) == 0
+    report = capsys.readouterr().out
+    assert "in step with conf/" in report
+    assert str(project / "store") in report
+
+
+def test_clean_needs_a_yes(project, monkeypatch, capsys):
+    store = Store()
+    assert main(["clean"]) == 0
+    assert "is empty" in capsys.readouterr().out
+    store.put("cells", 1, 1)
+    with open(os.devnull) as nobody:
+        monkeypatch.setattr(sys, "stdin", nobody)
+        assert main(["clean"]) == 2
+    assert "--yes" in capsys.readouterr().err
+    assert store.get("cells", 1) == 1
+    assert main(["clean", "--yes"]) == 0
+    assert store.get("cells", 1) is None
+
+
+def test_ctrl_c_is_130(monkeypatch, capsys):
+    def interrupted(given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command_line, "proxies", interrupted)
+    assert main(["proxies", "list"]) == 130
+    assert "interrupted" in capsys.readouterr().err
