@@ -58,20 +58,22 @@ def check_positive(name, value):
         raise UserError(f"{name}: got {value!r}; allowed: a number above 0")
 
 
-def _matrix(values, name, shape):
+def _array(values, name, shape):
     try:
-        array = np.asarray(values)
+        return np.asarray(values)
     except ValueError as error:
         raise UserError(f"{name}: got rows of different lengths; needs an array of shape {shape}") from error
+
+
+def _matrix(values, name, shape):
+    array = _array(values, name, shape)
     if array.ndim != 2 or 0 in array.shape:
         raise UserError(f"{name}: got shape {array.shape}; needs a non-empty array of shape {shape}")
     if array.dtype.kind not in "fiub":
         raise UserError(f"{name}: got values of type {array.dtype}; needs real numbers")
     array = array.astype(np.float64, copy=False)
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = array.sum()  # a part of what a look at each value costs; it may overflow
-    if not np.isfinite(total) and not np.isfinite(array).all():
-        rows = np.flatnonzero(~np.isfinite(array).all(axis=1))
+    rows = np.flatnonzero(~np.isfinite(array).all(axis=1))
+    if len(rows):
         raise UserError(
             f"{name}: got NaN or infinity in {len(rows)} of {len(array)} rows (first: row {rows[0]}); "
             "needs finite numbers: check the model's outputs or leave the model out"
@@ -80,10 +82,7 @@ def _matrix(values, name, shape):
 
 
 def _labels(labels, length, name):
-    try:
-        array = np.asarray(labels)
-    except ValueError as error:
-        raise UserError("labels: got rows of different lengths; needs an array of shape (N,)") from error
+    array = _array(labels, "labels", "(N,)")
     if array.ndim != 1:
         raise UserError(f"labels: got shape {array.shape}; needs shape (N,), one label an example")
     if len(array) != length:

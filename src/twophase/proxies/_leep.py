@@ -21,21 +21,17 @@ def leep(probabilities, labels):
         T = \frac{1}{N} \sum_i \log \sum_z \hat P(y_i | z) \, \theta(x_i)_z
 
     Args:
-        probabilities: source-label probabilities theta of each example (softmax of the source head).
-        labels: target label of each example, integers from 0; numbers that do not occur are ignored.
+        probabilities: (N, Z), of Z source labels for each of N examples: theta, the softmax of the source head.
+        labels: (N,), target label of each example, integers from 0; numbers that do not occur are ignored.
 
     Returns:
-        float <= 0 in nats; 0 when each source label betrays the target label, and at least minus the
-        entropy of the target labels, which is reached where the source labels say nothing.
+        float <= 0 in nats; 0 when each source label betrays the target label, and at least minus the entropy of the
+        target labels, which is reached where the source labels say nothing.
 
     Raises:
         UserError: a wrong shape, NaN, rows that are no probabilities, wrong labels, one class only.
-
-    Shape:
-        - probabilities: (N, Z), labels: (N,), for N examples and Z source labels
     """
-    theta, labels = check_probabilities(probabilities, labels)
-    return expected_log_prediction(theta, labels)
+    return expected_log_prediction(*check_probabilities(probabilities, labels))
 
 
 @proxy(label="LEEP of a new head", reads="features", released=True)
@@ -46,8 +42,8 @@ def leep_reinitialised(features, labels, *, seed=0):
     uniform, and the score nearly minus the entropy of the target labels, whatever the model.
 
     Args:
-        features: input of the head, of each example.
-        labels: target label of each example, integers from 0.
+        features: (N, D), input of the head, of each of N examples.
+        labels: (N,), target label of each example, integers from 0.
         seed: of the head, a linear layer drawn from N(0, 0.02^2) without bias.
 
     Returns:
@@ -55,9 +51,6 @@ def leep_reinitialised(features, labels, *, seed=0):
 
     Raises:
         UserError: a wrong shape, NaN, wrong labels, one class only.
-
-    Shape:
-        - features: (N, D), labels: (N,)
     """
     features, labels = check_features(features, labels)
     head = np.random.default_rng(seed).normal(0, INITIAL_SPREAD, (features.shape[1], labels.max() + 1))
@@ -68,11 +61,10 @@ def leep_reinitialised(features, labels, *, seed=0):
 
 def expected_log_prediction(theta, labels):
     """LEEP of checked input: theta (N, Z) with rows summing to one, labels (N,) integers 0..C-1."""
-    by_class = np.split(np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels))[:-1])  # rows of each class
-    joint = np.stack([theta[rows].sum(axis=0) for rows in by_class]) / len(labels)  # (C, Z): P(y, z)
+    joint = np.eye(labels.max() + 1)[labels].T @ theta / len(labels)  # (C, Z): P(y, z)
     marginal = joint.sum(axis=0)  # (Z,): P(z)
     # A source label that is never predicted has no conditional, and no weight in the sum below either.
     conditional = np.divide(joint, marginal, out=np.zeros_like(joint), where=marginal > 0)  # (C, Z): P(y | z)
-    predicted = np.concatenate([theta[rows] @ given for rows, given in zip(by_class, conditional, strict=True)])  # (N,)
+    predicted = (theta @ conditional.T)[np.arange(len(labels)), labels]  # (N,)
     # min: rounding can carry a certain prediction above one.
     return float(np.log(np.minimum(predicted, 1.0)).mean())

@@ -1,7 +1,6 @@
 """N-LEEP: LEEP for models without a source head.
 
-Li, Jia, Sang, Zhu, Green, Wang, Gong: Ranking neural checkpoints. CVPR 2021.
-https://arxiv.org/abs/2011.11200
+Li, Jia, Sang, Zhu, Green, Wang, Gong: Ranking neural checkpoints. CVPR 2021. https://arxiv.org/abs/2011.11200
 """
 
 import warnings
@@ -16,33 +15,26 @@ from twophase.proxies._proxy import proxy
 
 @proxy(label="NLEEP", reads="features")
 def nleep(
-    features,
-    labels,
-    *,
-    energy=0.8,
-    components_per_class=5,
-    examples_per_component=10,
-    covariance="diag",
-    seed=0,
+    features, labels, *, energy=0.8, components_per_class=5, examples_per_component=10, covariance="diag", seed=0
 ):
     r"""LEEP with the components of a Gaussian mixture over the features in place of source labels.
 
-    PCA keeps `energy` of the variance, a mixture of V Gaussians is fitted to the projections s, and
-    the posterior P(v | s_i) is what LEEP takes as source-label probabilities:
+    PCA keeps `energy` of the variance, a mixture of V Gaussians is fitted to the projections s, and the posterior
+    P(v | s_i) is what LEEP takes as source-label probabilities:
 
     .. math::
         T = \frac{1}{N} \sum_i \log \sum_v \hat P(y_i | v) \, P(v | s_i)
 
-    V = `components_per_class` x C, but no more than one component for `examples_per_component` examples
-    (and at least 2): with a component an example any features at all would score 0. V depends on the
-    dataset alone, so the scores of two models on one dataset compare.
+    V = `components_per_class` x C, but no more than one component for `examples_per_component` examples (and at least
+    2): with a component an example any features at all would score 0. V depends on the dataset alone, so the scores of
+    two models on one dataset compare.
 
     Args:
-        features: a model's features of each example; their scale and rotation do not matter.
-        labels: target label of each example, integers from 0.
+        features: (N, D), a model's D features of each of N examples; their scale and rotation do not matter.
+        labels: (N,), target label of each example, integers from 0.
         energy: share of the variance that PCA keeps, above 0 and below 1.
-        covariance: "diag" or "full", of each component. Diagonal by default: ten examples do not
-            determine a full matrix, and PCA has removed the features' overall correlations.
+        covariance: "diag" or "full", of each component. Diagonal by default: ten examples do not determine a full
+            matrix, and PCA has removed the features' overall correlations.
         seed: of the mixture's initial means (k-means++).
 
     Returns:
@@ -50,9 +42,6 @@ def nleep(
 
     Raises:
         UserError: a wrong shape, NaN, wrong labels, one class only, an option out of range.
-
-    Shape:
-        - features: (N, D), labels: (N,), for N examples of D features
     """
     features, labels = check_features(features, labels)
     check_positive("energy", energy)
@@ -63,22 +52,17 @@ def nleep(
     check_choice("covariance", covariance, ("diag", "full"))
     check_whole("seed", seed, 0)
 
-    projected = _project(features, energy)  # (N, P)
-    if projected is None:
-        return expected_log_prediction(np.ones((len(labels), 1)), labels)
+    projected = _project(to_unit(features), energy)  # (N, P)
     wanted = min(components_per_class * (labels.max() + 1), len(labels) // examples_per_component)
-    distinct = len({example.tobytes() for example in projected})
-    components = min(max(2, wanted), distinct)
-    return expected_log_prediction(_posterior(projected, components, covariance, seed), labels)
+    distinct = len(np.unique(projected, axis=0))
+    return expected_log_prediction(_posterior(projected, min(max(2, wanted), distinct), covariance, seed), labels)
 
 
 def _project(features, energy):
-    """Principal components (N, P) holding `energy` of the variance, scaled to the first; None if flat."""
-    scaled = to_unit(features)
-    centred = scaled - scaled.mean(axis=0)
-    left, singular, _ = np.linalg.svd(centred, full_matrices=False)
-    if singular[0] <= np.finfo(np.float64).eps * np.sqrt(centred.size):
-        return None
+    """Principal components (N, P) holding `energy` of the variance, scaled to the first; a column of zeros if flat."""
+    left, singular, _ = np.linalg.svd(features - features.mean(axis=0), full_matrices=False)
+    if singular[0] <= np.finfo(np.float64).eps * np.sqrt(features.size):
+        return np.zeros((len(features), 1))
     share = np.cumsum(singular**2) / np.sum(singular**2)
     keep = int(np.searchsorted(share, energy)) + 1
     # The mixture adds a fixed amount to every variance: in these units it is the same for all models.

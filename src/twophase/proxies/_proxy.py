@@ -1,7 +1,8 @@
 """What makes a function of arrays a proxy score: a label for people, what it reads, and one thread to compute with."""
 
 import functools
-import sys
+
+from threadpoolctl import threadpool_limits
 
 READS = ("probabilities", "features")
 
@@ -30,18 +31,10 @@ def proxy(label, reads, released=False):
             # A limit reaches only what is loaded already, so scikit-learn comes before it.
             import sklearn.utils  # noqa: F401
 
-            with _libraries(len(sys.modules)).limit(limits=1):
+            with threadpool_limits(limits=1):
                 return function(*args, **kwargs)
 
         limited.label, limited.reads, limited.released = label, reads, released
         return limited
 
     return mark
-
-
-@functools.lru_cache(maxsize=1)
-def _libraries(modules):
-    """The libraries that are loaded. Looking for them takes longer than a small score, so it is done when modules have come."""
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.neighbors import NearestNeighbors
 
 from twophase.errors import UserError
 from twophase.proxies import _knn, knn
@@ -87,34 +86,32 @@ def test_options_out_of_range_are_named(blobs, option, words):
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 @pytest.mark.parametrize("k", [1, 5, 40])
-def test_neighbours_are_scikit_learns_where_single_precision_is_too_coarse(k, metric):
-    """All examples within a hundred-thousandth of one another: their order is beyond single precision."""
-    rng = np.random.default_rng(0)
-    features = 1 + 1e-5 * rng.normal(size=(300, 20))
-    expected = NearestNeighbors(n_neighbors=k, metric=metric, algorithm="brute").fit(features).kneighbors()[1]
-    assert (np.sort(_knn._nearest(_knn._unit(features.copy(), metric), k, metric)) == np.sort(expected)).all()
-
-
-def test_blocks_change_nothing(blobs, monkeypatch):
-    features, _ = blobs(0.4, n=150)
-    whole = _knn._nearest(features, 5, "euclidean")
-    monkeypatch.setattr(_knn, "BLOCK", 1000)
-    assert (_knn._nearest(features, 5, "euclidean") == whole).all()
+@pytest.mark.parametrize("close", [False, True])
+def test_neighbours_are_the_nearest(k, metric, close):
+    """Also where all examples are within a hundred-thousandth of one another, beyond single precision."""
+    features = np.random.default_rng(0).normal(size=(150, 6))
+    features = 1 + 1e-5 * features if close else features
+    vectors = features / np.linalg.norm(features, axis=1, keepdims=True) if metric == "cosine" else features
+    distances = ((vectors[:, None] - vectors) ** 2).sum(axis=2)
+    expected = np.argsort(distances + np.diag(np.full(150, np.inf)), axis=1)[:, :k]
+    found = _knn._nearest(features, k, metric)
+    assert (np.sort(found) == np.sort(expected)).all()
+    assert (found[:, 0] == expected[:, 0]).all()
 
 
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 @pytest.mark.parametrize("k", [1, 5, 40])
-@pytest.mark.parametrize("many", [1, 10**6])
-def test_blocks_of_examples_change_no_neighbour(metric, k, many, monkeypatch):
-    rng = np.random.default_rng(0)
-    vectors, labels = rng.normal(size=(150, 6)), rng.integers(0, 3, 150)
-    whole = knn(vectors, labels, k=k, metric=metric)
-    distances = ((vectors[:, None] - vectors) ** 2).sum(axis=2)
-    expected = np.argsort(distances + np.diag(np.full(150, np.inf)), axis=1)[:, :k]
-    monkeypatch.setattr(_knn, "MANY", many)
-    for rows in (1, 7, 149, 150):
-        monkeypatch.setattr(_knn, "BLOCK", rows * 150)
-        assert knn(vectors, labels, k=k, metric=metric) == whole
-        found = _knn._nearest(vectors - vectors.mean(axis=0), k, "euclidean")
-        assert np.array_equal(np.sort(found, axis=1), np.sort(expected, axis=1))
-        assert np.array_equal(found[:, 0], expected[:, 0])
+@pytest.mark.parametrize("copies", [2, 10, 100])
+def test_no_example_is_its_own_neighbour_among_copies(k, metric, copies):
+    features = np.repeat(np.random.default_rng(0).normal(size=(100 // copies, 6)) / 3, copies, axis=0)
+    for values in (features, features + 7, features * 0):
+        found = _knn._nearest(values, k, metric)
+        assert found.shape == (100, k)
+        assert (found != np.arange(100)[:, None]).all()
+        assert all(len(set(each)) == k for each in found)
+
+
+def test_copies_come_before_others():
+    features = np.repeat(np.random.default_rng(0).normal(size=(20, 6)), 5, axis=0)
+    for metric in ("cosine", "euclidean"):
+        assert (_knn._nearest(features, 4, metric) // 5 == np.arange(100)[:, None] // 5).all()

@@ -5,8 +5,6 @@ import pytest
 from scipy.optimize import minimize
 
 from twophase.proxies import logme
-from twophase.proxies._checks import to_unit
-from twophase.proxies._logme import _from_singular, _from_squares
 
 
 def exact(features, labels):
@@ -92,22 +90,7 @@ def test_labels_that_are_features_are_finite_and_best(blobs):
     assert perfect > logme(features, labels)
 
 
-@pytest.mark.parametrize(("n", "dimensions"), [(300, 40), (40, 300), (60, 60)])
-@pytest.mark.parametrize("separation", [0.0, 0.5])
-def test_squares_and_singular_vectors_give_the_same(blobs, n, dimensions, separation):
-    features, labels = blobs(separation, n=n, dimensions=dimensions)
-    features = to_unit(features * np.arange(1, dimensions + 1) ** -1.0 + 0.3)  # long tails, and a mean
-    onehot = np.eye(4)[labels]
-    fast, careful = _from_squares(features, onehot, n), _from_singular(features, onehot, n)
-    assert fast == pytest.approx(careful, abs=1e-8 * n)
-
-
-def test_where_squares_keep_too_few_digits_they_are_not_used(blobs):
-    """Labels that weights reach exactly, and directions a thousandth of the largest that alone tell them."""
+def test_directions_a_ten_thousandth_of_the_largest_can_tell_the_labels(blobs):
     features, labels = blobs(0.0, n=60, dimensions=8)
-    onehot = np.eye(4)[labels]
-    exact = to_unit(np.c_[features, onehot])
-    small = to_unit(np.c_[features, 1e-4 * (onehot + 0.01 * features[:, :4])])
-    for given in (exact, small):
-        assert _from_squares(given, onehot, 60) is None
-    assert logme(small, labels) > logme(features, labels)
+    small = np.c_[features, 1e-4 * (np.eye(4)[labels] + 0.01 * features[:, :4])]
+    assert logme(small, labels) > logme(features, labels) + 1
