@@ -7,7 +7,7 @@ trends are made again without it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import pandas as pd
@@ -16,12 +16,14 @@ from twophase.clustering import Clusters, cluster_models
 from twophase.errors import UserError
 from twophase.infra import config
 from twophase.infra.config import root
+from twophase.large import cluster_many
 from twophase.pipeline import TwoPhase, two_phase
 from twophase.recall import coarse_recall, normalize
 from twophase.records import TrainingRecords
 from twophase.runs import RecordedRuns
 from twophase.selection import Selection, fine_selection
 
+MANY = 500  # models, above which the compiled Eq. 1 is worth its half second
 MODALITY = {"cv": "vision", "nlp": "language"}
 
 
@@ -132,12 +134,19 @@ class Evidence:
     def clusters(self, target: str, **options) -> Clusters:
         """Clusters made without the target, as configured; options override `cluster_models`'s."""
         chosen, matrix = self.params.clustering, self.matrix(target)
-        given = {"k": min(chosen.k, len(matrix)), "method": chosen.method, "n_clusters": chosen.n_clusters,
-                 "threshold": self.cut, "seed": self.params.seed, "exact_up_to": chosen.exact_up_to}  # fmt: skip
+        given = {
+            "k": min(chosen.k, len(matrix)),
+            "method": chosen.method,
+            "n_clusters": chosen.n_clusters,
+            "threshold": self.cut,
+            "seed": self.params.seed,
+        } | options
+        cluster = cluster_models
+        if matrix.shape[1] > MANY:
+            cluster = partial(cluster_many, exact_up_to=chosen.exact_up_to)
         if "similarity" in options:
-            return cluster_models(matrix, **(given | options))
-        key = (target, tuple(sorted(options.items())))
-        return self.once("clusters", key, lambda: cluster_models(matrix, **(given | options)))
+            return cluster(matrix, **given)
+        return self.once("clusters", (target, tuple(sorted(options.items()))), lambda: cluster(matrix, **given))
 
     def raw_scores(self, target: str, proxy: str | None = None) -> pd.Series:
         """Proxy scores of all models on a target; without a source head the configured `headless` proxy's."""

@@ -10,7 +10,6 @@ from twophase.errors import UserError
 from twophase.similarity import check_matrix, cosine_similarity
 
 NORMALIZATIONS = ("exp", "minmax", "none")
-CELLS = 20_000_000  # similarities of singletons to representatives in memory at once: 160 MB
 
 
 def normalize(scores: pd.Series, method: str = "exp") -> pd.Series:
@@ -62,7 +61,8 @@ def coarse_recall(
         A frame indexed by model, best first: prior, proxy, recall_score, rank (from 1), recalled (rank <= top).
 
     Raises:
-        UserError: fewer models than `top`, no non-singleton cluster, scores missing or outside [0, 1], an unknown option.
+        UserError: fewer models than `top`, no non-singleton cluster, scores missing or outside [0, 1], an unknown
+            option.
     """
     check_matrix(matrix)
     for name, got, allowed in (
@@ -92,10 +92,10 @@ def coarse_recall(
     if not clustered.all():
         alone = labels.index[~clustered]
         if singleton_similarity == "eq1":
-            match[~clustered] = decayed(clusters, alone, scores.loc[representatives])
+            alike = clusters.alike(alone, representatives)
         else:
-            to_representatives = cosine_similarity(matrix.T).loc[alone, representatives]
-            match[~clustered] = (to_representatives * scores.loc[representatives].to_numpy()).mean(axis=1)
+            alike = cosine_similarity(matrix.T).loc[alone, representatives]  # released code
+        match[~clustered] = (alike * scores.loc[representatives].to_numpy()).mean(axis=1)  # Eq. 4
 
     prior = matrix.mean()  # acc(m_j)
     table = pd.DataFrame({"prior": prior, "proxy": match, "recall_score": prior * match})  # Eq. 2
@@ -106,25 +106,12 @@ def coarse_recall(
     return table
 
 
-def decayed(clusters: Clusters, singletons: pd.Index, scores: pd.Series) -> pd.Series:
-    """Eq. 4: mean over the scored representatives of their proxy score times the similarity to them.
-
-    Args:
-        clusters: of the models.
-        singletons: models that want a score.
-        scores: representative -> proxy score.
-
-    Returns:
-        singleton -> proxy score; the similarity to all representatives is in memory for some singletons at a time.
-    """
-    parts = np.array_split(np.arange(len(singletons)), max(1, len(singletons) * len(scores) // CELLS))
-    return pd.concat(
-        (clusters.alike(singletons[part], scores.index) * scores.to_numpy()).mean(axis=1) for part in parts
-    )
-
-
 def complete(scores: pd.Series, needed: list[str]) -> pd.Series:
-    """The scores of `needed`. Raises UserError where one is missing or outside [0, 1]."""
+    """The scores of the models `needed`.
+
+    Raises:
+        UserError: one is missing or outside [0, 1].
+    """
     if missing := list(scores.reindex(needed).pipe(lambda found: found.index[found.isna()])):
         raise UserError(
             f"proxy scores of {missing[:5]} are missing; they are needed for {len(needed)} models: {needed[:5]}…"

@@ -1,15 +1,12 @@
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
-from reproduction.bench import simulated
 from twophase.clustering import cluster_models, silhouette
 from twophase.errors import UserError
-from twophase.similarity import TopKSimilarity, top_k_similarity
+from twophase.similarity import top_k_similarity
 
 # two tight pairs and one model apart from both
 MATRIX = pd.DataFrame(
@@ -55,50 +52,10 @@ def test_average_linkage_is_scikit_learns(options):
     assert found.labels.nunique() == len(set(theirs)) and adjusted_rand_score(found.labels, theirs) == 1
 
 
-def test_similarity_is_made_when_it_is_read(monkeypatch):
-    found = cluster_models(MATRIX, k=2, threshold=0.1)
-    made = []
-    whole = TopKSimilarity.frame
-    monkeypatch.setattr(TopKSimilarity, "frame", lambda self: made.append(1) or whole(self))
-    part = found.alike(["c", "a"], ["e"])
-    assert repr(found) == "5 models in 3 clusters, 1 of them singletons (hierarchical)" and not made
-    assert found.similarity.equals(top_k_similarity(MATRIX, 2)) and found.similarity is found.similarity
-    assert part.equals(found.similarity.loc[["c", "a"], ["e"]]) and part.equals(found.alike(["c", "a"], ["e"]))
-    given = replace(found, similarity=found.similarity * 0)
-    assert given.similarity.to_numpy().max() == 0 and len(made) == 2  # one is `top_k_similarity`'s
-
-
 def test_fewer_models_with_other_representatives():
     found = cluster_models(MATRIX, k=2, threshold=0.1).among(["e", "b", "a"], pd.Series({0: "b", 1: "d", 2: "e"}))
     assert found.labels.to_dict() == {"e": 2, "b": 0, "a": 0} and found.representatives.to_dict() == {0: "b", 2: "e"}
     assert found.alike(["e"], ["b"]).iloc[0, 0] == top_k_similarity(MATRIX, 2).loc["e", "b"]
-
-
-def test_a_sample_of_all_is_average_linkage_and_less_says_so():
-    matrix = simulated.simulate(300, simulated.read("cleaned"))
-    exact = cluster_models(matrix)
-    assert cluster_models(matrix, exact_up_to=300).labels.equals(exact.labels) and exact.method == "hierarchical"
-    found = cluster_models(matrix, exact_up_to=100)
-    assert found.method == "sampled" and "(sampled)" in repr(found)
-    mixed = matrix[matrix.columns[np.random.default_rng(0).permutation(300)]]
-    again = cluster_models(mixed, exact_up_to=100)
-    assert again.labels.loc[matrix.columns].equals(found.labels) and again.representatives.equals(found.representatives)
-    assert adjusted_rand_score(exact.labels, found.labels) > 0.5
-    # every model is with those that it is near to: below the threshold of the sampled members, or of its leader
-    average = matrix.mean()
-    assert all(average[found.members(label)].max() == average[name] for label, name in found.representatives.items())
-
-
-def test_one_sampled_model_makes_leader_clusters():
-    """Average linkage of a single model leaves everything to the members; with one member a cluster, to leaders."""
-    found = cluster_models(MATRIX, k=2, threshold=0.1, exact_up_to=1, members=1)
-    assert found.labels.to_dict() == cluster_models(MATRIX, k=2, threshold=0.1).labels.to_dict()
-
-
-def test_k_means_of_many_counts_the_sampled_clusters():
-    matrix = simulated.simulate(200, simulated.read("cleaned"))
-    number = cluster_models(matrix, exact_up_to=50).labels.nunique()
-    assert cluster_models(matrix, method="kmeans", exact_up_to=50).labels.nunique() == number
 
 
 def test_standard_silhouette_is_rousseeuws():
@@ -147,12 +104,6 @@ def test_released_matrices(published, name, cut, clusters, non_singletons, clust
         ({"method": "dbscan"}, "unknown clustering method 'dbscan'; allowed: hierarchical, kmeans"),
         ({"n_clusters": 6, "k": 1}, "n_clusters is 6; allowed: 1 to 5, the number of models"),
         ({"k": 3}, "k is 3; Eq. 1 needs 1 <= k <= 2"),
-        ({"k": 1, "exact_up_to": 0}, "exact_up_to is 0; allowed is at least 1"),
-        ({"k": 1, "members": 0}, "members is 0; allowed is at least 1"),
-        (
-            {"k": 1, "exact_up_to": 4, "n_clusters": 2},
-            "n_clusters needs average linkage of all 5 models, and exact_up_to is 4",
-        ),
         ({"similarity": pd.DataFrame([[1.0]], index=["z"], columns=["z"])}, "do not name the same models"),
     ],
 )

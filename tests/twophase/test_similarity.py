@@ -5,9 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from twophase import similarity
 from twophase.errors import UserError
-from twophase.similarity import TopKSimilarity, cosine_similarity, pair_distances, top_k_similarity
+from twophase.similarity import cosine_similarity, top_k_similarity
 
 MATRIX = pd.DataFrame({"a": [0.9, 0.5, 0.1], "b": [0.8, 0.1, 0.1], "c": [0.9, 0.5, 0.4]}, index=["x", "y", "z"])
 
@@ -44,21 +43,6 @@ def test_similarity_is_the_mean_of_the_sorted_differences(values, positive_only,
     gaps = np.abs(first - second) * (((first > 0) & (second > 0)) | (not positive_only))
     expected = np.clip(1 - np.sort(gaps)[-k:].mean(), 0, 1)
     assert top_k_similarity(pd.DataFrame(values), k, positive_only).iloc[0, 1] == pytest.approx(expected, abs=1e-12)
-
-
-def test_blocks_pairs_and_threads_are_the_frame_bit_for_bit(monkeypatch):
-    values = np.random.default_rng(0).random((7, 150))
-    matrix = pd.DataFrame(values, columns=[f"m{i}" for i in range(150)])
-    alike = top_k_similarity(matrix, 3)
-    rows, columns = ["m9", "m140", "m2"], ["m140", "m7"]
-    assert TopKSimilarity(matrix, 3).between(rows, columns).equals(alike.loc[rows, columns])
-    assert (pair_distances(values, 3) == 1 - alike.to_numpy()[np.triu_indices(150, 1)]).all()
-    with pytest.raises(UserError, match=r"models \['z'\] are not in the matrix"):
-        TopKSimilarity(matrix, 3).between(["z", "m1"], rows)
-    monkeypatch.setattr(similarity, "SMALL", 0)
-    monkeypatch.setenv("NUMBA_NUM_THREADS", "3")
-    assert top_k_similarity(matrix, 3).equals(alike)
-    assert (pair_distances(values, 3) == 1 - alike.to_numpy()[np.triu_indices(150, 1)]).all()
 
 
 def test_similarity_is_summed_from_the_smallest_of_the_largest():

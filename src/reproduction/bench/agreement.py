@@ -9,8 +9,8 @@ import pandas as pd
 
 from reproduction.bench import simulated
 from reproduction.tables import interval
-from twophase.clustering import Clusters, cluster_models
-from twophase.large.recall_index import RecallIndex
+from twophase.clustering import Clusters, silhouette
+from twophase.large import RecallIndex, cluster_many
 from twophase.large.sampled import evenly
 from twophase.sources.published import catalogue, model_recycling
 
@@ -49,20 +49,18 @@ def agreement(settings: Mapping, mirror: str | None = None) -> pd.DataFrame:
             table = pd.DataFrame(here)
             change = table["regret_sampled"] - table["regret_exact"]
             low, high = interval(change)
-            rows.append({"source": source, "n": whole.shape[1], "share": share, "targets": len(table), **table.mean(),
-                         "regret_change": change.mean(), "low": low, "high": high})  # fmt: skip
+            row = {"source": source, "n": whole.shape[1], "share": share, "targets": len(table)}
+            rows.append(row | dict(table.mean()) | {"regret_change": change.mean(), "low": low, "high": high})
     return pd.DataFrame(rows)
 
 
 def likeness(settings: Mapping, mirror: str | None = None, seeds: int = 5) -> pd.DataFrame:
-    """Published matrices beside simulated ones of their size: clusters, singletons, the largest, silhouettes, distances.
+    """Published matrices beside simulated ones of their size: clusters, singletons, silhouettes, distances.
 
     Args:
         settings, mirror: see `agreement`; without the records nothing can be compared, which raises.
         seeds: simulated matrices of each.
     """
-    from twophase.clustering import silhouette
-
     rows = []
     for name, clean in VARIANTS.items():
         real = model_recycling.read(mirror, clean=clean).matrix
@@ -72,12 +70,20 @@ def likeness(settings: Mapping, mirror: str | None = None, seeds: int = 5) -> pd
             found = _clusters(matrix, settings, matrix.shape[1])
             sizes = found.labels.value_counts()
             distances = 1 - found.similarity.to_numpy()[np.triu_indices(len(found.labels), 1)]
-            rows.append({
-                "zoo": name, "matrix": what, "n": len(found.labels), "clusters": len(sizes),
-                "singletons": int((sizes == 1).sum()), "largest": int(sizes.max()), "silhouette": silhouette(found),
-                "silhouette, released": silhouette(found, "released"), "median distance": float(np.median(distances)),
-                "sd of priors": float(matrix.mean().std()),
-            })  # fmt: skip
+            rows.append(
+                {
+                    "zoo": name,
+                    "matrix": what,
+                    "n": len(found.labels),
+                    "clusters": len(sizes),
+                    "singletons": int((sizes == 1).sum()),
+                    "largest": int(sizes.max()),
+                    "silhouette": silhouette(found),
+                    "silhouette, released": silhouette(found, "released"),
+                    "median distance": float(np.median(distances)),
+                    "sd of priors": float(matrix.mean().std()),
+                }
+            )
     return pd.DataFrame(rows)
 
 
@@ -92,16 +98,18 @@ def _matrices(settings: Mapping, mirror: str | None) -> Iterator[tuple[str, pd.D
 
 
 def _clusters(matrix: pd.DataFrame, settings: Mapping, exact_up_to: int) -> Clusters:
-    return cluster_models(matrix, settings["k"], threshold=settings["threshold"], exact_up_to=exact_up_to,
-                          members=settings["members"])  # fmt: skip
+    return cluster_many(matrix, settings["k"], settings["threshold"], exact_up_to, settings["members"])
 
 
 def _judged(matrix: pd.DataFrame, final: pd.Series, clusters: Clusters, settings: Mapping, name: str) -> dict:
     scores = final.loc[clusters.representatives.loc[clusters.non_singletons].to_numpy()]
     recalled = RecallIndex(matrix, clusters).recall(scores, min(settings["top"], matrix.shape[1])).index
     count = clusters.labels.nunique()
-    return {f"clusters_{name}": count, f"singletons_{name}": count - len(clusters.non_singletons),
-            f"regret_{name}": final.max() - final.loc[recalled].max()}  # fmt: skip
+    return {
+        f"clusters_{name}": count,
+        f"singletons_{name}": count - len(clusters.non_singletons),
+        f"regret_{name}": final.max() - final.loc[recalled].max(),
+    }
 
 
 def _alike(matrix: pd.DataFrame, exact: Clusters, sampled: Clusters, sample: int) -> dict:
@@ -110,5 +118,7 @@ def _alike(matrix: pd.DataFrame, exact: Clusters, sampled: Clusters, sample: int
     names = matrix.columns.sort_values()
     order = names[np.argsort(-matrix.mean().loc[names].to_numpy(), kind="stable")]
     drawn = order[evenly(len(order), sample)]
-    return {"ari": adjusted_rand_score(exact.labels.loc[names], sampled.labels.loc[names]),
-            "ari_of_sample": adjusted_rand_score(exact.labels.loc[drawn], sampled.labels.loc[drawn])}  # fmt: skip
+    return {
+        "ari": adjusted_rand_score(exact.labels.loc[names], sampled.labels.loc[names]),
+        "ari_of_sample": adjusted_rand_score(exact.labels.loc[drawn], sampled.labels.loc[drawn]),
+    }

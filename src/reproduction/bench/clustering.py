@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 
 from reproduction.bench import simulated
-from twophase.clustering import Clusters, GrowingClusters, cluster_models
-from twophase.large.recall_index import RecallIndex
+from twophase.clustering import Clusters
+from twophase.large import GrowingClusters, RecallIndex, cluster_many
 
 COLUMNS = ["part", "what", "n", "seconds", "peak_mb", "clusters", "singletons", "repeat"]
 
@@ -55,10 +55,10 @@ def measure(what: str, n: int, settings: Mapping, repeat: int) -> list[dict]:
 
     def note(name: str, seconds: float, peak: float, clusters: Clusters) -> None:
         singletons = clusters.labels.nunique() - len(clusters.non_singletons)
-        rows.append({"part": "clustering", "what": name, "n": n, "seconds": seconds, "peak_mb": peak,
-                     "clusters": clusters.labels.nunique(), "singletons": singletons, "repeat": repeat})  # fmt: skip
+        values = ("clustering", name, n, seconds, peak, clusters.labels.nunique(), singletons, repeat)
+        rows.append(dict(zip(COLUMNS, values, strict=True)))
 
-    clusters, *cost = timed(lambda: cluster_models(matrix, **options))
+    clusters, *cost = timed(lambda: cluster_many(matrix, **options))
     note(what, *cost, clusters)
     index, *cost = timed(lambda: RecallIndex(matrix, clusters))
     note("recall index", *cost, clusters)
@@ -113,7 +113,7 @@ def _compile(settings: Mapping, options: Mapping) -> None:
     """Everything that is measured, once, on a tiny matrix."""
     tiny = _simulated(200, settings, 0)
     for exact_up_to in (len(tiny.columns), 50):
-        clusters = cluster_models(tiny, **{**options, "exact_up_to": exact_up_to, "k": min(options["k"], len(tiny))})
+        clusters = cluster_many(tiny, **{**options, "exact_up_to": exact_up_to, "k": min(options["k"], len(tiny))})
     index = RecallIndex(tiny, clusters)
     index.recall(tiny.iloc[0].loc[index.representatives.to_numpy()], len(tiny.columns))
     GrowingClusters(tiny, clusters, options["k"], options["threshold"], options["members"]).add(tiny.add_prefix("new "))

@@ -1,15 +1,15 @@
 """Performance matrices of any number of models, drawn from the statistics of real ones (low rank + noise).
 
-Models come in families (a base model and what was trained from it). Family sizes follow a Pitman-Yor process: a new model
-founds a family with probability (θ + α families) / (θ + models), else it joins one with probability in proportion to the
-family's size minus α; α and θ are fitted by maximum likelihood to the sizes of the clusters of a real matrix. The
-number of families then grows as n^α, which is how clusters grow when the real matrix is sub-sampled.
+Models come in families (a base model and what was trained from it). Family sizes follow a Pitman-Yor process: a new
+model founds a family with probability (θ + α families) / (θ + models), else it joins one with probability in
+proportion to the family's size minus α; α and θ are fitted by maximum likelihood to the sizes of the clusters of a real
+matrix. The number of families then grows as n^α, which is how clusters grow when the real matrix is sub-sampled.
 
 Scores are low rank + noise, three times: the centre of a family of several models, a model without relatives, and the
 deviation of a model from its family's centre. Each has a mean, a few directions (principal components times their
 standard deviation) and an independent deviation for each dataset (that of what the directions leave), fitted on the
-centres of the real matrix's clusters, on its singletons, and on the members of its clusters. All are normal; scores are clipped
-to [0, 1].
+centres of the real matrix's clusters, on its singletons, and on the members of its clusters. All are normal; scores
+are clipped to [0, 1].
 
 `python -m reproduction.bench.simulated` fits anew and writes conf/simulated.yaml; it needs the published records.
 """
@@ -23,9 +23,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from twophase.clustering import Clusters, cluster_models
+from twophase.clustering import Clusters
 from twophase.infra.config import find_conf
 from twophase.infra.validation import unknown
+from twophase.large import cluster_many
 
 FILE = "simulated.yaml"
 KINDS = ("family", "alone", "member")
@@ -157,14 +158,16 @@ def published(clean: bool, k: int, threshold: float, rank: int, mirror: str | No
     from twophase.sources.published import model_recycling
 
     matrix = model_recycling.read(mirror, clean=clean).matrix
-    return fit(matrix, cluster_models(matrix, k, threshold=threshold), rank)
+    return fit(matrix, cluster_many(matrix, k, threshold), rank)
 
 
 def text(zoos: dict[str, Statistics]) -> str:
     """The file: a line a vector, four decimals."""
     lines = [
-        "# What bench.simulated draws matrices from: statistics of the published matrix of text models (model-recycling), with",
-        "# and without the rows that cleaning leaves out. Written by `python -m reproduction.bench.simulated`, not by hand.",
+        "# What bench.simulated draws matrices from: statistics of the published matrix of text models "
+        "(model-recycling), with",
+        "# and without the rows that cleaning leaves out. Written by `python -m reproduction.bench.simulated`, "
+        "not by hand.",
     ]
     for name, given in zoos.items():
         lines += [f"{name}:", f"  alpha: {given.alpha:.4f}", f"  theta: {given.theta:.4f}"]

@@ -1,14 +1,14 @@
 """Which cluster a model joins: the one whose members are nearest on average, if they are below a threshold.
 
-That is what average linkage asks of a single model. It costs O(clusters) a model, because a cluster is seen through some
-of its members only. Most clusters are ruled out without Eq. 1. One minus Eq. 1 is the mean of the k largest gaps,
+That is what average linkage asks of a single model. It costs O(clusters) a model, because a cluster is seen through
+some of its members only. Most clusters are ruled out without Eq. 1. One minus Eq. 1 is the mean of the k largest gaps,
 N(x - y), and
 
 - N is a norm, so convex: the mean of N(x - y) over members y is at least N(x - c), c being their mean;
 - N is at least the mean gap of any k datasets.
 
-So a cluster whose centre has, on any k datasets, a mean gap that reaches the best distance so far cannot be nearer. The
-datasets are looked at in groups of k, those on which models differ most first.
+So a cluster whose centre has, on any k datasets, a mean gap that reaches the best distance so far cannot be nearer.
+The datasets are looked at in groups of k, those on which models differ most first.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from twophase.similarity import in_threads
+from twophase.large.similarity import in_threads
 
 BATCH = 2048  # models compared with the leaders there are, before those among them that lead are known
 

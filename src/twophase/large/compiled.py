@@ -1,4 +1,4 @@
-"""The inner loops of `joining`, compiled once a machine; importing this module imports numba, which takes a while."""
+"""The inner loops of `assignment`, compiled once a machine; importing this imports numba, which takes a while."""
 
 import numpy as np
 from numba import njit

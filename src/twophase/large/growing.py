@@ -5,26 +5,29 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from twophase.clustering.clusters import Clusters
+from twophase.clustering import Clusters
 from twophase.errors import UserError
 from twophase.large.assignment import lead, nearest, prototypes
-from twophase.similarity import TopKSimilarity, check_matrix
+from twophase.large.many import LazyClusters
+from twophase.large.similarity import TopKSimilarity
+from twophase.similarity import check_matrix
 
 
 class GrowingClusters:
     """Clusters that new models join, or found.
 
-    A new model joins the cluster whose members are nearest on average, if that is below the threshold; models that join
-    none are clustered among themselves by leaders (`joining.lead`). Old models stay where they are, labels too, so a zoo
-    that has grown much is better clustered anew. The members that models are compared with stay those of the clustering:
-    joining moves no cluster. A cluster's representative is its model of highest prior, new or old.
+    A new model joins the cluster whose members are nearest on average, if that is below the threshold; models that
+    join none are clustered among themselves by leaders (`assignment.lead`). Old models stay where they are, labels
+    too, so a zoo that has grown much is better clustered anew. The members that models are compared with stay those of
+    the clustering: joining moves no cluster. A cluster's representative is its model of highest prior, new or old.
 
     Args:
         matrix: performance matrix, m datasets x n models.
         clusters: of these models, made from Eq. 1.
         k: of Eq. 1.
         threshold: the one that the clusters were made with.
-        members: of a cluster, at most, that a new model is compared with, evenly spaced by prior; 1 is the representative.
+        members: of a cluster, at most, that a new model is compared with, evenly spaced by prior; 1 is the
+            representative.
 
     Raises:
         UserError: a malformed matrix, clusters of other models, k or members out of range.
@@ -33,7 +36,7 @@ class GrowingClusters:
     def __init__(
         self, matrix: pd.DataFrame, clusters: Clusters, k: int = 5, threshold: float = 0.09, members: int = 32
     ):
-        TopKSimilarity(matrix, k)  # for its checks
+        check_matrix(matrix, k)
         if members < 1:
             raise UserError(f"members is {members}; allowed is at least 1.")
         if set(clusters.labels.index) != set(matrix.columns):
@@ -56,8 +59,8 @@ class GrowingClusters:
         """Label of each new model; O(clusters) a model.
 
         Args:
-            new: the same datasets x new models. All are compared with the clusters that there were before the call, by falling
-                prior (ties by name), so the order of the columns changes nothing.
+            new: the same datasets x new models. All are compared with the clusters that there were before the call,
+                by falling prior (ties by name), so the order of the columns changes nothing.
 
         Raises:
             UserError: malformed scores, other datasets, a model that is there already.
@@ -93,7 +96,7 @@ class GrowingClusters:
         """Of all models; new clusters have the labels after those that there were, whatever their size."""
         represent = pd.Series({label: model for label, (_, model) in self._represent.items()}, name="representative")
         alike = TopKSimilarity(self.matrix, self._k)
-        return Clusters(pd.concat(self._joined), represent.rename_axis("cluster"), alike, self._method)
+        return LazyClusters(pd.concat(self._joined), represent.rename_axis("cluster"), alike, self._method)
 
     def _find(self, models: np.ndarray) -> np.ndarray:
         """Number of each model's cluster, new ones after the known ones; `models` (n, m) by falling prior."""

@@ -3,7 +3,7 @@
 Eq. 3 is a look-up. Eq. 4 is a mean over all C representatives, for each singleton s: with similarities a and proxy
 scores p, the mean of a * p, which is mean(a) mean(p) + the mean of (a - mean(a)) (p - mean(p)). By Cauchy and Schwarz
 it lies within sd(a) sd(p) of mean(a) mean(p). Mean and standard deviation of a are kept of each singleton, two numbers
-in place of C; Eq. 4 itself is computed only for singletons that this interval does not exclude from the models recalled.
+in place of C; Eq. 4 itself is computed only for singletons that this interval does not exclude from those recalled.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import pandas as pd
 
 from twophase.clustering import Clusters
 from twophase.errors import UserError
-from twophase.recall import CELLS, complete, decayed
+from twophase.recall import complete
 from twophase.similarity import check_matrix
 
+CELLS = 20_000_000  # similarities of singletons to representatives in memory at once: 160 MB
 ROUNDING = 1e-9  # far above that of a mean, far below any difference that matters
 FIRST = 64  # singletons that Eq. 4 is computed for at first; then twice as many, and so on
 
@@ -75,8 +76,9 @@ class RecallIndex:
             floor, size = _largest(found, top), 2 * size
         score = self.prior * match  # not a number where it is known to be below the floor
         at = np.flatnonzero(score >= floor)
-        table = pd.DataFrame({"model": self.models[at], "prior": self.prior[at], "proxy": match[at],
-                              "recall_score": score[at]})  # fmt: skip
+        table = pd.DataFrame(
+            {"model": self.models[at], "prior": self.prior[at], "proxy": match[at], "recall_score": score[at]}
+        )
         table = table.sort_values(["recall_score", "model"], ascending=[False, True]).head(top).set_index("model")
         table["rank"] = np.arange(1, top + 1)
         table["recalled"] = True
@@ -102,6 +104,23 @@ class RecallIndex:
         if len(at) == 1 < len(self.alone):  # a single row is summed in another order than one of many
             return self._eq_4(np.repeat(at, 2), scores)[:1]
         return decayed(self.clusters, self.models[at], scores).to_numpy()
+
+
+def decayed(clusters: Clusters, singletons: pd.Index, scores: pd.Series) -> pd.Series:
+    """Eq. 4 as `coarse_recall` has it: mean over the representatives of their proxy score times the similarity to them.
+
+    Args:
+        clusters: of the models.
+        singletons: models that want a score.
+        scores: representative -> proxy score.
+
+    Returns:
+        singleton -> proxy score; the similarity to all representatives is in memory for some singletons at a time.
+    """
+    parts = np.array_split(np.arange(len(singletons)), max(1, len(singletons) * len(scores) // CELLS))
+    return pd.concat(
+        (clusters.alike(singletons[part], scores.index) * scores.to_numpy()).mean(axis=1) for part in parts
+    )
 
 
 def _largest(values: np.ndarray, top: int) -> float:

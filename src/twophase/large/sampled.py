@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from twophase.clustering.linkage import average_linkage
+from twophase.clustering import average_linkage
 from twophase.large.assignment import join, prototypes
-from twophase.similarity import pair_distances
+from twophase.large.similarity import pair_distances
 
 
 def sampled_clusters(
@@ -19,8 +19,8 @@ def sampled_clusters(
     """Number of each model's cluster.
 
     1. `sample` models, evenly spaced by prior, are clustered by average linkage.
-    2. Each other model joins the cluster whose members (up to `members`, evenly spaced by prior) are nearest on average,
-       if that is below the threshold.
+    2. Each other model joins the cluster whose members (up to `members`, evenly spaced by prior) are nearest on
+       average, if that is below the threshold.
     3. What is left, by falling prior, joins the nearest leader below the threshold or becomes one.
 
     Args:
@@ -41,7 +41,7 @@ def sampled_clusters(
     drawn = evenly(n, sample)
     cluster = np.full(n, -1)
     chosen = models[drawn]
-    cluster[drawn] = average_linkage(pair_distances(chosen.T, k), sample, threshold)
+    cluster[drawn] = average_linkage(pair_distances(chosen.T, k), threshold)
     others = cluster < 0
     cluster[others] = join(models[others], prototypes(chosen, cluster[drawn], members), k, threshold)
     found = np.empty(n, dtype=np.int64)

@@ -39,12 +39,12 @@ def test_average_linkage_takes_the_memory_of_the_pairs_twice():
     """4,000 models: 64 MB a copy of the pairs, where an n x n matrix takes 128 MB and the former path made four."""
     settings = OmegaConf.load(find_conf() / "bench.yaml").clustering
     from reproduction.bench import simulated
-    from twophase.clustering import cluster_models
+    from twophase.large import cluster_many
 
     matrix = simulated.simulate(4000, simulated.read("cleaned"))
-    cluster_models(matrix.iloc[:, :100])
+    cluster_many(matrix.iloc[:, :100])
     before = bench.timed(lambda: None)[2]
-    during = bench.timed(lambda: cluster_models(matrix, settings.k, threshold=settings.threshold))[2]
+    during = bench.timed(lambda: cluster_many(matrix, settings.k, settings.threshold))[2]
     assert during - before < 2.5 * 64
 
 

@@ -4,8 +4,9 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from reproduction.bench import simulated
-from twophase.clustering import GrowingClusters, cluster_models
+from twophase.clustering import cluster_models
 from twophase.errors import UserError
+from twophase.large import GrowingClusters
 from twophase.recall import coarse_recall
 from twophase.sources.published import model_recycling
 

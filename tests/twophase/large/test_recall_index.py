@@ -5,11 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reproduction.bench import simulated
-from twophase import recall
 from twophase.clustering import cluster_models
 from twophase.errors import UserError
-from twophase.large import recall_index
-from twophase.large.recall_index import RecallIndex
+from twophase.large import RecallIndex, cluster_many, recall_index
 from twophase.recall import coarse_recall
 
 
@@ -29,7 +27,8 @@ def test_it_is_coarse_recall_bit_for_bit(n, m, seed, digits, data):
     random = np.random.default_rng(seed)
     names = [f"m{i}" for i in random.permutation(n)]
     matrix = pd.DataFrame((random.random((m, n)) - 0.3 * (seed % 2)).round(digits), columns=names)
-    clusters = cluster_models(matrix, k=data.draw(st.integers(1, m)), threshold=data.draw(st.floats(0.05, 0.5)))
+    cluster = data.draw(st.sampled_from([cluster_models, cluster_many]))
+    clusters = cluster(matrix, k=data.draw(st.integers(1, m)), threshold=data.draw(st.floats(0.05, 0.5)))
     count = len(clusters.non_singletons)
     if not count:
         with pytest.raises(UserError, match="every model is a cluster of its own"):
@@ -41,10 +40,9 @@ def test_it_is_coarse_recall_bit_for_bit(n, m, seed, digits, data):
 
 def test_eq_4_is_computed_for_few_and_in_parts(monkeypatch):
     matrix = simulated.simulate(1500, simulated.read("as_published"))
-    clusters = cluster_models(matrix.iloc[1:])
+    clusters = cluster_many(matrix.iloc[1:])
     scores = scores_for(clusters, matrix.iloc[0].loc[clusters.representatives.loc[clusters.non_singletons]].to_numpy())
     expected = coarse_recall(matrix.iloc[1:], clusters, scores, 10).head(10)
-    monkeypatch.setattr(recall, "CELLS", 2000)
     monkeypatch.setattr(recall_index, "CELLS", 2000)
     index = RecallIndex(matrix.iloc[1:], clusters)
     asked = []

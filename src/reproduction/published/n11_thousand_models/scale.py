@@ -7,8 +7,8 @@ import pandas as pd
 
 from reproduction.published.sources import params, recycling
 from reproduction.tables import interval, save_table, tidy, with_interval
-from twophase.clustering import cluster_models
 from twophase.infra import plots
+from twophase.large import cluster_many
 from twophase.recall import coarse_recall
 from twophase.sources.published import Published, model_recycling
 
@@ -67,10 +67,11 @@ def orders(
         cut: where the dendrogram is cut; the configured one by default.
 
     Returns:
-        "recall, perfect proxy" takes the representatives' own final accuracy for proxy, which no proxy can know. "recall, linear probe" takes `probe`.
+        "recall, perfect proxy" takes the representatives' own final accuracy for proxy, which no proxy can know.
+        "recall, linear probe" takes `probe`.
     """
     given = params().published
-    clusters = cluster_models(matrix, min(given.k, len(matrix)), threshold=cut or given.cuts.model_recycling)
+    clusters = cluster_many(matrix, min(given.k, len(matrix)), cut or given.cuts.model_recycling)
     scored, top = clusters.representatives.loc[clusters.non_singletons], min(given.top, matrix.shape[1])
     tables = {"recall, perfect proxy": coarse_recall(matrix, clusters, final.loc[scored], top)}
     tables["prior"] = tables["recall, perfect proxy"].sort_values("prior", ascending=False, kind="stable")

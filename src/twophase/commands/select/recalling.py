@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from twophase.clustering import Clusters, cluster_models
+from twophase.clustering import Clusters
 from twophase.commands.select.candidates import Shelf
 from twophase.commands.select.settings import Settings
 from twophase.errors import Unreachable, UserError
 from twophase.infra.compute import Failure
 from twophase.infra.store import Store
+from twophase.large import cluster_many
 from twophase.proxies import PROXIES
 from twophase.recall import coarse_recall, normalize
 from twophase.similarity import check_matrix
@@ -59,10 +60,16 @@ def recall(
     if shelf.records is None:
         return _by_proxy(given, shelf, task_folder, say, progress)
     matrix = shelf.records.matrix()
-    clusters = cluster_models(
-        matrix, min(given.clustering.k, len(check_matrix(matrix))), method=given.clustering.method, threshold=shelf.cut,
-        n_clusters=given.clustering.n_clusters, seed=given.seed, exact_up_to=given.clustering.exact_up_to,
-    )  # fmt: skip
+    chosen = given.clustering
+    clusters = cluster_many(
+        matrix,
+        min(chosen.k, len(check_matrix(matrix))),
+        shelf.cut,
+        chosen.exact_up_to,
+        method=chosen.method,
+        n_clusters=chosen.n_clusters,
+        seed=given.seed,
+    )
     if not clusters.non_singletons:
         return _by_proxy(given, shelf, task_folder, say, progress)
     average = matrix.mean()

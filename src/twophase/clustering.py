@@ -1,0 +1,186 @@
+"""Groups of models that perform alike, their representatives, and how well the groups hold together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from twophase.errors import UserError
+from twophase.similarity import check_matrix, top_k_similarity
+
+METHODS = ("hierarchical", "kmeans")
+
+
+@dataclass(frozen=True, repr=False)
+class Clusters:
+    """What `cluster_models` returns.
+
+    Attributes:
+        labels: model -> label; labels count from 0 in order of falling size, equal sizes by their first model's name.
+        representatives: label -> the member with the highest average score (Section III-A).
+        similarity: (n, n) frame, what the clusters were made from.
+        method: how they were made, for example "hierarchical".
+    """
+
+    labels: pd.Series
+    representatives: pd.Series
+    similarity: pd.DataFrame
+    method: str
+
+    @property
+    def non_singletons(self) -> list[int]:
+        """Labels of the clusters with more than one member."""
+        sizes = self.labels.value_counts()
+        return sorted(int(label) for label in sizes.index[sizes > 1])
+
+    def members(self, label: int) -> list[str]:
+        """Models of a cluster."""
+        return list(self.labels.index[self.labels == label])
+
+    def alike(self, models, others) -> pd.DataFrame:
+        """Similarity of `models` (rows) to `others` (columns)."""
+        return self.similarity.loc[models, others]
+
+    def among(self, models: list[str], representatives: pd.Series) -> Clusters:
+        """The same clusters as if there were no other models, with given representatives (label -> model)."""
+        labels = self.labels.loc[models]
+        return Clusters(labels, representatives[representatives.index.isin(labels)], self.similarity, self.method)
+
+    def __repr__(self) -> str:
+        clusters, groups = self.labels.nunique(), len(self.non_singletons)
+        return (
+            f"{len(self.labels)} models in {clusters} clusters, {clusters - groups} of them singletons ({self.method})"
+        )
+
+
+def cluster_models(
+    matrix: pd.DataFrame,
+    k: int = 5,
+    similarity: pd.DataFrame | None = None,
+    method: str = "hierarchical",
+    threshold: float = 0.09,
+    n_clusters: int | None = None,
+    seed: int = 0,
+) -> Clusters:
+    """Cluster models by their performance on the benchmark datasets (Section III-A).
+
+    Args:
+        matrix: performance matrix, m datasets x n models, scores in [0, 1].
+        k: of Eq. 1; not used where `similarity` is given.
+        similarity: (n, n) frame to use instead of Eq. 1, for instance of model cards.
+        method: "hierarchical" (average linkage over 1 - similarity) or "kmeans" (on the performance vectors, or on
+            the rows of `similarity` where one is given).
+        threshold: distance (1 - similarity) at which average linkage stops; not used with `n_clusters`.
+        n_clusters: number of clusters; k-means without it takes as many as average linkage finds at `threshold`.
+        seed: of k-means.
+
+    Raises:
+        UserError: a malformed matrix, an unknown method, a similarity of other models, an impossible n_clusters.
+    """
+    check_options(matrix, method, n_clusters)
+    models = matrix.columns
+    if similarity is None:
+        similarity, vectors = top_k_similarity(matrix, k), matrix.T
+    elif set(similarity.index) != set(models) or set(similarity.columns) != set(models):
+        strangers = sorted(set(similarity.index) ^ set(models), key=str)[:5]
+        raise UserError(f"similarity and matrix do not name the same models; they differ in {strangers}.")
+    else:
+        similarity = vectors = similarity.loc[models, models]
+    order = sorted(models)  # what a clustering gives must not depend on the order of the columns
+    distances = 1 - similarity.loc[order, order].to_numpy()[np.triu_indices(len(order), 1)]
+    found = average_linkage(distances, threshold, n_clusters)
+    if method == "kmeans":
+        found = k_means(vectors, len(set(found)), seed)
+    return Clusters(*numbered(found, matrix), similarity, method)
+
+
+def check_options(matrix: pd.DataFrame, method: str, n_clusters: int | None) -> None:
+    """Raises UserError: a malformed matrix, an unknown method, an impossible n_clusters."""
+    n = check_matrix(matrix).shape[1]
+    if method not in METHODS:
+        raise UserError(f"unknown clustering method {method!r}; allowed: {', '.join(METHODS)}.")
+    if n_clusters is not None and not 1 <= n_clusters <= n:
+        raise UserError(f"n_clusters is {n_clusters}; allowed: 1 to {n}, the number of models.")
+
+
+def average_linkage(distances: np.ndarray, threshold: float, n_clusters: int | None = None) -> np.ndarray:
+    """Average linkage (UPGMA), cut at a distance or a number of clusters.
+
+    Args:
+        distances: n * (n - 1) / 2 of them, as `scipy.spatial.distance.pdist` orders pairs.
+        threshold: only groups that are nearer than this are merged; not used with `n_clusters`.
+        n_clusters: how many are left, exactly, whatever the ties.
+
+    Returns:
+        (n,) cluster of each model, from 0 in order of appearance; O(n²) time, memory for one copy of `distances`.
+    """
+    from scipy.cluster.hierarchy import fcluster, linkage
+
+    if len(distances) == 0:  # one model
+        return np.zeros(1, dtype=np.int64)
+    merges = linkage(distances, "average")  # (n - 1, 4): two groups, their distance, the size of what they make
+    n = len(merges) + 1
+    kept = n - n_clusters if n_clusters else int((merges[:, 2] < threshold).sum())
+    # counted in merges, because scipy's own cuts merge what is exactly at the threshold, too, and leave fewer clusters
+    # than asked for where distances tie
+    return pd.factorize(fcluster(merges, kept - 1, "monocrit", monocrit=np.arange(n - 1.0)))[0]
+
+
+def k_means(vectors: pd.DataFrame, n_clusters: int, seed: int) -> np.ndarray:
+    """(n,) cluster of each model, models in order of their names; `vectors` is (n, d)."""
+    from sklearn.cluster import KMeans
+
+    return KMeans(n_clusters, n_init=10, random_state=seed).fit_predict(vectors.loc[sorted(vectors.index)].to_numpy())
+
+
+def numbered(found: np.ndarray, matrix: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """Labels and representatives as `Clusters` has them; `found` (n,) is by the models' names in order."""
+    order = sorted(matrix.columns)
+    appeared = pd.factorize(found)[0]
+    place = np.argsort(np.argsort(-np.bincount(appeared), kind="stable"))  # by falling size
+    labels = pd.Series(place[appeared], index=order)
+    representatives = matrix.mean().loc[order].groupby(labels).idxmax()  # of equal averages the first name
+    return labels.loc[matrix.columns].rename("cluster"), representatives.rename("representative")
+
+
+def silhouette(clusters: Clusters, variant: str = "standard", models: str = "all") -> float:
+    """Mean silhouette coefficient of a clustering.
+
+    Args:
+        clusters: what `cluster_models` returned.
+        variant: "standard" (Rousseeuw 1987: b is the mean distance to the nearest other cluster; singletons have 0)
+            or "released" (b is the mean distance to all models outside the cluster; singletons are left out).
+        models: "all", or "clustered": as if there were no models but the members of non-singleton clusters.
+
+    Returns:
+        A number in [-1, 1]; NaN where it is not defined (one cluster, or singletons only).
+
+    Raises:
+        UserError: an unknown variant or selection of models.
+    """
+    if variant not in ("standard", "released"):
+        raise UserError(f"unknown silhouette variant {variant!r}; allowed: standard, released.")
+    if models not in ("all", "clustered"):
+        raise UserError(f"models={models!r}; allowed: all, clustered.")
+    labels = clusters.labels.to_numpy()
+    distances = 1 - clusters.similarity.to_numpy()
+    np.fill_diagonal(distances, 0)
+    clustered = np.isin(labels, clusters.non_singletons)
+    if len(set(labels)) < 2 or len(set(labels)) == len(labels):
+        return float("nan")
+    if variant == "standard":
+        from sklearn.metrics import silhouette_samples
+
+        kept = clustered if models == "clustered" else np.ones_like(clustered)
+        if len(set(labels[kept])) < 2:
+            return float("nan")
+        return float(silhouette_samples(distances[np.ix_(kept, kept)], labels[kept], metric="precomputed").mean())
+    scores = []
+    for i in np.flatnonzero(clustered):
+        own = labels == labels[i]
+        within = distances[i, own].sum() / (own.sum() - 1)
+        beyond = distances[i, ~own].mean()
+        scores.append((beyond - within) / max(within, beyond, np.finfo(float).tiny))
+    return float(np.mean(scores))

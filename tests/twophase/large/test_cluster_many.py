@@ -1,0 +1,116 @@
+import pickle
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import adjusted_rand_score
+
+from reproduction.bench import simulated
+from twophase.clustering import cluster_models, silhouette
+from twophase.errors import UserError
+from twophase.large import cluster_many
+from twophase.large.similarity import TopKSimilarity
+from twophase.recall import coarse_recall
+from twophase.similarity import top_k_similarity
+
+# two tight pairs and one model apart from both
+MATRIX = pd.DataFrame(
+    {"a": [0.90, 0.50], "b": [0.88, 0.52], "c": [0.30, 0.80], "d": [0.34, 0.80], "e": [0.10, 0.10]},
+    index=["x", "y"],
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(2, 60), st.integers(1, 8), st.integers(0, 10**6), st.sampled_from([1, 2, 9]), st.data())
+def test_it_is_the_plain_clustering_bit_for_bit(n, m, seed, digits, data):
+    random = np.random.default_rng(seed)
+    matrix = pd.DataFrame(random.random((m, n)).round(digits), columns=[f"m{i}" for i in random.permutation(n)])
+    options = {"k": data.draw(st.integers(1, m)), "threshold": data.draw(st.floats(0, 0.6))}
+    options["n_clusters"] = data.draw(st.none() | st.integers(1, n))
+    plain, many = cluster_models(matrix, **options), cluster_many(matrix, **options)
+    assert many.labels.equals(plain.labels) and many.representatives.equals(plain.representatives)
+    if plain.non_singletons:
+        represent = plain.representatives.loc[plain.non_singletons]
+        scores = pd.Series(random.random(len(represent)), index=represent.to_numpy())
+        assert coarse_recall(matrix, many, scores, 1).equals(coarse_recall(matrix, plain, scores, 1))
+    assert many.similarity.equals(plain.similarity) and many.method == plain.method
+    assert np.array_equal(silhouette(many), silhouette(plain), equal_nan=True)
+
+
+def test_a_given_similarity_is_clustered_plainly():
+    alike = pd.DataFrame(np.eye(5), index=MATRIX.columns, columns=MATRIX.columns)
+    alike.loc["a", "e"] = alike.loc["e", "a"] = 0.99
+    found = cluster_many(MATRIX, threshold=0.1, exact_up_to=3, similarity=alike)
+    assert found.members(0) == ["a", "e"] and found.method == "hierarchical" and found.similarity.equals(alike)
+
+
+def test_similarity_is_made_when_it_is_read(monkeypatch):
+    found = cluster_many(MATRIX, k=2, threshold=0.1)
+    made = []
+    whole = TopKSimilarity.frame
+    monkeypatch.setattr(TopKSimilarity, "frame", lambda self: made.append(1) or whole(self))
+    part = found.alike(["c", "a"], ["e"])
+    assert repr(found) == "5 models in 3 clusters, 1 of them singletons (hierarchical)" and not made
+    assert found.similarity.equals(top_k_similarity(MATRIX, 2)) and found.similarity is found.similarity
+    assert part.equals(found.similarity.loc[["c", "a"], ["e"]]) and part.equals(found.alike(["c", "a"], ["e"]))
+    given = replace(found, similarity=found.similarity * 0)
+    assert given.similarity.to_numpy().max() == 0 and len(made) == 1
+
+
+def test_fewer_models_are_as_lazy(monkeypatch):
+    found = cluster_many(MATRIX, k=2, threshold=0.1)
+    monkeypatch.setattr(TopKSimilarity, "frame", lambda self: pytest.fail("the whole frame was made"))
+    given = ["e", "b", "a"], pd.Series({0: "b", 1: "d", 2: "e"})
+    fewer, plain = found.among(*given), cluster_models(MATRIX, k=2, threshold=0.1).among(*given)
+    for some in (fewer, pickle.loads(pickle.dumps(fewer))):
+        assert some.labels.equals(plain.labels) and some.representatives.equals(plain.representatives)
+        assert some.alike(["e"], ["b"]).equals(plain.alike(["e"], ["b"]))
+
+
+def test_a_sample_of_all_is_average_linkage_and_less_says_so():
+    matrix = simulated.simulate(300, simulated.read("cleaned"))
+    exact = cluster_models(matrix)
+    assert cluster_many(matrix, exact_up_to=300).labels.equals(exact.labels) and exact.method == "hierarchical"
+    found = cluster_many(matrix, exact_up_to=100)
+    assert found.method == "sampled" and "(sampled)" in repr(found)
+    mixed = matrix[matrix.columns[np.random.default_rng(0).permutation(300)]]
+    again = cluster_many(mixed, exact_up_to=100)
+    assert again.labels.loc[matrix.columns].equals(found.labels) and again.representatives.equals(found.representatives)
+    assert adjusted_rand_score(exact.labels, found.labels) > 0.5
+    # every model is with those that it is near to: below the threshold of the sampled members, or of its leader
+    average = matrix.mean()
+    assert all(average[found.members(label)].max() == average[name] for label, name in found.representatives.items())
+
+
+def test_one_sampled_model_makes_leader_clusters():
+    """Average linkage of a single model leaves everything to the members; with one member a cluster, to leaders."""
+    found = cluster_many(MATRIX, k=2, threshold=0.1, exact_up_to=1, members=1)
+    assert found.labels.to_dict() == cluster_models(MATRIX, k=2, threshold=0.1).labels.to_dict()
+
+
+def test_k_means_of_many_counts_the_sampled_clusters():
+    matrix = simulated.simulate(200, simulated.read("cleaned"))
+    number = cluster_many(matrix, exact_up_to=50).labels.nunique()
+    assert cluster_many(matrix, method="kmeans", exact_up_to=50).labels.nunique() == number
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "dbscan"}, "unknown clustering method 'dbscan'; allowed: hierarchical, kmeans"),
+        ({"n_clusters": 6, "k": 1}, "n_clusters is 6; allowed: 1 to 5, the number of models"),
+        ({"k": 3}, "k is 3; Eq. 1 needs 1 <= k <= 2"),
+        ({"k": 1, "exact_up_to": 0}, "exact_up_to is 0; allowed is at least 1"),
+        ({"k": 1, "members": 0}, "members is 0; allowed is at least 1"),
+        (
+            {"k": 1, "exact_up_to": 4, "n_clusters": 2},
+            "n_clusters needs average linkage of all 5 models, and exact_up_to is 4",
+        ),
+    ],
+)
+def test_impossible_clusterings_are_named(options, message):
+    with pytest.raises(UserError, match=message):
+        cluster_many(MATRIX, **options)
