@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable
 
+import kmeans1d
 import numpy as np
 import pandas as pd
 
@@ -15,7 +16,9 @@ Scores = pd.Series | np.ndarray | list[float]
 
 
 def mine(val: Scores, test: Scores, n_trends: int = 4) -> pd.DataFrame:
-    """Cluster benchmark datasets by one model's validation at one stage (Section IV-C; K-means as released, its optimum exactly).
+    """Cluster benchmark datasets by one model's validation at one stage (Section IV-C).
+
+    The released code's K-means, but its optimum exactly, which in one dimension is found without a seed.
 
     Args:
         val: (m,) validation scores of the model at the stage, one a dataset.
@@ -51,8 +54,6 @@ def trend_of(val: Scores, n_trends: int) -> np.ndarray:
 
 @functools.lru_cache(maxsize=1 << 16)  # thresholds, methods and candidate sets ask for the same trends again
 def _optimal(val: tuple[float, ...], n: int) -> np.ndarray:
-    import kmeans1d
-
     return np.array(kmeans1d.cluster(val, n).clusters)
 
 
