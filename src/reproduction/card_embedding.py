@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twophase.errors import UserError
+from twophase.infra.files import digest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -66,7 +66,7 @@ def locate(encoder: str, sha256: Mapping[str, str]) -> str:
         raise UserError(f"{encoder} is no local folder, so its files cannot be checked; leave cards.sha256 empty.")
     for file, wanted in sha256.items():
         path = Path(encoder) / file
-        got = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "no such file"
+        got = digest(path) if path.is_file() else "no such file"
         if got != wanted:
             raise UserError(
                 f"{path}: sha256 is {got}, expected {wanted}; the encoder is not the one that was chosen: "

@@ -14,14 +14,14 @@ import pandas as pd
 
 from twophase.clustering import Clusters, cluster_models
 from twophase.errors import UserError
-from twophase.infra import config
 from twophase.infra.config import root
 from twophase.large import cluster_many
-from twophase.pipeline import TwoPhase, two_phase
-from twophase.recall import coarse_recall, normalize
+from twophase.pipeline import Scorer, TwoPhase, fine_select, looked_up, recall, two_phase, with_headless
+from twophase.recall import normalize
 from twophase.records import TrainingRecords
 from twophase.runs import RecordedRuns
-from twophase.selection import Selection, fine_selection
+from twophase.selection import Selection
+from twophase.sources.live import parameters
 
 MANY = 500  # models, above which the compiled Eq. 1 is worth its half second
 MODALITY = {"cv": "vision", "nlp": "language"}
@@ -43,7 +43,7 @@ class Evidence:
 
     domain: str
     records: TrainingRecords
-    params: config.Params
+    params: parameters.Params
     results: Path
     incomplete: list[str] = field(default_factory=list)
     source: str = ""
@@ -154,7 +154,7 @@ class Evidence:
         here = self.once(
             "proxies", target, lambda: self._of(target).pivot(index="model", columns="proxy", values="score")
         )
-        return here[name].fillna(here[self.params.proxy.headless]).reindex(self.models)
+        return with_headless(here, name, self.params.proxy.headless).reindex(self.models)
 
     def scored(self, target: str, proxy: str = "representative") -> list[str]:
         """The models that a proxy is run on: representatives of non-singleton clusters, or with "own" their members."""
@@ -167,7 +167,7 @@ class Evidence:
         """Measured seconds of scoring models (the representatives) with the configured proxy."""
         name, headless = self.params.proxy.name, self.params.proxy.headless
         here = self._of(target).pivot(index="model", columns="proxy", values="seconds")
-        return float(here[name].fillna(here[headless]).loc[models or self.scored(target)].sum())
+        return float(with_headless(here, name, headless).loc[models or self.scored(target)].sum())
 
     def scores(
         self, target: str, proxy: str = "representative", name: str | None = None, normalization: str | None = None
@@ -179,12 +179,17 @@ class Evidence:
     def recall(
         self, target: str, proxy: str = "representative", singleton_similarity: str = "eq1", **scores
     ) -> pd.DataFrame:
-        """`coarse_recall` of a target, as configured; options as there and of `scores`."""
+        """The ranking of all models for a target, as configured; options as of `pipeline.recall` and `scores`."""
         return self.once(
-            "recall", (target, proxy, singleton_similarity, *scores.items()),
-            lambda: coarse_recall(self.matrix(target), self.clusters(target), self.scores(target, proxy, **scores),
-                                  self.top, proxy, singleton_similarity),
-        )  # fmt: skip
+            "recall",
+            (target, proxy, singleton_similarity, *scores.items()),
+            lambda: self._recall(target, proxy, singleton_similarity, *self._scorer(target, **scores)),
+        )
+
+    def _recall(self, target: str, proxy: str, singleton_similarity: str, score: Scorer, normalization: str):
+        matrix, clusters = self.matrix(target), self.clusters(target)
+        options = {"proxy": proxy, "singleton_similarity": singleton_similarity}
+        return recall(matrix, clusters, score, self.top, normalization, **options).table
 
     def recalled(self, target: str, **options) -> list[str]:
         table = self.recall(target, **options)
@@ -198,37 +203,56 @@ class Evidence:
         return self.once("known", target, lambda: self.records.only("benchmark").without(datasets=[target]))
 
     def fine_selection(
-        self, target: str, models: list[str] | None = None, threshold: float | None = None,
-        kind: str | None = None, runs: RecordedRuns | None = None,
-    ) -> Selection:  # fmt: skip
+        self,
+        target: str,
+        models: list[str] | None = None,
+        threshold: float | None = None,
+        kind: str | None = None,
+        runs: RecordedRuns | None = None,
+    ) -> Selection:
         """Fine-selection among `models` (all); threshold, its kind and the runs override the configured ones."""
         chosen = self.params.selection
         limit = chosen.threshold if threshold is None else threshold
-        return fine_selection(runs or self.runs(target), models or self.models, self.known(target), limit,
-                              self.n_trends(target), kind or chosen.threshold_kind)  # fmt: skip
+        runs, models = runs or self.runs(target), models or self.models
+        return fine_select(runs, models, self.known(target), limit, chosen.n_trends, kind or chosen.threshold_kind)
 
     def two_phase(
-        self, target: str, runs: RecordedRuns | None = None, proxy: str = "representative",
-        singleton_similarity: str = "eq1", **scores,
-    ) -> TwoPhase:  # fmt: skip
+        self,
+        target: str,
+        runs: RecordedRuns | None = None,
+        proxy: str = "representative",
+        singleton_similarity: str = "eq1",
+        **scores,
+    ) -> TwoPhase:
         """The whole method on a target, as configured; options as of `recall`."""
-        chosen = self.params.selection
-        return two_phase(runs or self.runs(target), self.matrix(target), self.known(target), self.clusters(target),
-                         self.scores(target, proxy, **scores), self.top, chosen.threshold, self.n_trends(target),
-                         chosen.threshold_kind, self.params.recall.epochs_per_proxy,
-                         self.proxy_seconds(target, self.scored(target, proxy)),
-                         proxy=proxy, singleton_similarity=singleton_similarity)  # fmt: skip
+        chosen, (score, normalization) = self.params.selection, self._scorer(target, **scores)
+        return two_phase(
+            runs or self.runs(target),
+            self.matrix(target),
+            self.known(target),
+            self.clusters(target),
+            score,
+            self.top,
+            chosen.threshold,
+            chosen.n_trends,
+            chosen.threshold_kind,
+            self.params.recall.epochs_per_proxy,
+            self.proxy_seconds(target, self.scored(target, proxy)),
+            normalization=normalization,
+            proxy=proxy,
+            singleton_similarity=singleton_similarity,
+        )
 
-    def n_trends(self, target: str) -> int:
-        return min(self.params.selection.n_trends, len(self.matrix(target)))
+    def _scorer(self, target: str, name: str | None = None, normalization: str | None = None) -> tuple[Scorer, str]:
+        """Who is asked for proxy scores, and how they come to [0, 1]; both as configured, unless given."""
+        return looked_up(self.raw_scores(target, name)), normalization or self.params.proxy.normalization
 
     def final(self, target: str) -> pd.Series:
         """Final test score of each model on a target (the seed that selections replay)."""
         return self.once("final", target, lambda: self._final(target)).copy()
 
     def _final(self, target: str) -> pd.Series:
-        frame = self.records.frame[self.records.frame["dataset"] == target]
-        frame = frame[frame["seed"] == frame.groupby("model")["seed"].transform("min")]
+        frame = self.records.first_seed(target)
         return frame[frame["epoch"] == frame["epoch"].max()].set_index("model")["test"]
 
     def _of(self, target: str) -> pd.DataFrame:
@@ -236,8 +260,8 @@ class Evidence:
 
     def first_epoch(self, dataset: str) -> float:
         """Spearman of the models' first validation on a dataset with their final test there."""
-        frame = self.records.frame[self.records.frame["dataset"] == dataset]
-        first = frame[(frame["epoch"] == 1) & (frame["seed"] == frame.groupby("model")["seed"].transform("min"))]
+        frame = self.records.first_seed(dataset)
+        first = frame[frame["epoch"] == 1]
         return first.set_index("model")["val"].corr(self.final(dataset), method="spearman")
 
     def once(self, what: str, key, make):
@@ -254,7 +278,7 @@ def load(domain: str) -> Evidence:
         UserError: an unknown domain, or results that are not there yet.
     """
     here = root()
-    params = config.read(here / "params.yaml")
+    params = parameters.read(here / "params.yaml")
     if domain not in params.domain:
         raise UserError(f"unknown domain {domain!r}; configured: {', '.join(params.domain)}.")
     folder = here / "results" / domain

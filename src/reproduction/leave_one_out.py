@@ -138,8 +138,7 @@ def _mean(method: str, chosen: list[Selection]) -> tuple:
 
 def _random(evidence: Evidence, target: str, method: str, n: int) -> tuple:
     """Expectation of drawing n models, training them to the end and taking the best validation."""
-    frame = evidence.records.frame[evidence.records.frame["dataset"] == target]
-    frame = frame[frame["seed"] == frame.groupby("model")["seed"].transform("min")]
+    frame = evidence.records.first_seed(target)
     last = frame[frame["epoch"] == evidence.records.epochs].sort_values(["val", "model"], ascending=[False, True])
     total = len(last)
     # the r-th best by validation wins if it is drawn and all others drawn come after it

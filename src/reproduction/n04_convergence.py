@@ -17,9 +17,8 @@ MOST = 10  # curves that a figure can tell apart
 
 def stage_table(evidence: Evidence, model: str, stage: int = 1) -> pd.DataFrame:
     """Validation at a stage and final test of a model, a row a benchmark dataset."""
-    frame = evidence.records.frame
+    frame = evidence.records.first_seed()
     frame = frame[(frame["model"] == model) & (frame["role"] == "benchmark")]
-    frame = frame[frame["seed"] == frame["seed"].min()]
     val = frame[frame["epoch"] == stage].set_index("dataset")["val"]
     test = frame[frame["epoch"] == frame["epoch"].max()].set_index("dataset")["test"]
     return pd.DataFrame({"val": val, "test": test})
@@ -179,9 +178,8 @@ def calibration(evidence: Evidence) -> pd.DataFrame:
         predictor = TrendPredictor(known, min(evidence.params.selection.n_trends, len(evidence.matrix(target))))
         final = evidence.final(target)
         for stage in range(1, evidence.records.epochs + 1):
-            frame = evidence.records.frame
-            frame = frame[(frame["dataset"] == target) & (frame["epoch"] == stage)]
-            val = frame[frame["seed"] == frame.groupby("model")["seed"].transform("min")].set_index("model")["val"]
+            frame = evidence.records.first_seed(target)
+            val = frame[frame["epoch"] == stage].set_index("model")["val"]
             predicted = pd.Series({model: predictor.predict(model, stage, score) for model, score in val.items()})
             row = rows.setdefault(stage, {"validation": [], "prediction": []})
             row["validation"].append(val.corr(final, method="spearman"))

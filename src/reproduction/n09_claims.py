@@ -8,8 +8,9 @@ from reproduction.claims import FAILS, HOLDS, LEDGER, OPEN, UNTESTED
 from reproduction.claims import ledger as made
 from reproduction.evidence import MODALITY
 from reproduction.n06_end_to_end import alternatives, draw_cost
-from twophase.infra import config, plots
+from twophase.infra import plots
 from twophase.infra.config import root
+from twophase.sources.live import parameters
 
 COLOURS = {HOLDS: plots.BLUE, "holds in part": "#8FC1E3", OPEN: "#D9D9D9", FAILS: plots.RED, UNTESTED: "#FFFFFF"}
 SECTIONS = {"C": "Clusters", "R": "Recall", "T": "Trends", "S": "Selection", "D": "Released code"}
@@ -17,7 +18,7 @@ SECTIONS = {"C": "Clusters", "R": "Recall", "T": "Trends", "S": "Selection", "D"
 
 def domains() -> list[str]:
     """The domains of the configuration."""
-    return list(config.read(root() / "params.yaml").domain)
+    return list(parameters.read(root() / "params.yaml").domain)
 
 
 def measured() -> dict[str, pd.DataFrame]:
@@ -91,7 +92,7 @@ def counts(table: pd.DataFrame) -> pd.DataFrame:
 
 def figure_regret():
     """Regret against cost, a panel a domain: every method, means over all datasets with 95 % intervals."""
-    proxy = config.read(root() / "params.yaml").proxy.name
+    proxy = parameters.read(root() / "params.yaml").proxy.name
     with plots.style():
         figure, axes = plots.panels(len(domains()), columns=2, height=2.9)
         for axis, domain in zip(axes, domains(), strict=True):

@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from twophase.commands.select.bundled import save_task
+from twophase.commands.samples import save_task
 from twophase.commands.select.outcome import Outcome
 from twophase.commands.select.report import pictures
-from twophase.infra import config
 from twophase.infra.config import root
 from twophase.infra.store import cache_folder, digest
-from twophase.sources.live import corpora as tasks
-from twophase.sources.live import zoo
+from twophase.sources.live import parameters
+from twophase.training import tasks
+from twophase.training.loading import model_digest
 
 
 def target(domain: str) -> str:
     """The last target of a domain."""
-    return config.read(root() / "params.yaml").domain[domain].tasks.target[-1]
+    return parameters.read(root() / "params.yaml").domain[domain].tasks.target[-1]
 
 
 def example(domain: str, folder: str | Path) -> Path:
@@ -33,10 +33,10 @@ def run_folder(domain: str) -> Path:
 
     Other models, data or ways to train are another folder, and that of before is removed.
     """
-    params = config.read(root() / "params.yaml")
+    params = parameters.read(root() / "params.yaml")
     models = [path.parent for path in sorted((root() / "zoo" / domain).glob("*/config.json"))]
     facts = {
-        "models": {folder.name: zoo.digest(folder) for folder in models},
+        "models": {folder.name: model_digest(folder) for folder in models},
         "task": tasks.digest(root() / "data" / domain / target(domain)),
         "training": asdict(params.domain[domain].training),
     }

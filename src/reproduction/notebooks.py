@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twophase.errors import UserError
+from twophase.infra.files import replacing
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -130,6 +131,5 @@ def _read(path: Path) -> NotebookNode:
 def _write(notebook: NotebookNode, path: Path) -> None:
     import nbformat
 
-    temporary = path.with_suffix(".tmp")
-    nbformat.write(notebook, temporary)
-    temporary.replace(path)
+    with replacing(path) as new:
+        nbformat.write(notebook, new)

@@ -13,7 +13,8 @@ import time
 from pathlib import Path
 
 from twophase.errors import UserError
-from twophase.infra import compute, config
+from twophase.infra import compute
+from twophase.sources.live import parameters
 
 # models load by the hundred: their libraries' bars and reports would bury the stage's own
 QUIET = {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_OFFLINE": "1"}
@@ -23,12 +24,12 @@ DATA, ZOO, RESULTS = Path("data"), Path("zoo"), Path("results")
 
 def check() -> None:
     """Stop if ``params.yaml`` is not what ``conf/`` composes to; write what data will be made from."""
-    from twophase.sources.live import corpora as tasks
+    from twophase.sources.live import corpora
 
-    if not os.environ.get("DVC_EXP_NAME") and (fault := config.difference()):
+    if not os.environ.get("DVC_EXP_NAME") and (fault := parameters.difference()):
         raise UserError(fault)
-    domains = config.read().domain
-    versions = [f"{domain} {name} {version}" for domain in domains for name, version in tasks.sources(domain).items()]
+    domains = parameters.read().domain
+    versions = [f"{domain} {name} {version}" for domain in domains for name, version in corpora.sources(domain).items()]
     mark = Path("build/check")
     mark.parent.mkdir(exist_ok=True)
     written = "\n".join(["params.yaml is what conf/ composes to", *versions, ""])
@@ -41,9 +42,9 @@ def tasks(name: str) -> None:
     """Build every dataset of the domain into ``data/<domain>/<task>/``; list them and what they were made from."""
     import pandas as pd
 
-    from twophase.training import cells
+    from twophase.sources.live import building
 
-    found, facts = cells.build_tasks(config.read(), name, DATA / name)
+    found, facts = building.build_tasks(parameters.read(), name, DATA / name)
     folder = RESULTS / name
     folder.mkdir(parents=True, exist_ok=True)
     kept = folder / "sources.csv"
@@ -61,12 +62,12 @@ def tasks(name: str) -> None:
 
 def zoo(name: str) -> None:
     """Pre-train the models of the domain, parents first, into ``zoo/<domain>/<model>/``; list them: ``models.csv``."""
-    from twophase.sources.live import zoo as recipes
-    from twophase.training import cells
+    from twophase.sources.live import building
+    from twophase.sources.live.zoo import recipes
 
     compute.warm(*HEAVY)
-    params, folder = config.read(), RESULTS / name
-    cells.build_zoo(params, name, DATA / name, ZOO / name)
+    params, folder = parameters.read(), RESULTS / name
+    building.build_zoo(params, name, DATA / name, ZOO / name)
     folder.mkdir(parents=True, exist_ok=True)
     recipes.table(params.domain[name].zoo.recipes).to_csv(folder / "models.csv", lineterminator="\n")
 
@@ -74,10 +75,10 @@ def zoo(name: str) -> None:
 def records(name: str) -> None:
     """Fine-tune every model on every dataset: ``records.csv``, and what failed and why: ``failures.csv``."""
     from twophase.records import TrainingRecords
-    from twophase.training import cells
+    from twophase.sources.live import measuring
 
     compute.warm(*HEAVY)
-    rows, failures = cells.train_cells(config.read(), name, DATA / name, ZOO / name)
+    rows, failures = measuring.train_cells(parameters.read(), name, DATA / name, ZOO / name)
     folder = RESULTS / name
     folder.mkdir(parents=True, exist_ok=True)
     TrainingRecords.from_frame(rows).write(folder / "records.csv")
@@ -87,22 +88,22 @@ def records(name: str) -> None:
 def second_rate(name: str) -> None:
     """Fine-tune the best models of each target with the second learning rate: ``second_rate.csv`` (Fig. 8)."""
     from twophase.records import TrainingRecords
-    from twophase.training import cells
+    from twophase.sources.live import measuring
 
     compute.warm(*HEAVY)
     folder = RESULTS / name
     first = TrainingRecords.read(folder / "records.csv")
-    rows, failures = cells.train_second_rate(config.read(), name, DATA / name, ZOO / name, first)
+    rows, failures = measuring.train_second_rate(parameters.read(), name, DATA / name, ZOO / name, first)
     TrainingRecords.from_frame(rows).write(folder / "second_rate.csv")
     failures.to_csv(folder / "second_rate_failures.csv", index=False, lineterminator="\n")
 
 
 def proxies(name: str) -> None:
     """Score every model on every dataset: ``proxies.csv``, and what failed: ``proxy_failures.csv``."""
-    from twophase.training import cells
+    from twophase.sources.live import measuring
 
     compute.warm(*HEAVY, "sklearn.linear_model", "sklearn.mixture")
-    rows, failures = cells.score_cells(config.read(), name, DATA / name, ZOO / name)
+    rows, failures = measuring.score_cells(parameters.read(), name, DATA / name, ZOO / name)
     folder = RESULTS / name
     folder.mkdir(parents=True, exist_ok=True)
     rows.to_csv(folder / "proxies.csv", index=False, lineterminator="\n")
@@ -117,7 +118,7 @@ def cards(name: str) -> None:
 
     from reproduction.card_embedding import embed_cards
 
-    chosen, folder = config.read().cards, RESULTS / name
+    chosen, folder = parameters.read().cards, RESULTS / name
     folder.mkdir(parents=True, exist_ok=True)
     table = pd.DataFrame(index=pd.Index([], name="model"))
     if chosen.encoder:
@@ -186,10 +187,10 @@ def notebook(name: str, domain: str | None = None) -> None:
 
 def manifest() -> None:
     """Write ``results/manifest.json``: what the figures were made with."""
-    from twophase.infra import provenance
+    from reproduction import manifest
 
     RESULTS.mkdir(exist_ok=True)
-    provenance.write(RESULTS / "manifest.json", config.read(), DATA, ZOO)
+    manifest.write(RESULTS / "manifest.json", parameters.read(), DATA, ZOO)
 
 
 VERBS = {

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from twophase.errors import UserError
-from twophase.infra import config
+from twophase.sources.live import parameters
 
 SWEEP, TARGET = Path("conf/ablations.yaml"), Path("results/ablations.csv")
 
@@ -93,7 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
     description = f"run the experiments of {SWEEP}, one parameter at a time, and write {TARGET}"
     argparse.ArgumentParser(prog="python -m reproduction.sweep", description=description).parse_args(arguments)
     try:
-        params = config.read()
+        params = parameters.read()
         run(yaml.safe_load(SWEEP.read_text()), list(params.domain), params.overrides)
     except UserError as error:
         print(f"twophase: {error}", file=sys.stderr)

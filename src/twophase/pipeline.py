@@ -1,17 +1,46 @@
-"""The whole method: coarse recall, then fine-selection, and what both cost."""
+"""The whole method: coarse recall, then fine-selection, and what both cost.
+
+`select` and the notebooks call these functions. What differs between a replayed experiment and a user's task is handed in:
+a `Runs` that replays or trains, and a `Scorer` that looks proxy scores up or computes them.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from twophase.clustering import Clusters
 from twophase.errors import UserError
-from twophase.recall import coarse_recall
+from twophase.recall import coarse_recall, normalize
 from twophase.records import TrainingRecords
 from twophase.runs import Runs
-from twophase.selection import Selection, fine_selection
+from twophase.selection import Selection, fine_selection, successive_halving
+
+# Models -> a proxy score of each, or the reason why it has none.
+Scorer = Callable[[list[str]], Mapping[str, float | str]]
+
+
+@dataclass(frozen=True)
+class Recalled:
+    """What the first phase returns.
+
+    Attributes:
+        table: of `coarse_recall`, without models that cannot be scored and clusters of which no member can.
+        scores: model -> proxy score as it came from the scorer, of the models that were scored.
+        failures: model -> why it has no score.
+    """
+
+    table: pd.DataFrame
+    scores: pd.Series
+    failures: dict[str, str]
+
+    @property
+    def models(self) -> list[str]:
+        """The models recalled, best first."""
+        return list(self.table.index[self.table["recalled"]])
 
 
 @dataclass(frozen=True)
@@ -19,7 +48,7 @@ class TwoPhase(Selection):
     """A selection that began with coarse recall; epochs and seconds include the proxies.
 
     Attributes:
-        recall: what `coarse_recall` returned.
+        recall: the table of `recall`.
         proxies: number of models scored by a proxy.
     """
 
@@ -27,12 +56,116 @@ class TwoPhase(Selection):
     proxies: int
 
 
+def with_headless(scores: pd.DataFrame, name: str, headless: str) -> pd.Series:
+    """Scores by one proxy, and by another for models without a source head, for which the first is not defined.
+
+    Args:
+        scores: models x proxies; NaN where a proxy is not defined.
+        name: the proxy.
+        headless: the other one.
+    """
+    return scores[name].fillna(scores[headless])
+
+
+def recall(
+    matrix: pd.DataFrame,
+    clusters: Clusters,
+    score: Scorer,
+    top: int = 10,
+    normalization: str = "exp",
+    *,
+    proxy: str = "representative",
+    singleton_similarity: str = "eq1",
+) -> Recalled:
+    """The first phase: score one representative a cluster, and rank all models by prior and proxy (Eq. 2-4).
+
+    A representative that cannot be scored is replaced by the next best member of its cluster.
+
+    Args:
+        matrix: performance matrix on the benchmark datasets (datasets x models), the target not among them.
+        clusters: of the matrix's models.
+        score: asked for the representatives, and again for the members that replace those without a score.
+        top: models to recall, at most.
+        normalization: how scores come to [0, 1], see `recall.normalize`.
+        proxy, singleton_similarity: see `coarse_recall`; with proxy="own" every clustered model is scored.
+
+    Raises:
+        UserError: not one model could be scored; see `coarse_recall`.
+    """
+    asking = _members(matrix.mean(), clusters) if proxy == "representative" else _each(clusters)
+    scores: dict[str, float] = {}
+    failures: dict[str, str] = {}
+    while asking:
+        turn = {group: models[0] for group, models in asking.items()}
+        answers = score(list(turn.values()))
+        for model in turn.values():
+            if isinstance(answers[model], str):
+                failures[model] = answers[model]
+            else:
+                scores[model] = float(answers[model])
+        asking = {group: models[1:] for group, models in asking.items() if turn[group] in failures and models[1:]}
+    if failures and not scores:
+        raise UserError(f"no model could be scored; the first reason: {next(iter(failures.values()))}")
+    if failures:
+        matrix, clusters = _without_lost(matrix, clusters, scores, set(failures) if proxy == "own" else set())
+    raw = pd.Series(scores, dtype=float)
+    table = coarse_recall(
+        matrix, clusters, normalize(raw, normalization), min(top, matrix.shape[1]), proxy, singleton_similarity
+    )
+    return Recalled(_ranked(table.drop(index=table.index.intersection(list(failures))), top), raw, failures)
+
+
+def recall_by_proxy(models: list[str], score: Scorer, top: int = 10) -> Recalled:
+    """The first phase where nothing is known of the models on benchmark datasets: every one is scored.
+
+    Args:
+        models: candidates.
+        score: asked for all of them.
+        top: models to recall, at most.
+
+    Returns:
+        As `recall`; the table has no prior, and the recall score is the proxy score.
+
+    Raises:
+        UserError: not one model could be scored.
+    """
+    answers = score(models)
+    failures = {model: answers[model] for model in models if isinstance(answers[model], str)}
+    raw = pd.Series({model: float(answers[model]) for model in models if model not in failures}, dtype=float)
+    if raw.empty:
+        raise UserError(f"no model could be scored; the first reason: {next(iter(failures.values()))}")
+    table = pd.DataFrame({"proxy": raw, "recall_score": raw}).rename_axis("model").reset_index()
+    table = table.sort_values(["recall_score", "model"], ascending=[False, True]).set_index("model")
+    return Recalled(_ranked(table, top), raw, failures)
+
+
+def fine_select(
+    runs: Runs,
+    models: list[str],
+    records: TrainingRecords | None,
+    threshold: float = 0.0,
+    n_trends: int = 4,
+    threshold_kind: str = "relative",
+) -> Selection:
+    """The second phase: Algorithm 1, or successive halving where no curves on benchmark datasets are known.
+
+    Args:
+        runs, models, threshold, threshold_kind: see `fine_selection`.
+        records: of the models on the benchmark datasets, None where there are none.
+        n_trends: convergence trends a stage, at most as many as there are benchmark datasets.
+    """
+    if records is None or records.frame["val"].isna().any():
+        return successive_halving(runs, models)
+    datasets = [name for name in records.datasets("benchmark") if name != runs.dataset]
+    return fine_selection(runs, models, records, threshold, min(n_trends, len(datasets)), threshold_kind)
+
+
 def two_phase(
     runs: Runs,
     matrix: pd.DataFrame,
     records: TrainingRecords,
     clusters: Clusters,
-    proxy_scores: pd.Series,
+    proxy_scores: pd.Series | Scorer,
     top: int = 10,
     threshold: float = 0.0,
     n_trends: int = 4,
@@ -40,42 +173,80 @@ def two_phase(
     epochs_per_proxy: float = 0.5,
     proxy_seconds: float = 0.0,
     *,
+    normalization: str = "none",
     proxy: str = "representative",
     singleton_similarity: str = "eq1",
 ) -> TwoPhase:
-    """Coarse recall (Eq. 2-4), then fine-selection (Algorithm 1) of the models recalled.
+    """Both phases: coarse recall (Eq. 2-4), then fine-selection (Algorithm 1) of the models recalled.
 
     Args:
         runs: of the target.
         matrix: performance matrix on the benchmark datasets (datasets x models), the target not among them.
         records: benchmark records with curves.
         clusters: of the matrix's models.
-        proxy_scores: representative of each non-singleton cluster -> proxy score in [0, 1].
+        proxy_scores: model -> proxy score, or a `Scorer`.
         top: models to recall.
         threshold, n_trends, threshold_kind: see `fine_selection`.
         epochs_per_proxy: what a proxy score costs, in epochs (Section V-D books 0.5).
         proxy_seconds: measured seconds that the proxy scores took.
-        proxy, singleton_similarity: see `coarse_recall`; each model scored by its own proxy is paid for.
+        normalization, proxy, singleton_similarity: see `recall`; each model scored is paid for.
 
     Raises:
-        UserError: the target is a row of `matrix`; or see `coarse_recall` and `fine_selection`.
+        UserError: the target is a row of `matrix`; or see `recall` and `fine_selection`.
     """
     if runs.dataset in matrix.index:
         raise UserError(
             f"the target {runs.dataset!r} is a row of the performance matrix, so prior and clusters have seen it; "
             f"make both from records.matrix(exclude=[{runs.dataset!r}])."
         )
-    table = coarse_recall(matrix, clusters, proxy_scores, top, proxy, singleton_similarity)
-    recalled = list(table.index[table["recalled"]])
-    chosen = fine_selection(runs, recalled, records, threshold, n_trends, threshold_kind)
-    groups = clusters.non_singletons
-    scored = len(groups) if proxy == "representative" else int(clusters.labels.isin(groups).sum())
+    score = proxy_scores if callable(proxy_scores) else looked_up(proxy_scores)
+    found = recall(matrix, clusters, score, top, normalization, proxy=proxy, singleton_similarity=singleton_similarity)
+    chosen = fine_select(runs, found.models, records, threshold, n_trends, threshold_kind)
     return TwoPhase(
         winner=chosen.winner,
         test=chosen.test,
-        epochs=chosen.epochs + epochs_per_proxy * scored,
+        epochs=chosen.epochs + epochs_per_proxy * len(found.scores),
         seconds=chosen.seconds + proxy_seconds,
         history=chosen.history,
-        recall=table,
-        proxies=scored,
+        recall=found.table,
+        proxies=len(found.scores),
     )
+
+
+def looked_up(scores: pd.Series) -> Scorer:
+    """A scorer that knows its scores already: model -> score."""
+    known = scores.dropna().to_dict()
+    return lambda models: {model: known.get(model, "its proxy score is not known") for model in models}
+
+
+def _members(prior: pd.Series, clusters: Clusters) -> dict:
+    """Non-singleton cluster -> its members in the order in which they are asked for a score."""
+    first = clusters.representatives
+    return {
+        label: sorted(clusters.members(label), key=lambda name: (name != first[label], -prior[name], name))
+        for label in clusters.non_singletons
+    }
+
+
+def _each(clusters: Clusters) -> dict:
+    """Every member of a non-singleton cluster for itself."""
+    return {model: [model] for model in clusters.labels.index[clusters.labels.isin(clusters.non_singletons)]}
+
+
+def _without_lost(
+    matrix: pd.DataFrame, clusters: Clusters, scores: dict[str, float], lost: set[str]
+) -> tuple[pd.DataFrame, Clusters]:
+    """Matrix and clusters without models that are lost and clusters without a score; the scored members represent."""
+    representatives = clusters.representatives.copy()
+    for label, members in _members(matrix.mean(), clusters).items():
+        scored = [model for model in members if model in scores]
+        lost = lost if scored else lost | set(members)
+        representatives[label] = scored[0] if scored else representatives[label]
+    kept = [model for model in matrix.columns if model not in lost]
+    return matrix[kept], clusters.among(kept, representatives)
+
+
+def _ranked(table: pd.DataFrame, top: int) -> pd.DataFrame:
+    """The table with rank (from 1) and recalled (rank <= top), which its order gives."""
+    rank = np.arange(1, len(table) + 1)
+    return table.assign(rank=rank, recalled=rank <= top)

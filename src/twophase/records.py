@@ -114,6 +114,11 @@ class TrainingRecords:
         part.frame = _some(self.frame[kept].reset_index(drop=True))
         return part
 
+    def first_seed(self, dataset: str | None = None) -> pd.DataFrame:
+        """The rows of each model's lowest seed, on one dataset or on all: the runs that selections replay."""
+        rows = self.frame if dataset is None else self.frame[self.frame["dataset"] == dataset]
+        return rows[rows["seed"] == rows.groupby(["model", "dataset"])["seed"].transform("min")]
+
     def matrix(
         self, role: str | None = "benchmark", exclude: Iterable[str] = (), missing: str = "raise"
     ) -> pd.DataFrame:

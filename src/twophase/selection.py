@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from twophase.errors import UserError
+from twophase.errors import UserError, unknown
 from twophase.records import TrainingRecords
 from twophase.runs import Runs
 from twophase.trends import TrendPredictor
@@ -81,10 +81,7 @@ def fine_selection(
         UserError: before any training, an unknown threshold kind, a negative threshold, and benchmark records
             that lack a model, curves, a stage or enough datasets; later, that every model failed.
     """
-    if threshold_kind not in THRESHOLDS:
-        raise UserError(f"unknown threshold_kind {threshold_kind!r}; allowed: {', '.join(THRESHOLDS)}.")
-    if not threshold >= 0:
-        raise UserError(f"threshold is {threshold}; allowed: 0 or more (0.05 is five per cent).")
+    check_threshold(threshold, threshold_kind)
     journal = _Journal(runs, models)
     predictor = _predictor(runs, journal.alive, records, n_trends)
     for stage in journal.stages:  # line 1
@@ -98,6 +95,19 @@ def fine_selection(
             gone |= halve(val.drop(list(gone)), len(val))  # lines 8-10
         journal.cut(gone, pred)  # line 12
     return journal.selection()  # line 14
+
+
+def halving_epochs(models: int, epochs: int) -> int:
+    """Model-epochs of successive halving: every survivor trains an epoch a stage (Section V-C)."""
+    return sum(max(1, models >> stage) for stage in range(epochs))
+
+
+def check_threshold(threshold: float, kind: str) -> None:
+    """Raise UserError unless `fine_selection` takes this threshold and kind."""
+    if kind not in THRESHOLDS:
+        raise unknown(f"selection.threshold_kind {kind!r}", kind, THRESHOLDS)
+    if not threshold >= 0:
+        raise UserError(f"selection.threshold: got {threshold}; allowed is at least 0 (0.05 is five per cent).")
 
 
 def dominated(val: pd.Series, pred: pd.Series, threshold: float = 0.0, kind: str = "relative") -> dict[str, str]:

@@ -9,7 +9,7 @@ import yaml
 
 from reproduction import sweep
 from twophase.errors import UserError
-from twophase.infra import config
+from twophase.sources.live import parameters
 
 ROOT = Path(__file__).parents[2]
 DOMAINS = ["cv", "nlp"]
@@ -45,7 +45,7 @@ def test_the_committed_sweep_is_whole_and_of_the_committed_results():
 
 
 def test_where_a_value_is_the_configured_one_the_experiment_changes_nothing():
-    params = config.read(ROOT / "params.yaml")
+    params = parameters.read(ROOT / "params.yaml")
     configured = {
         "recall.top": params.recall.top, "clustering.k": params.clustering.k, "clustering": params.clustering.method,
         "proxy": params.proxy.name, "selection.threshold": params.selection.threshold,

@@ -6,10 +6,10 @@ import pytest
 
 from twophase.clustering import cluster_models
 from twophase.errors import UserError
-from twophase.pipeline import two_phase
+from twophase.pipeline import fine_select, recall, recall_by_proxy, two_phase, with_headless
 from twophase.records import TrainingRecords
 from twophase.runs import RecordedRuns
-from twophase.selection import fine_selection
+from twophase.selection import fine_selection, successive_halving
 
 BENCHMARKS = [f"d{i}" for i in range(6)]
 MODELS = ["a1", "a2", "a3", "b1", "b2", "lone"]
@@ -88,3 +88,89 @@ def test_a_matrix_that_has_seen_the_target_is_refused(history_of_models):
     with pytest.raises(UserError, match=r"the target 'd0' is a row of the performance matrix.*exclude=\['d0'\]"):
         method(runs, records)
     assert runs.ledger.empty
+
+
+def scorer(known: dict):
+    """A scorer that notes what it was asked for."""
+    asked = []
+
+    def score(models):
+        asked.append(list(models))
+        return {model: known.get(model, f"{model} is broken") for model in models}
+
+    return score, asked
+
+
+@pytest.fixture
+def clustered(history_of_models):
+    matrix = history_of_models.matrix()
+    return matrix, cluster_models(matrix, k=3, threshold=0.1)
+
+
+def test_a_representative_without_a_score_is_replaced_by_the_next_of_its_cluster(clustered):
+    matrix, clusters = clustered
+    first, second, third = sorted(["a1", "a2", "a3"], key=lambda name: -matrix[name].mean())
+    b = clusters.representatives[1]
+    score, asked = scorer({third: -0.1, b: -0.5})
+    found = recall(matrix, clusters, score)
+    assert asked == [[first, b], [second], [third]]
+    assert found.failures == {first: f"{first} is broken", second: f"{second} is broken"}
+    assert found.scores.to_dict() == {third: -0.1, b: -0.5}
+    # who cannot be scored cannot be trained either, and is not in the ranking
+    assert set(found.table.index) == {third, "b1", "b2", "lone"} and list(found.table["rank"]) == [1, 2, 3, 4]
+    assert found.table.loc[third, "recall_score"] == pytest.approx(matrix[third].mean() * np.exp(-0.1))
+
+
+def test_a_cluster_without_any_score_is_left_out(clustered):
+    matrix, clusters = clustered
+    score, asked = scorer({clusters.representatives[1]: 0.5})
+    found = recall(matrix, clusters, score, normalization="none")
+    assert set(found.table.index) == {"b1", "b2", "lone"} and set(found.failures) == {"a1", "a2", "a3"}
+    assert len(asked) == 3
+    # Eq. 4: the loner's only scored representative is that of b
+    alike = clusters.similarity.loc["lone", clusters.representatives[1]]
+    assert found.table.loc["lone", "proxy"] == pytest.approx(0.5 * alike)
+
+
+def test_no_score_at_all_is_said_with_the_first_reason(clustered):
+    matrix, clusters = clustered
+    with pytest.raises(UserError, match="no model could be scored; the first reason: a. is broken"):
+        recall(matrix, clusters, scorer({})[0])
+    with pytest.raises(UserError, match="no model could be scored; the first reason: a1 is broken"):
+        recall_by_proxy(MODELS, scorer({})[0])
+
+
+def test_own_scores_lose_only_who_has_none(clustered):
+    matrix, clusters = clustered
+    best = clusters.representatives[0]
+    score, _ = scorer({model: 0.5 for model in MODELS if model != best})
+    found = recall(matrix, clusters, score, normalization="none", proxy="own")
+    assert set(found.table.index) == set(MODELS) - {best} and set(found.scores.index) == set(MODELS) - {best, "lone"}
+
+
+def test_without_records_the_proxy_ranks(history_of_models):
+    found = recall_by_proxy(MODELS, scorer({"a1": 0.2, "b1": 0.9, "b2": 0.2})[0], top=2)
+    assert list(found.table.index) == ["b1", "a1", "b2"] and found.models == ["b1", "a1"]
+    assert set(found.failures) == {"a2", "a3", "lone"}
+
+
+def test_without_curves_it_halves(history_of_models):
+    records = history_of_models
+    final = TrainingRecords.from_matrix(records.matrix())
+    for known in (None, final):
+        chosen = fine_select(RecordedRuns(records, "t"), ["a1", "a2", "b1"], known)
+        halved = successive_halving(RecordedRuns(records, "t"), ["a1", "a2", "b1"])
+        assert chosen.history.equals(halved.history)
+
+
+def test_no_more_trends_than_datasets(history_of_models):
+    records = history_of_models
+    runs = RecordedRuns(records, "t")
+    assert fine_select(runs, MODELS, records, n_trends=99).history.equals(
+        fine_selection(runs, MODELS, records, n_trends=len(BENCHMARKS)).history
+    )
+
+
+def test_a_headless_model_has_the_other_proxy():
+    scores = pd.DataFrame({"leep": [-0.5, np.nan], "nleep": [-0.7, -0.2]}, index=["headed", "headless"])
+    assert with_headless(scores, "leep", "nleep").to_dict() == {"headed": -0.5, "headless": -0.2}

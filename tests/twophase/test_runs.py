@@ -14,13 +14,14 @@ from twophase.errors import UserError
 from twophase.records import TrainingRecords
 from twophase.runs import LiveRuns, RecordedRuns
 from twophase.selection import brute_force, fine_selection, successive_halving
-from twophase.sources.live import corpora as tasks
-from twophase.sources.live import zoo
-from twophase.training import finetuning as training
+from twophase.sources.live import corpora
+from twophase.sources.live.zoo import pretraining
+from twophase.sources.live.zoo.recipe import Recipe
+from twophase.training import finetuning, tasks
 from twophase.training.checkpoints import task_digest
 from twophase.training.encoding import encode
 
-CONFIG = training.TrainingConfig(epochs=3, learning_rate=2e-3)
+CONFIG = finetuning.TrainingConfig(epochs=3, learning_rate=2e-3)
 SIZES = {"train": 96, "validation": 64, "test": 64}
 MODELS = ("vit", "resnet", "untrained", "regnet")
 
@@ -30,20 +31,20 @@ def world(tmp_path_factory):
     """Four small models, two benchmark datasets, one target, and the records of all cells."""
     root = tmp_path_factory.mktemp("world")
     for name in ("photographs", "degradation", "surfaces", "tissue"):
-        tasks.save(tasks.build("cv", name, SIZES), root / name)
+        tasks.save(corpora.build("cv", name, SIZES), root / name)
     recipes = [
-        zoo.Recipe("vit", "vit", width=16, depth=1, upstream="photographs", epochs=1),
-        zoo.Recipe("resnet", "resnet", width=16, depth=1, upstream="photographs", epochs=1),
-        zoo.Recipe("untrained", "vit", width=16, depth=1, objective="none", head=False),
-        zoo.Recipe("regnet", "regnet", width=16, depth=1, upstream="photographs", epochs=1),
+        Recipe("vit", "vit", width=16, depth=1, upstream="photographs", epochs=1),
+        Recipe("resnet", "resnet", width=16, depth=1, upstream="photographs", epochs=1),
+        Recipe("untrained", "vit", width=16, depth=1, objective="none", head=False),
+        Recipe("regnet", "regnet", width=16, depth=1, upstream="photographs", epochs=1),
     ]
     for recipe in recipes:
-        zoo.build(recipe, root / recipe.name, root)
+        pretraining.build(recipe, root / recipe.name, root)
     rows = []
     for model in MODELS:
         for dataset in ("degradation", "surfaces", "tissue"):
             role = "target" if dataset == "tissue" else "benchmark"
-            for row in training.train_cell(root / model, root / dataset, CONFIG, seed=0):
+            for row in finetuning.train_cell(root / model, root / dataset, CONFIG, seed=0):
                 rows.append({"model": model, "dataset": dataset, "role": role, "seed": 0, **row})
     return root, TrainingRecords.from_frame(pd.DataFrame(rows))
 
@@ -57,13 +58,13 @@ def live(root, folders=None, task="tissue", config=CONFIG, seed=0, **options):
 @pytest.fixture
 def trained(monkeypatch):
     """A list that grows by the model type of each epoch that is begun."""
-    begun, honest = [], training.FineTuning.epoch
+    begun, honest = [], finetuning.FineTuning.epoch
 
     def epoch(self):
         begun.append(self.model.config.model_type)
         return honest(self)
 
-    monkeypatch.setattr(training.FineTuning, "epoch", epoch)
+    monkeypatch.setattr(finetuning.FineTuning, "epoch", epoch)
     return begun
 
 
@@ -125,7 +126,7 @@ def test_interrupted_in_an_epoch_and_resumed(world, tmp_path, monkeypatch, same_
     """Ctrl-C after an epoch's training, before its validation; alone, the model is still in memory then."""
     root, _ = world
     undisturbed = brute_force(live(root), ["vit"])
-    honest, scored = training.FineTuning._scored, []
+    honest, scored = finetuning.FineTuning._scored, []
 
     def accuracy(self, split):
         scored.append((self.done, split))
@@ -133,7 +134,7 @@ def test_interrupted_in_an_epoch_and_resumed(world, tmp_path, monkeypatch, same_
             raise KeyboardInterrupt
         return honest(self, split)
 
-    monkeypatch.setattr(training.FineTuning, "_scored", accuracy)
+    monkeypatch.setattr(finetuning.FineTuning, "_scored", accuracy)
     runs = live(root, checkpoints=tmp_path)
     with pytest.raises(KeyboardInterrupt):
         brute_force(runs, ["vit"])
@@ -150,20 +151,21 @@ def test_kill_and_resume(world, tmp_path):
     root, _ = world
     program = """
 import os, signal, sys, torch
-from twophase.sources.live import corpora as tasks
-from twophase.training import finetuning as training
+from twophase.sources.live import corpora
+from twophase.training import tasks
+from twophase.training import finetuning
 from twophase.runs import LiveRuns
 from twophase.selection import successive_halving
 root, kept, models, threads, die_at = sys.argv[1], sys.argv[2], sys.argv[3].split(","), int(sys.argv[4]), int(sys.argv[5])
 torch.set_num_threads(threads)
-begun, honest = [], training.FineTuning._scored
+begun, honest = [], finetuning.FineTuning._scored
 def accuracy(self, split):
     begun.append(split)
     if len(begun) == die_at:
         os.kill(os.getpid(), signal.SIGKILL)
     return honest(self, split)
-training.FineTuning._scored = accuracy
-config = training.TrainingConfig(epochs=3, learning_rate=2e-3)
+finetuning.FineTuning._scored = accuracy
+config = finetuning.TrainingConfig(epochs=3, learning_rate=2e-3)
 folders = {model: f"{root}/{model}" for model in models}
 runs = LiveRuns(folders, tasks.load(f"{root}/tissue"), config, checkpoints=kept, progress=False, dataset="tissue")
 chosen = successive_halving(runs, models)
@@ -188,7 +190,7 @@ print(begun.count("validation"), chosen.winner, repr(chosen.test), chosen.histor
     [
         ({"task": "surfaces"}, "task"),
         ({"seed": 1}, "seed"),
-        ({"config": training.TrainingConfig(epochs=3, learning_rate=1e-3)}, "training"),
+        ({"config": finetuning.TrainingConfig(epochs=3, learning_rate=1e-3)}, "training"),
     ],
 )
 def test_checkpoints_of_another_run_are_refused(world, tmp_path, changed, named):
@@ -234,7 +236,7 @@ def test_names_that_a_file_cannot_hold_are_kept_apart(world, tmp_path):
 
 def test_one_model_is_in_memory(world, monkeypatch):
     root, _ = world
-    made, honest = [], training.FineTuning.__init__
+    made, honest = [], finetuning.FineTuning.__init__
 
     def init(self, *args, **options):
         gc.collect()
@@ -242,7 +244,7 @@ def test_one_model_is_in_memory(world, monkeypatch):
         made.append(weakref.ref(self))
         honest(self, *args, **options)
 
-    monkeypatch.setattr(training.FineTuning, "__init__", init)
+    monkeypatch.setattr(finetuning.FineTuning, "__init__", init)
     brute_force(live(root), MODELS)
     assert len(made) >= len(MODELS)
 
@@ -295,14 +297,14 @@ def test_a_diverging_run_is_reported_skipped_and_not_trained_again(world, tmp_pa
 
 def test_whatever_else_goes_wrong_with_a_model_does_not_end_the_run(world, monkeypatch):
     root, _ = world
-    honest = training.FineTuning.epoch
+    honest = finetuning.FineTuning.epoch
 
     def epoch(self):
         if self.model.config.model_type == "resnet" and self.done == 1:
             raise RuntimeError("out of memory")
         return honest(self)
 
-    monkeypatch.setattr(training.FineTuning, "epoch", epoch)
+    monkeypatch.setattr(finetuning.FineTuning, "epoch", epoch)
     runs = live(root)
     chosen = brute_force(runs, MODELS)
     reasons = chosen.history.set_index(["stage", "model"])["reason"]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from twophase.infra import config
+from twophase.sources.live import parameters
 
 
 def agreement(settings: Mapping, repeats: int) -> pd.DataFrame:
@@ -24,4 +25,4 @@ def likeness(settings: Mapping, repeats: int) -> pd.DataFrame:
 
 
 def _mirror() -> str | None:
-    return config.read(config.root() / config.PARAMS).published.mirror
+    return parameters.read(config.root() / config.PARAMS).published.mirror

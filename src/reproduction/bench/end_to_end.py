@@ -7,7 +7,7 @@ wall-clock, proxies, checkpoints and loading included; clusters are made before,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -18,14 +18,12 @@ from reproduction.baselines import asynchronous_halving
 from reproduction.bench.sides import in_turn
 from reproduction.bench.zoo import Live, live
 from twophase.infra.compute import single_thread
-from twophase.pipeline import two_phase
-from twophase.recall import normalize
+from twophase.pipeline import two_phase, with_headless
 from twophase.runs import LiveRuns
 from twophase.selection import Selection, brute_force, successive_halving
-from twophase.sources.live.corpora import load
-from twophase.training import finetuning as training
-from twophase.training import resumable
+from twophase.training import finetuning, resumable
 from twophase.training.features import score_cell
+from twophase.training.tasks import load
 
 
 def run(settings: Mapping[str, Any], repeats: int) -> pd.DataFrame:
@@ -66,13 +64,13 @@ def run(settings: Mapping[str, Any], repeats: int) -> pd.DataFrame:
 
 def _alone(method: Callable[..., Selection], *given: Any) -> Selection:
     """A method that finds nothing encoded by the one before it."""
-    for kept in (training._ENCODED, resumable._ENCODED):
+    for kept in (finetuning._ENCODED, resumable._ENCODED):
         kept.clear()
     return method(*given)
 
 
 def _runs(zoo: Live, known: evidence.Evidence, target: str, seed: int) -> LiveRuns:
-    config = training.TrainingConfig(**asdict(zoo.params.domain[zoo.domain].training))
+    config = zoo.params.domain[zoo.domain].training
     folders = {name: zoo.model(name) for name in known.models}
     return LiveRuns(folders, load(zoo.task(target)), config, seed, progress=False, dataset=target)
 
@@ -81,18 +79,24 @@ def _two_phase(zoo: Live, known: evidence.Evidence, target: str, seed: int) -> S
     """As configured: proxies of the representatives, recall, fine-selection."""
     params, runs = zoo.params, _runs(zoo, known, target, seed)
     chosen, proxy = params.selection, params.proxy
-    scores, seconds = {}, 0.0
-    for model in known.scored(target):
+    seconds = []
+
+    def score(models: list[str]) -> dict[str, float]:
+        asked = [proxy.name, proxy.headless]
         rows = {
-            row["proxy"]: row for row in score_cell(zoo.model(model), zoo.task(target), [proxy.name, proxy.headless])
+            model: {row["proxy"]: row for row in score_cell(zoo.model(model), zoo.task(target), asked)}
+            for model in models
         }
-        row = rows.get(proxy.name) or rows[proxy.headless]
-        scores[model], seconds = row["score"], seconds + row["seconds"]
-    return two_phase(
-        runs, known.matrix(target), known.known(target), known.clusters(target),
-        normalize(pd.Series(scores), proxy.normalization), known.top, chosen.threshold, known.n_trends(target),
-        chosen.threshold_kind, params.recall.epochs_per_proxy, seconds,
+        table = pd.DataFrame(rows, index=asked).T
+        found = with_headless(table, proxy.name, proxy.headless)
+        seconds.extend(row["seconds"] for row in found)
+        return {model: row["score"] for model, row in found.items()}
+
+    found = two_phase(
+        runs, known.matrix(target), known.known(target), known.clusters(target), score, known.top, chosen.threshold,
+        chosen.n_trends, chosen.threshold_kind, params.recall.epochs_per_proxy, normalization=proxy.normalization,
     )  # fmt: skip
+    return replace(found, seconds=found.seconds + sum(seconds))
 
 
 def _brute_force(zoo: Live, known: evidence.Evidence, target: str, seed: int) -> Selection:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 
 from reproduction.bench.machine import describe
-from twophase.errors import UserError
+from twophase.errors import UserError, unknown
 from twophase.infra import config
-from twophase.infra.validation import unknown
+from twophase.infra.files import digest
 
 # part -> its block of conf/bench.yaml, and the module and function that give a row a measurement
 PARTS = {
@@ -71,7 +70,7 @@ def run(parts: list[str], overrides: list[str], say: Callable[[str], None], resu
 
 def _measured(part: str, block: Mapping, path: Path, say: Callable[[str], None]) -> Path:
     """The folder of a finished part, measured now unless it is there with the same settings."""
-    key = hashlib.sha256(json.dumps(block, sort_keys=True).encode()).hexdigest()
+    key = digest(json.dumps(block, sort_keys=True).encode())
     mark = path / "settings"
     if mark.is_file() and mark.read_text() == key:
         say(f"{part}: kept from the run before.")

@@ -113,8 +113,7 @@ def _samples(agreement: float) -> list[tuple]:
 def _one_epoch(domain: str) -> list[tuple]:
     """What the prior of first-epoch validations gains at the top K, every dataset in turn, against that of final tests."""
     known = evidence.load(domain)
-    frame = known.records.frame
-    frame = frame[frame["seed"] == frame.groupby(["model", "dataset"])["seed"].transform("min")]
+    frame = known.records.first_seed()
     first = frame[frame["epoch"] == 1].pivot(index="dataset", columns="model", values="val")
     final = frame[frame["epoch"] == frame["epoch"].max()].pivot(index="dataset", columns="model", values="test")
     gains = {"first": [], "final": []}

@@ -9,7 +9,7 @@ from typing import Any
 import psutil
 
 from twophase.infra.compute import worker_count
-from twophase.infra.provenance import processor, versions
+from twophase.infra.machine import processor, versions
 
 PACKAGES = (
     "torch",

@@ -24,8 +24,8 @@ import numpy as np
 import pandas as pd
 
 from twophase.clustering import Clusters
+from twophase.errors import unknown
 from twophase.infra.config import find_conf
-from twophase.infra.validation import unknown
 from twophase.large import cluster_many
 
 FILE = "simulated.yaml"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,6 @@ from reproduction.bench.zoo import live
 from twophase.errors import UserError
 from twophase.infra.compute import Engine, Failure, parallel_map, using
 from twophase.training.cells import train_one
-from twophase.training.finetuning import TrainingConfig
 from twophase.training.hardware import PLAIN
 
 ROUNDS = 3  # of short cells, before what is measured
@@ -39,7 +38,7 @@ def run(settings: Mapping[str, Any], repeats: int) -> pd.DataFrame:
     rows = []
     for domain, chosen in settings["domains"].items():
         zoo = live(domain)
-        training = TrainingConfig(**asdict(zoo.params.domain[domain].training))
+        training = zoo.params.domain[domain].training
         items = [
             (zoo.model(m), zoo.task(d), training, zoo.params.seed) for d in chosen["datasets"] for m in chosen["models"]
         ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,8 @@ from reproduction.bench.sides import in_turn
 from reproduction.bench.zoo import live
 from twophase.errors import UserError
 from twophase.infra.compute import single_thread
-from twophase.training.finetuning import EVALUATION_BATCH, FineTuning, TrainingConfig, encoded
+from twophase.training.config import TrainingConfig
+from twophase.training.finetuning import EVALUATION_BATCH, FineTuning, encoded
 from twophase.training.loading import load_with_new_head
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def run(settings: Mapping[str, Any], repeats: int) -> pd.DataFrame:
     rows = []
     for domain, chosen in settings["domains"].items():
         zoo = live(domain)
-        config = TrainingConfig(**asdict(zoo.params.domain[domain].training))
+        config = zoo.params.domain[domain].training
         cells = [(m, d) for d in chosen["datasets"] for m in chosen["models"]]
         for model, dataset in tqdm(cells, desc=f"{domain} trainer", unit="cell"):
             folder, task = zoo.model(model), encoded(zoo.task(dataset), zoo.model(model))

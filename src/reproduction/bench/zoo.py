@@ -7,6 +7,7 @@ from pathlib import Path
 
 from twophase.errors import UserError
 from twophase.infra import config
+from twophase.sources.live import parameters
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Live:
     """
 
     domain: str
-    params: config.Params
+    params: parameters.Params
     models: Path
     data: Path
 
@@ -33,7 +34,7 @@ class Live:
 def live(domain: str) -> Live:
     """The domain's zoo. Raises UserError where it has not been built, or the domain is not configured."""
     here = config.root()
-    params = config.read(here / "params.yaml")
+    params = parameters.read(here / "params.yaml")
     if domain not in params.domain:
         raise UserError(f"unknown domain {domain!r}; configured: {', '.join(params.domain)}.")
     return Live(domain, params, _there(here / "zoo" / domain), _there(here / "data" / domain))

@@ -6,6 +6,7 @@ import pandas as pd
 
 from reproduction.n16_scale.scale import load, missing
 from reproduction.tables import save_table, say
+from twophase.selection import halving_epochs
 
 TASKS = ("flan", "wmt19", "gigaword")
 FORMATS = {
@@ -18,15 +19,6 @@ def inputs() -> pd.DataFrame:
     """Every number that the estimate rests on: value, unit, source; index name."""
     found = load("hub")
     return pd.DataFrame() if found is None else found.set_index("name").fillna({"unit": ""})
-
-
-def halving_epochs(models: int, epochs: int) -> int:
-    """Model-epochs of successive halving: all models one epoch, then half of them, … one to the end."""
-    spent = 0
-    for _ in range(epochs):
-        spent += models
-        models = max(1, models // 2)
-    return spent
 
 
 def costs() -> pd.DataFrame:

@@ -8,17 +8,17 @@ from functools import cache
 import pandas as pd
 
 from reproduction.evidence import Evidence
-from twophase.infra import config
 from twophase.infra.config import root
-from twophase.infra.settings import Proxy
 from twophase.records import TrainingRecords
+from twophase.sources.live import parameters
+from twophase.sources.live.parameters import Proxy
 from twophase.sources.published import Published, model_recycling, paper_matrices, transfergraph
 
 
 @cache
-def params() -> config.Params:
+def params() -> parameters.Params:
     """The configuration of the project."""
-    return config.read(root() / "params.yaml")
+    return parameters.read(root() / "params.yaml")
 
 
 def paper(domain: str) -> Evidence:

@@ -12,9 +12,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from twophase.errors import UserError
-from twophase.infra.settings import Params
-from twophase.infra.validation import unknown, validate
+from twophase.errors import UserError, unknown
 
 PARAMS = "params.yaml"
 
@@ -134,47 +132,6 @@ def parse(text: str, source: str = PARAMS) -> dict[str, Any]:
     if not isinstance(values, dict) or not values:
         raise UserError(f"{source} holds no configuration: write it anew with `make params`")
     return values
-
-
-def load(overrides: list[str] | tuple[str, ...] = ()) -> Params:
-    """Compose and validate, without a file."""
-    return validate(parse(compose(overrides), "the composed configuration"))
-
-
-def write(path: Path, overrides: list[str] | tuple[str, ...] = ()) -> Params:
-    """Compose, validate, and only then write ``path``."""
-    text = compose(overrides)
-    params = validate(parse(text, "the composed configuration"))
-    path.write_text(text, encoding="utf-8")
-    return params
-
-
-def read(path: Path | str = PARAMS) -> Params:
-    """Read and validate a composed file: what stages and notebooks call.
-
-    Raises:
-        UserError: no such file, or any fault in its content.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"no {path} in {Path.cwd()}: write it with `make params`")
-    return validate(parse(path.read_text(encoding="utf-8"), str(path)))
-
-
-def difference(path: Path | str = PARAMS) -> str | None:
-    """What to tell the user if ``path`` is not what ``conf/`` composes to (byte by byte), else None."""
-    path = Path(path)
-    if not path.is_file():
-        return f"no {path}: write it with `make params`"
-    text = path.read_text(encoding="utf-8")
-    overrides = [str(override) for override in parse(text, str(path)).get("overrides") or []]
-    if text == compose(overrides):
-        return None
-    remedy = "make params" if not overrides else f"twophase params {' '.join(overrides)}"
-    return (
-        f"{path} is not what conf/ composes to: run `{remedy}` and repeat "
-        "(to keep an experiment's values: `twophase params key=value …`)"
-    )
 
 
 def _explain(error: Exception, overrides: list[str], name: str) -> str:

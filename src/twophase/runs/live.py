@@ -19,8 +19,9 @@ from twophase.training.resumable import ResumableTraining, Step, step
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
+    from twophase.training.config import TrainingConfig
     from twophase.training.encoding import Encoded
-    from twophase.training.finetuning import FineTuning, TrainingConfig
+from twophase.training.finetuning import FineTuning
 
 
 class LiveRuns(Runs):

@@ -27,8 +27,7 @@ class RecordedRuns(Runs):
         if rows.empty:
             raise UserError(f"no records of dataset {dataset!r}; datasets: {', '.join(records.datasets())}.")
         seeds = sorted(rows["seed"].unique().tolist())
-        wanted = rows.groupby("model")["seed"].transform("min") if seed is None else seed
-        rows = rows[rows["seed"] == wanted]
+        rows = records.first_seed(dataset) if seed is None else rows[rows["seed"] == seed]
         if rows.empty:
             raise UserError(f"no records of dataset {dataset!r} with seed {seed}; seeds: {seeds}.")
         if rows["val"].isna().any():

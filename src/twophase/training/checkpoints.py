@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twophase.errors import UserError
+from twophase.infra import files
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -39,9 +40,7 @@ class Checkpoints:
                 for old in self._folder.glob("*.pt"):
                     old.unlink()
             if outdated or not note.exists():
-                temporary = note.with_suffix(".tmp")
-                temporary.write_text(json.dumps(facts, indent=1))
-                temporary.replace(note)
+                files.write_text(note, json.dumps(facts, indent=1))
         except (OSError, ValueError) as error:
             raise UserError(f"{folder} cannot hold checkpoints ({error}); {ANOTHER}") from error
         if differ and not outdated:
@@ -50,7 +49,7 @@ class Checkpoints:
     def _path(self, model: str) -> Path:
         # the hash keeps apart names that differ only in what a file name cannot hold
         name = re.sub(r"[^\w.-]+", "-", model)[-80:]
-        return self._folder / f"{name}-{hashlib.sha256(model.encode()).hexdigest()[:8]}.pt"
+        return self._folder / f"{name}-{files.digest(model.encode())[:8]}.pt"
 
     def read(self, model: str, source: str) -> dict | None:
         """What was last written of a model; UserError if damaged, or if `source` (its digest) has changed."""
@@ -72,9 +71,8 @@ class Checkpoints:
         """Keep source, val, accuracy and seconds (lists over epochs), state, and failure if there was one."""
         import torch
 
-        temporary = self._path(model).with_suffix(".tmp")
-        torch.save(kept, temporary)
-        temporary.replace(self._path(model))
+        with files.replacing(self._path(model)) as new:
+            torch.save(kept, new)
 
 
 ANOTHER = "give another folder, or delete this one."

@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twophase.errors import UserError
-from twophase.sources.live import corpora as tasks
+from twophase.training import tasks
+from twophase.training.config import TrainingConfig
 from twophase.training.encoding import Encoded, encode
 from twophase.training.hardware import PLAIN, Hardware, batches, halving, summed_gradients
 from twophase.training.loading import load_with_new_head, processor_digest
@@ -31,34 +31,6 @@ EVALUATION_BATCH = 256
 
 class Diverged(RuntimeError):
     """The loss is no longer a finite number."""
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """How a model is fine-tuned.
-
-    Args:
-        epochs: the full run; the learning rate falls to zero over it even if the run is cut.
-        batch_size: examples a step.
-        learning_rate: AdamW's, at its highest.
-        weight_decay: AdamW's.
-        warmup: share of all steps in which the learning rate rises.
-
-    Raises:
-        UserError: a value outside its range.
-    """
-
-    epochs: int = 4
-    batch_size: int = 16
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.01
-    warmup: float = 0.1
-
-    def __post_init__(self) -> None:
-        ranges = {"epochs": (1, 10_000), "batch_size": (1, 100_000), "learning_rate": (1e-12, 1e6)}
-        for name, (low, high) in ranges.items() | {("weight_decay", (0, 1e3)), ("warmup", (0, 1))}:
-            if not low <= getattr(self, name) <= high:
-                raise UserError(f"training.{name} is {getattr(self, name)}; allowed: {low} to {high}.")
 
 
 class FineTuning:

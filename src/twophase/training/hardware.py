@@ -10,11 +10,11 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from twophase.errors import UserError
-from twophase.infra.validation import unknown
+from twophase.infra.schema import AtLeastOne, OneOf, settings
 
 if TYPE_CHECKING:
     import torch
@@ -26,7 +26,7 @@ PRECISIONS = ("float32", "bfloat16", "float16")
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@settings("hardware")
 class Hardware:
     """Where and how a model computes.
 
@@ -42,18 +42,12 @@ class Hardware:
     """
 
     device: str = "cpu"
-    precision: str = "float32"
-    micro_batch: int | None = None
+    precision: OneOf(PRECISIONS) = "float32"
+    micro_batch: AtLeastOne | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device):
             raise UserError(f"hardware.device is {self.device!r}; allowed: auto, cpu, cuda, cuda:0, cuda:1, …")
-        if self.precision not in PRECISIONS:
-            raise unknown(f"hardware.precision {self.precision!r}", self.precision, PRECISIONS)
-        if self.micro_batch is not None and self.micro_batch < 1:
-            raise UserError(
-                f"hardware.micro_batch is {self.micro_batch}; allowed: 1 or more, or null for whole batches."
-            )
 
     @property
     def plain(self) -> bool:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twophase.errors import UserError
+from twophase.infra.files import digest
 
 if TYPE_CHECKING:
     from torch import nn
@@ -141,10 +141,8 @@ def processor_digest(folder: str | Path) -> str:
         UserError: see `modality`.
     """
     modality(folder)
-    total = hashlib.sha256()
-    for path in (Path(folder) / name for name in (*PROCESSOR_FILES, *VOCABULARIES)):
-        total.update(path.read_bytes() if path.is_file() else b"")
-    return total.hexdigest()
+    paths = [Path(folder) / name for name in (*PROCESSOR_FILES, *VOCABULARIES)]
+    return digest(*(path for path in paths if path.is_file()))
 
 
 def load_processor(folder: str | Path):
@@ -165,3 +163,9 @@ def load_processor(folder: str | Path):
         raise UserError(
             f"{folder} has no usable {what} ({type(error).__name__}); save it there with save_pretrained()."
         ) from error
+
+
+def model_digest(folder: str | Path) -> str:
+    """sha256 over a saved model's configuration, processor and weights."""
+    processor = [name for name in PROCESSOR_FILES if (Path(folder) / name).is_file()]
+    return digest(*(Path(folder) / name for name in ("config.json", *processor, "model.safetensors")))

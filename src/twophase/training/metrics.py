@@ -30,7 +30,7 @@ def check(name: str, trust_remote_code: bool = False) -> None:
     if name in OWN:
         return
     if "/" not in name:
-        from twophase.infra.validation import unknown
+        from twophase.errors import unknown
 
         raise unknown(f"metric {name!r}", name, OWN)
     metric(name, trust_remote_code)

@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twophase.errors import UserError
-from twophase.infra.store import file_digest
+from twophase.infra.files import digest_each
 from twophase.training.checkpoints import Checkpoints, task_digest
 from twophase.training.hardware import PLAIN, Hardware
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
+    from twophase.training.config import TrainingConfig
     from twophase.training.encoding import Encoded
-    from twophase.training.finetuning import FineTuning, TrainingConfig
+from twophase.training.finetuning import FineTuning
 
 VERSION = 2  # of what a checkpoint holds
 
@@ -147,7 +148,7 @@ class ResumableTraining:
             raise UserError(f"unknown model {model!r}; models: {', '.join(self.folders)}.")
         if model not in self._digests:
             files = [path for path in self.folders[model].glob("*") if path.suffix in (".json", ".safetensors")]
-            self._digests[model] = file_digest(*sorted(files))
+            self._digests[model] = digest_each(*sorted(files))
         new = {"source": self._digests[model], "val": [], "accuracy": [], "seconds": [], "state": None}
         return self._kept.read(model, new["source"]) or new
 

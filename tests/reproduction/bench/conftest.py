@@ -7,9 +7,10 @@ import pytest
 
 from twophase.infra import config
 from twophase.infra.compute import single_thread
-from twophase.sources.live import corpora as tasks
-from twophase.sources.live import zoo
-from twophase.training import finetuning as training
+from twophase.sources.live import corpora
+from twophase.sources.live.zoo import pretraining
+from twophase.sources.live.zoo.recipe import Recipe
+from twophase.training import finetuning, tasks
 
 SIZES = {"train": 48, "validation": 24, "test": 24}
 BENCHMARK, TARGET = ("first", "second"), "target"  # three draws of handwritten digits
@@ -24,20 +25,20 @@ def built(tmp_path_factory):
     (root / "dvc.yaml").write_text("stages: {}\n")
     (root / "params.yaml").write_text(config.compose(OVERRIDES))
     for seed, name in enumerate((*BENCHMARK, TARGET)):
-        tasks.save(tasks.build("cv", "digits", SIZES, seed), root / "data" / "cv" / name)
+        tasks.save(corpora.build("cv", "digits", SIZES, seed), root / "data" / "cv" / name)
     recipes = [
-        zoo.Recipe(name, architecture, width=16, depth=1, objective="none", head=False)
+        Recipe(name, architecture, width=16, depth=1, objective="none", head=False)
         for name, architecture in (("vit", "vit"), ("resnet", "resnet"), ("regnet", "regnet"))
     ]
-    made = training.TrainingConfig(epochs=2)
+    made = finetuning.TrainingConfig(epochs=2)
     rows = []
     with single_thread():
         for recipe in recipes:
             folder = root / "zoo" / "cv" / recipe.name
-            zoo.build(recipe, folder, root / "data" / "cv")
+            pretraining.build(recipe, folder, root / "data" / "cv")
             for dataset in (*BENCHMARK, TARGET):
                 role = "target" if dataset == TARGET else "benchmark"
-                for row in training.train_cell(folder, root / "data" / "cv" / dataset, made):
+                for row in finetuning.train_cell(folder, root / "data" / "cv" / dataset, made):
                     rows.append({"model": recipe.name, "dataset": dataset, "role": role, "seed": 0, **row})
     (root / "results" / "cv").mkdir(parents=True)
     pd.DataFrame(rows).to_csv(root / "results" / "cv" / "records.csv", index=False)

@@ -3,11 +3,12 @@
 import pandas as pd
 import pytest
 
-from twophase.sources.live import corpora as tasks
-from twophase.sources.live import zoo
-from twophase.training import finetuning as training
+from twophase.sources.live import corpora
+from twophase.sources.live.zoo import pretraining
+from twophase.sources.live.zoo.recipe import Recipe
+from twophase.training import finetuning, tasks
 
-CONFIG = training.TrainingConfig(epochs=2, learning_rate=2e-3, batch_size=8)
+CONFIG = finetuning.TrainingConfig(epochs=2, learning_rate=2e-3, batch_size=8)
 SIZES = {"train": 64, "validation": 32, "test": 32}
 TEXTS = {
     "card": "my {} card was lost and the bank must send a new one to {}",
@@ -31,18 +32,18 @@ def pictures(tmp_path_factory):
     """(zoo with records.csv, folder of pictures by class): four vision models, three benchmark datasets."""
     root = tmp_path_factory.mktemp("pictures")
     for name in ("photographs", "degradation", "surfaces", "focus", "tissue"):
-        tasks.save(tasks.build("cv", name, SIZES), root / "data" / name)
+        tasks.save(corpora.build("cv", name, SIZES), root / "data" / name)
     recipes = [
-        zoo.Recipe("vit", "vit", width=16, depth=1, upstream="photographs", epochs=1),
-        zoo.Recipe("resnet", "resnet", width=16, depth=1, upstream="photographs", epochs=1),
-        zoo.Recipe("regnet", "regnet", width=16, depth=1, upstream="photographs", epochs=1),
-        zoo.Recipe("untrained", "vit", width=16, depth=1, objective="none", head=False),
+        Recipe("vit", "vit", width=16, depth=1, upstream="photographs", epochs=1),
+        Recipe("resnet", "resnet", width=16, depth=1, upstream="photographs", epochs=1),
+        Recipe("regnet", "regnet", width=16, depth=1, upstream="photographs", epochs=1),
+        Recipe("untrained", "vit", width=16, depth=1, objective="none", head=False),
     ]
     rows = []
     for recipe in recipes:
-        zoo.build(recipe, root / "zoo" / recipe.name, root / "data")
+        pretraining.build(recipe, root / "zoo" / recipe.name, root / "data")
         for dataset in ("degradation", "surfaces", "focus"):
-            for row in training.train_cell(root / "zoo" / recipe.name, root / "data" / dataset, CONFIG):
+            for row in finetuning.train_cell(root / "zoo" / recipe.name, root / "data" / dataset, CONFIG):
                 rows.append({"model": recipe.name, "dataset": dataset, "role": "benchmark", "seed": 0, **row})
     pd.DataFrame(rows).to_csv(root / "zoo" / "records.csv", index=False)
     task = tasks.load(root / "data" / "tissue")

@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from twophase import __main__ as command_line
 from twophase.__main__ import main
 from twophase.infra import config
 from twophase.infra.store import Store
+from twophase.sources.live import parameters
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def test_params_writes_into_the_project_from_any_folder_below(project, monkeypat
     (project / "below").mkdir()
     monkeypatch.chdir(project / "below")
     assert main(["params", "profile=smoke", "recall.top=2"]) == 0
-    params = config.read(project / "params.yaml")
+    params = parameters.read(project / "params.yaml")
     assert (params.profile, params.recall.top) == ("smoke", 2)
     assert params.overrides == ("profile=smoke", "recall.top=2")
     assert str(project / "params.yaml") in capsys.readouterr().out
@@ -120,6 +120,6 @@ def test_ctrl_c_is_130(monkeypatch, capsys):
     def interrupted(given):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command_line, "proxies", interrupted)
+    monkeypatch.setattr("twophase.commands.verbs.proxies.run", interrupted)
     assert main(["proxies", "list"]) == 130
     assert "interrupted" in capsys.readouterr().err

@@ -27,14 +27,14 @@ from mapped import (
     unpicklable,
 )
 
-from twophase import __main__ as command_line
+from twophase.commands import main as command_line
 from twophase.errors import UserError
-from twophase.infra import config
 from twophase.infra.compute import Engine, Failure, on_dask, on_ray, parallel_map, spreads, using, width
-from twophase.sources.live import corpora as tasks
-from twophase.sources.live import zoo
-from twophase.training import cells
-from twophase.training import finetuning as training
+from twophase.sources.live import building, corpora, parameters
+from twophase.sources.live.zoo import pretraining
+from twophase.sources.live.zoo.recipe import Recipe
+from twophase.training import cells, finetuning, tasks
+from twophase.training.loading import model_digest
 
 pytestmark = pytest.mark.alone
 MODELS, DATA = ("vit", "resnet", "regnet"), ("degradation", "focus")
@@ -173,10 +173,10 @@ def small(tmp_path_factory):
     """A zoo of three models with records.csv on two datasets, the datasets, and a task."""
     root = tmp_path_factory.mktemp("small")
     for name in ("photographs", "degradation", "focus", "tissue"):
-        tasks.save(tasks.build("cv", name, {"train": 64, "validation": 32, "test": 32}), root / name)
+        tasks.save(corpora.build("cv", name, {"train": 64, "validation": 32, "test": 32}), root / name)
     for name in MODELS:
-        zoo.build(
-            zoo.Recipe(name, name, width=16, depth=1, upstream="photographs", epochs=1), root / "zoo" / name, root
+        pretraining.build(
+            Recipe(name, name, width=16, depth=1, upstream="photographs", epochs=1), root / "zoo" / name, root
         )
     with using(Engine("serial")), pytest.MonkeyPatch.context() as patch:
         trained(root, str(root / "store"), patch).to_csv(root / "zoo" / "records.csv", index=False)
@@ -188,7 +188,7 @@ def trained(root, store, monkeypatch):
     folders, data = ({name: root / part / name for name in names} for part, names in (("zoo", MODELS), ("", DATA)))
     wanted = [(model, dataset, 0) for model in folders for dataset in data]
     monkeypatch.setenv("TWOPHASE_CACHE", store)
-    settings = training.TrainingConfig(epochs=2, batch_size=16, learning_rate=2e-3)
+    settings = finetuning.TrainingConfig(epochs=2, batch_size=16, learning_rate=2e-3)
     rows, failures = cells.train_folders(folders, data, dict.fromkeys(data, "benchmark"), wanted, settings, "cells")
     assert failures == [] and len(rows) == 2 * len(wanted)
     return rows
@@ -245,17 +245,17 @@ def test_select_selects_the_same_with_its_bars_and_nothing_else_on_the_screen(
 def test_models_are_built_into_the_store_parents_first(engine, tmp_path, monkeypatch):
     """The workers' store is a URL: what they build comes here, and a child starts from its parent."""
     few = "vit-latin", "vit-latin-ft-greek-1"
-    params = config.load(["domains=[cv]", "recall.top=2", f"cv.zoo.include=[{','.join(few)}]"])
+    params = parameters.load(["domains=[cv]", "recall.top=2", f"cv.zoo.include=[{','.join(few)}]"])
     for upstream in ("latin", "greek"):
-        task = tasks.build("cv", upstream, {"train": 64, "validation": 64, "test": 64})
+        task = corpora.build("cv", upstream, {"train": 64, "validation": 64, "test": 64})
         tasks.save(task, tmp_path / "data" / upstream)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "platform"))
     built = {}
     for name, store in (("away", f"file://{tmp_path}/shared"), ("here", str(tmp_path / "own"))):
         monkeypatch.setenv("TWOPHASE_CACHE", store)
         with using(engine if name == "away" else Engine("serial")):
-            cells.build_zoo(params, "cv", tmp_path / "data", tmp_path / name)
-        built[name] = {model: zoo.digest(tmp_path / name / model) for model in few}
+            building.build_zoo(params, "cv", tmp_path / "data", tmp_path / name)
+        built[name] = {model: model_digest(tmp_path / name / model) for model in few}
     assert built["away"] == built["here"]
     assert len(list((tmp_path / "shared" / "models").rglob("*.safetensors"))) == 2
 

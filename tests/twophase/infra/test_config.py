@@ -7,8 +7,9 @@ import yaml
 
 from twophase.errors import UserError
 from twophase.infra import config
-from twophase.infra.validation import validate
 from twophase.proxies import PROXIES, RELEASED
+from twophase.sources.live import parameters
+from twophase.sources.live.parameters import validate
 
 CONF = Path(config.__file__).parents[3] / "conf"
 CHOICES = [
@@ -26,7 +27,7 @@ def composed(*overrides):
 @pytest.mark.parametrize("profile", ["default", "smoke"])
 def test_every_option_of_every_group_composes(choice, profile):
     group, option = choice.split("=")
-    params = config.load([f"profile={profile}", choice] if group != "profile" else [choice])
+    params = parameters.load([f"profile={profile}", choice] if group != "profile" else [choice])
     chosen = {"proxy": params.proxy.name, "clustering": params.clustering.method, "profile": params.profile}
     assert chosen[group] == option
 
@@ -37,7 +38,7 @@ def test_every_proxy_has_an_option_and_every_option_a_proxy():
 
 @pytest.mark.parametrize(("domain", "shape"), [("cv", (10, 4, 30, 4)), ("nlp", (21, 4, 40, 5))])
 def test_the_default_has_the_shape_of_the_paper(domain, shape):
-    part = config.load().domain[domain]
+    part = parameters.load().domain[domain]
     sizes = (len(part.tasks.benchmark), len(part.tasks.target), len(part.zoo.recipes), part.training.epochs)
     assert sizes == shape
     assert set(part.proxies) == set(PROXIES) | set(RELEASED)
@@ -45,7 +46,7 @@ def test_the_default_has_the_shape_of_the_paper(domain, shape):
 
 @pytest.mark.parametrize("domain", ["cv", "nlp"])
 def test_the_smoke_profile_is_small(domain):
-    part = config.load(["profile=smoke"]).domain[domain]
+    part = parameters.load(["profile=smoke"]).domain[domain]
     assert len(part.zoo.recipes) * len(part.tasks.roles) * part.training.epochs <= 100
 
 
@@ -65,26 +66,26 @@ def test_composing_twice_gives_the_same_bytes_and_keeps_the_overrides():
 
 def test_a_written_file_reads_back_equal(tmp_path):
     path = tmp_path / "params.yaml"
-    written = config.write(path, ["cv.training.learning_rate=1e-5"])
+    written = parameters.write(path, ["cv.training.learning_rate=1e-5"])
     assert written.domain["cv"].training.learning_rate == 1e-5
-    assert config.read(path) == written == config.load(["cv.training.learning_rate=1e-5"])
+    assert parameters.read(path) == written == parameters.load(["cv.training.learning_rate=1e-5"])
 
 
 def test_the_committed_params_are_what_conf_composes_to():
-    assert config.difference(CONF.parent / "params.yaml") is None
+    assert parameters.difference(CONF.parent / "params.yaml") is None
 
 
 def test_a_changed_byte_is_a_difference_with_its_remedy(tmp_path):
     path = tmp_path / "params.yaml"
-    assert "make params" in config.difference(path)
-    config.write(path)
-    assert config.difference(path) is None
+    assert "make params" in parameters.difference(path)
+    parameters.write(path)
+    assert parameters.difference(path) is None
     path.write_text(path.read_text() + "\n")
-    assert "make params" in config.difference(path)
-    config.write(path, ["profile=smoke"])
-    assert config.difference(path) is None
+    assert "make params" in parameters.difference(path)
+    parameters.write(path, ["profile=smoke"])
+    assert parameters.difference(path) is None
     path.write_text(path.read_text().replace("n_trends: 2", "n_trends: 1"))
-    assert "twophase params profile=smoke" in config.difference(path)
+    assert "twophase params profile=smoke" in parameters.difference(path)
 
 
 @pytest.mark.parametrize(
@@ -135,7 +136,7 @@ def test_a_changed_byte_is_a_difference_with_its_remedy(tmp_path):
 )
 def test_a_fault_is_named(override, parts):
     with pytest.raises(UserError) as error:
-        config.load([override])
+        parameters.load([override])
     for part in parts:
         assert part in str(error.value)
     assert "\n" not in str(error.value)
@@ -153,12 +154,12 @@ def test_a_file_that_is_no_configuration(tmp_path, text):
     path = tmp_path / "params.yaml"
     path.write_text(text)
     with pytest.raises(UserError, match="make params"):
-        config.read(path)
+        parameters.read(path)
 
 
 def test_no_file(tmp_path):
     with pytest.raises(UserError, match="make params"):
-        config.read(tmp_path / "params.yaml")
+        parameters.read(tmp_path / "params.yaml")
 
 
 def test_the_project_around_the_folder_comes_first(tmp_path, monkeypatch):

@@ -7,17 +7,17 @@ import pytest
 import torch
 
 from twophase.errors import UserError
-from twophase.sources.live import corpora as tasks
-from twophase.sources.live import zoo
-from twophase.training import cells, hardware
+from twophase.sources.live import corpora
+from twophase.sources.live.zoo import pretraining
+from twophase.sources.live.zoo.recipe import Recipe
+from twophase.training import cells, finetuning, hardware, tasks
 from twophase.training import features as inference
-from twophase.training import finetuning as training
-from twophase.training.cells.training import CellFailed, cell_key, train_one
+from twophase.training.cells import CellFailed, cell_key, train_one
 from twophase.training.checkpoints import Checkpoints
 from twophase.training.encoding import Encoded
 from twophase.training.hardware import PLAIN, Hardware
 
-CONFIG = training.TrainingConfig(epochs=3, learning_rate=3e-2, batch_size=16)
+CONFIG = finetuning.TrainingConfig(epochs=3, learning_rate=3e-2, batch_size=16)
 SIZES = {"train": 48, "validation": 32, "test": 32}
 
 
@@ -69,7 +69,7 @@ def task():
 
 
 def trained(model, task, chosen=PLAIN, epochs=1):
-    run = training.FineTuning(model, task, CONFIG, hardware=chosen)
+    run = finetuning.FineTuning(model, task, CONFIG, hardware=chosen)
     scores = [run.epoch() for _ in range(epochs)]
     return run, scores
 
@@ -91,7 +91,7 @@ def test_mixed_precision_computes_in_it_and_learns(task, precision, dtype):
 def test_float16_states_hold_the_scale_and_go_on_bit_for_bit(task):
     whole, scores = trained(Net(0.2), task, Hardware(precision="float16"), epochs=3)
     part, _ = trained(Net(0.2), task, Hardware(precision="float16"))
-    back = training.FineTuning(Net(0.2), task, CONFIG, hardware=Hardware(precision="float16")).restore(part.state())
+    back = finetuning.FineTuning(Net(0.2), task, CONFIG, hardware=Hardware(precision="float16")).restore(part.state())
     assert [back.epoch(), back.epoch()] == scores[1:] and same(back, whole)
 
 
@@ -139,7 +139,7 @@ def test_evaluation_halves_too(task):
     [
         ({"device": "gpu"}, "hardware.device is 'gpu'; allowed: auto, cpu"),
         ({"precision": "float8"}, "unknown hardware.precision 'float8'"),
-        ({"micro_batch": 0}, "hardware.micro_batch is 0"),
+        ({"micro_batch": 0}, "hardware.micro_batch: got 0"),
     ],
 )
 def test_what_there_is_not_is_refused(given, said):
@@ -150,7 +150,7 @@ def test_what_there_is_not_is_refused(given, said):
 def test_a_device_that_is_not_here_is_named(task, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(UserError, match=r"'cuda:1', and this process sees 1 GPU"):
-        training.FineTuning(Net(), task, CONFIG, hardware=Hardware("cuda:1"))
+        finetuning.FineTuning(Net(), task, CONFIG, hardware=Hardware("cuda:1"))
 
 
 def test_keys_of_default_cells_are_as_they_always_were(monkeypatch):
@@ -182,7 +182,7 @@ def test_a_checkpoint_of_a_gpu_opens_without_one(task, tmp_path, monkeypatch):
         kept.write("m", {"source": "s", "state": run.state()})
     with pytest.raises(RuntimeError, match=r"torch\.cuda\.is_available\(\) is False"):
         torch.load(next(tmp_path.glob("*.pt")), weights_only=True)
-    back = training.FineTuning(Net(), task, CONFIG).restore(kept.read("m", "s")["state"])
+    back = finetuning.FineTuning(Net(), task, CONFIG).restore(kept.read("m", "s")["state"])
     assert same(back, run) and back.epoch() == run.epoch() and same(back, run)
 
 
@@ -190,8 +190,8 @@ def test_a_checkpoint_of_a_gpu_opens_without_one(task, tmp_path, monkeypatch):
 def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("hardware")
     for name in ("photographs", "degradation"):
-        tasks.save(tasks.build("cv", name, SIZES), root / name)
-    zoo.build(zoo.Recipe("vit", "vit", width=16, depth=1, upstream="photographs", epochs=1), root / "vit", root)
+        tasks.save(corpora.build("cv", name, SIZES), root / name)
+    pretraining.build(Recipe("vit", "vit", width=16, depth=1, upstream="photographs", epochs=1), root / "vit", root)
     return root
 
 
@@ -207,7 +207,7 @@ def scores(rows):
 
 def test_a_cell_that_was_stopped_goes_on_after_its_last_epoch(folders, tmp_path, monkeypatch, store):
     model, data, kept = folders / "vit", folders / "degradation", tmp_path / "kept"
-    honest, begun = training.FineTuning.epoch, []
+    honest, begun = finetuning.FineTuning.epoch, []
 
     def epoch(self):
         begun.append(1)
@@ -215,12 +215,12 @@ def test_a_cell_that_was_stopped_goes_on_after_its_last_epoch(folders, tmp_path,
             raise KeyboardInterrupt
         return honest(self)
 
-    monkeypatch.setattr(training.FineTuning, "epoch", epoch)
+    monkeypatch.setattr(finetuning.FineTuning, "epoch", epoch)
     with pytest.raises(KeyboardInterrupt):
         train_one((model, data, CONFIG, 0, PLAIN, kept))
     found = train_one((model, data, CONFIG, 0, PLAIN, kept))
     assert len(begun) == 4 and list(kept.glob("*.pt"))
-    assert scores(found) == scores(training.train_cell(model, data, CONFIG, 0))
+    assert scores(found) == scores(finetuning.train_cell(model, data, CONFIG, 0))
     rows, failures = cells.train_folders(
         {"m": model}, {"d": data}, {"d": "benchmark"}, [("m", "d", 0)], CONFIG, "x", checkpoints=tmp_path / "states"
     )

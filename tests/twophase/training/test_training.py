@@ -5,14 +5,14 @@ import pytest
 import torch
 
 from twophase.errors import UserError
-from twophase.sources.live import corpora as tasks
-from twophase.sources.live import zoo
+from twophase.sources.live import corpora
+from twophase.sources.live.zoo import pretraining
+from twophase.sources.live.zoo.recipe import Recipe
 from twophase.training import features as inference
-from twophase.training import finetuning as training
-from twophase.training import loading
+from twophase.training import finetuning, loading, tasks
 from twophase.training.encoding import encode
 
-CONFIG = training.TrainingConfig(epochs=3, learning_rate=3e-3)
+CONFIG = finetuning.TrainingConfig(epochs=3, learning_rate=3e-3)
 SIZES = {"train": 120, "validation": 60, "test": 60}
 
 
@@ -20,36 +20,36 @@ SIZES = {"train": 120, "validation": 60, "test": 60}
 def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("training")
     for name in ("photographs", "degradation"):
-        tasks.save(tasks.build("cv", name, SIZES), root / name)
-    headed = zoo.Recipe("headed", "vit", upstream="photographs", epochs=2)
-    zoo.build(headed, root / "headed", root)
-    zoo.build(zoo.Recipe("headless", "vit", objective="none", head=False), root / "headless", root)
+        tasks.save(corpora.build("cv", name, SIZES), root / name)
+    headed = Recipe("headed", "vit", upstream="photographs", epochs=2)
+    pretraining.build(headed, root / "headed", root)
+    pretraining.build(Recipe("headless", "vit", objective="none", head=False), root / "headless", root)
     return root
 
 
 def test_a_cell_is_the_same_every_time(folders):
-    first = training.train_cell(folders / "headed", folders / "degradation", CONFIG, seed=1)
-    again = training.train_cell(folders / "headed", folders / "degradation", CONFIG, seed=1)
+    first = finetuning.train_cell(folders / "headed", folders / "degradation", CONFIG, seed=1)
+    again = finetuning.train_cell(folders / "headed", folders / "degradation", CONFIG, seed=1)
     assert [(r["epoch"], r["val"], r["test"]) for r in first] == [(r["epoch"], r["val"], r["test"]) for r in again]
     assert [r["test"] is None for r in first] == [True, True, False]
     assert all(r["seconds"] > 0 for r in first)
 
 
 def test_a_cell_learns(folders):
-    tasks.save(tasks.build("cv", "digits", {"train": 500, "validation": 200, "test": 200}), folders / "digits")
-    curve = training.train_cell(folders / "headed", folders / "digits", CONFIG, seed=0)
+    tasks.save(corpora.build("cv", "digits", {"train": 500, "validation": 200, "test": 200}), folders / "digits")
+    curve = finetuning.train_cell(folders / "headed", folders / "digits", CONFIG, seed=0)
     assert curve[-1]["val"] > 3 / 10  # chance is 1 / 10; three epochs reach .5
     assert curve[-1]["test"] > 3 / 10
 
 
 def test_a_run_that_stops_and_goes_on_is_bit_for_bit_the_whole_run(folders, tmp_path):
     task = tasks.load(folders / "degradation")
-    whole = training.FineTuning(folders / "headed", task, CONFIG, seed=3)
+    whole = finetuning.FineTuning(folders / "headed", task, CONFIG, seed=3)
     scores = [whole.epoch() for _ in range(3)]
-    part = training.FineTuning(folders / "headed", task, CONFIG, seed=3)
+    part = finetuning.FineTuning(folders / "headed", task, CONFIG, seed=3)
     part.epoch()
     torch.save(part.state(), tmp_path / "state.pt")
-    back = training.FineTuning(folders / "headed", task, CONFIG, seed=3)
+    back = finetuning.FineTuning(folders / "headed", task, CONFIG, seed=3)
     back.restore(torch.load(tmp_path / "state.pt", weights_only=True))
     assert [back.epoch(), back.epoch()] == scores[1:]
     assert (back.predict("test") == whole.predict("test")).all()
@@ -66,17 +66,17 @@ def test_the_head_is_new_even_where_the_source_has_as_many_classes(folders):
 
 
 def test_a_run_with_an_absurd_learning_rate_diverges(folders):
-    run = training.FineTuning(folders / "headed", tasks.load(folders / "degradation"), CONFIG, seed=0)
+    run = finetuning.FineTuning(folders / "headed", tasks.load(folders / "degradation"), CONFIG, seed=0)
     with torch.no_grad():
         run.model.classifier.weight.fill_(float("nan"))
-    with pytest.raises(training.Diverged, match="epoch 1"):
+    with pytest.raises(finetuning.Diverged, match="epoch 1"):
         run.epoch()
 
 
 def test_saved_winner_says_its_classes(folders, tmp_path):
     from transformers import AutoModelForImageClassification
 
-    run = training.FineTuning(folders / "headed", tasks.load(folders / "degradation"), CONFIG)
+    run = finetuning.FineTuning(folders / "headed", tasks.load(folders / "degradation"), CONFIG)
     run.save(tmp_path)
     assert AutoModelForImageClassification.from_pretrained(tmp_path).config.id2label[1] == "blurred"
 
@@ -88,10 +88,10 @@ def test_truncated_weights_and_missing_processor_are_named(folders, tmp_path):
     weights = (broken / "model.safetensors").read_bytes()
     (broken / "model.safetensors").write_bytes(weights[: len(weights) // 2])
     with pytest.raises(UserError, match="broken cannot be loaded as a classifier of images"):
-        training.train_cell(broken, folders / "degradation", CONFIG)
+        finetuning.train_cell(broken, folders / "degradation", CONFIG)
     (broken / "preprocessor_config.json").unlink()
     with pytest.raises(UserError, match=r"has neither preprocessor_config\.json nor tokenizer_config\.json"):
-        training.train_cell(broken, folders / "degradation", CONFIG)
+        finetuning.train_cell(broken, folders / "degradation", CONFIG)
 
 
 def test_one_class_is_refused(folders):
@@ -103,8 +103,8 @@ def test_one_class_is_refused(folders):
 
 @pytest.mark.parametrize(("key", "value"), [("epochs", 0), ("learning_rate", -1.0), ("warmup", 1.5)])
 def test_training_values_out_of_range(key, value):
-    with pytest.raises(UserError, match=rf"training\.{key} is {value}; allowed"):
-        training.TrainingConfig(**{key: value})
+    with pytest.raises(UserError, match=rf"training\.{key}: got {value:g}; allowed"):
+        finetuning.TrainingConfig(**{key: value})
 
 
 def test_extraction_gives_source_probabilities_only_with_a_source_head(folders):

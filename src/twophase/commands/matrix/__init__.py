@@ -4,7 +4,8 @@ The records that come out are what recall and fine-selection rest on (``zoo=fold
 """
 
 from twophase.commands.matrix.planning import Plan, plan
+from twophase.commands.matrix.report import text
 from twophase.commands.matrix.running import run
 from twophase.commands.matrix.settings import Settings, compose
 
-__all__ = ["Plan", "Settings", "compose", "plan", "run"]
+__all__ = ["Plan", "Settings", "compose", "plan", "run", "text"]

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twophase.commands.matrix.settings import Settings, Source
-from twophase.errors import Unreachable, UserError
+from twophase.errors import Unreachable, UserError, unknown
 from twophase.infra.store import cache_folder, digest
-from twophase.infra.validation import unknown
 from twophase.sources.files import reader as files
-from twophase.sources.live import corpora as tasks
+from twophase.training import tasks
 from twophase.training.encoding import LONGEST
 
 if TYPE_CHECKING:

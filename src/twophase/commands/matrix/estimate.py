@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from twophase.commands.matrix.data import Data
 from twophase.commands.matrix.models import Model
 from twophase.commands.matrix.settings import Estimate
-from twophase.training.finetuning import TrainingConfig
+from twophase.training.config import TrainingConfig
 from twophase.training.hardware import Hardware
 
 FORWARD, TRAINING = (

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from twophase.commands.matrix.settings import Estimate, Settings
-from twophase.errors import UserError
-from twophase.infra.validation import unknown
+from twophase.errors import UserError, unknown
 from twophase.training.loading import modality
 
 SIDE = 224  # pixels, where a configuration does not say

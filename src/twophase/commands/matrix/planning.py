@@ -18,10 +18,10 @@ from twophase.errors import Unreachable
 from twophase.infra.compute import Engine, worker_count
 from twophase.infra.store import Store, cache_folder
 from twophase.sources.hub import transfer
-from twophase.sources.live import corpora as tasks
-from twophase.sources.live import zoo
-from twophase.training.cells.training import cell_key
+from twophase.training import tasks
+from twophase.training.cells import cell_key
 from twophase.training.hardware import Hardware, one_a_gpu
+from twophase.training.loading import model_digest
 
 HOUR = 3600
 CLUSTERS = ("ray", "dask")
@@ -94,11 +94,6 @@ class Plan:
             "checkpoints": self.at_once * state if self.given.matrix.checkpoints else 0, "download": sum(missing) + sum(sets),
         }  # fmt: skip
 
-    def __str__(self) -> str:
-        from twophase.commands.matrix.report import text
-
-        return text(self)
-
 
 def plan(given: Settings) -> Plan:
     """Look at every model and dataset and count cells. A user's own datasets are read, those of a hub asked for sizes.
@@ -169,7 +164,7 @@ def _cells(given: Settings, models: list[Model], found: list[Data]) -> pd.DataFr
 
 def _digest(folder: Path) -> str | None:
     try:
-        return zoo.digest(folder)
+        return model_digest(folder)
     except OSError:
         return None
 

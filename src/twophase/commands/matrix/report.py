@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
 
+from twophase.commands.matrix.data import Data
 from twophase.commands.matrix.estimate import kind, rate, wall_clock
-from twophase.commands.matrix.planning import CLUSTERS, HOUR, free, hardware
+from twophase.commands.matrix.models import Model
+from twophase.commands.matrix.planning import CLUSTERS, HOUR, Plan, free, hardware
+from twophase.commands.wording import table
 from twophase.infra.store import cache_folder
-
-if TYPE_CHECKING:
-    from twophase.commands.matrix.data import Data
-    from twophase.commands.matrix.models import Model
-    from twophase.commands.matrix.planning import Plan
 
 WIDTH = 60  # of a reason or a note in a table
 
@@ -50,7 +46,7 @@ def _models(plan: Plan) -> str:
         }
         for one in plan.models
     ]
-    return _table(rows)
+    return _rows(rows)
 
 
 def _state(one: Model | Data) -> str:
@@ -70,7 +66,7 @@ def _datasets(plan: Plan) -> str:
         }
         for one in plan.data
     ]
-    return "\n".join([_table(rows), *(f"{one.name}: {'; '.join(one.notes)}" for one in plan.data if one.notes)])
+    return "\n".join([_rows(rows), *(f"{one.name}: {'; '.join(one.notes)}" for one in plan.data if one.notes)])
 
 
 def _costs(plan: Plan) -> str:
@@ -131,10 +127,5 @@ def _short(reason: str) -> str:
     return reason if len(reason) <= WIDTH else reason[: WIDTH - 1] + "…"
 
 
-def _table(rows: list[dict]) -> str:
-    frame = pd.DataFrame(rows)
-    lines = [list(frame.columns), *frame.astype(str).values.tolist()]
-    widths = [max(len(line[at]) for line in lines) for at in range(len(lines[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
+def _rows(rows: list[dict]) -> str:
+    return table(rows[0], [row.values() for row in pd.DataFrame(rows).astype(str).to_dict("records")])

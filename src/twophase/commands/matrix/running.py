@@ -11,14 +11,16 @@ from twophase.commands.matrix import data as datasets
 from twophase.commands.matrix.data import Data
 from twophase.commands.matrix.models import Model, look
 from twophase.commands.matrix.planning import engine, hardware, pairs, plan
+from twophase.commands.matrix.report import text
 from twophase.commands.matrix.settings import Settings
 from twophase.commands.select.folder import room
 from twophase.errors import Unreachable, UserError
 from twophase.infra.compute import using
+from twophase.infra.files import replacing
 from twophase.infra.store import cache_folder
 from twophase.records import TrainingRecords
 from twophase.training import cells
-from twophase.training.cells.stored import FAILURE_COLUMNS
+from twophase.training.cells import FAILURE_COLUMNS
 
 MARK = "matrix.json"  # in the folder of records: that they are this verb's to replace
 
@@ -40,7 +42,7 @@ def run(given: Settings, say: Callable[[str], None] = print, progress: bool = Tr
     chosen = hardware(given)
     _open(given)
     planned = plan(given)
-    say(f"{planned}\n")
+    say(f"{text(planned)}\n")
     with room(cache_folder()), using(engine(given)):
         models, found, failures = _bring(given, planned.models, planned.data, say, progress)
         tables = []
@@ -129,7 +131,8 @@ def _write(given: Settings, rows: pd.DataFrame, failures: list[tuple], say: Call
         reason = failures[0][-1] if failures else "no model reads what the datasets hold"
         raise UserError(f"not one cell could be trained; the first reason: {reason}")
     records = TrainingRecords.from_frame(rows)
-    records.write(folder / "records.tmp.csv").replace(folder / "records.csv")
+    with replacing(folder / "records.csv") as new:
+        records.write(new)
     cells_ = rows.groupby(["model", "dataset", "seed"], sort=False).agg(seconds=("seconds", "sum"))
     if "micro_batch" in rows:
         cells_["micro_batch"] = (

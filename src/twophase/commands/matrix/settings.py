@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from twophase.errors import UserError
 from twophase.infra import config
 from twophase.infra.compute import Engine, asked
-from twophase.infra.validation import build, unknown
+from twophase.infra.schema import AtLeastOne, Field, OneOf, build, settings
 from twophase.records import ROLES
-from twophase.training.finetuning import TrainingConfig
+from twophase.sources.live import parameters
+from twophase.training.config import TrainingConfig
 from twophase.training.hardware import Hardware
 
 SPLITS = ("train", "validation", "test")
 
 
-@dataclass(frozen=True)
+@settings()
 class Source:
     """A dataset.
 
@@ -39,50 +40,28 @@ class Source:
     text_pair: tuple[str, ...] | None = None
     label: str | None = None
     rounded: bool = False
-    splits: dict | None = None
-    role: str = "benchmark"
+    splits: dict[OneOf(SPLITS), str] | None = None
+    role: OneOf(ROLES) = "benchmark"
     rows: int | None = None
     tokens: int | None = None
     note: str = ""
 
 
-@dataclass(frozen=True)
-class Training:
-    """How models are fine-tuned; None: as `select` does it."""
-
-    epochs: int | None
-    batch_size: int | None
-    learning_rate: float | None
-    weight_decay: float | None
-    warmup: float | None
-
-    def configs(self) -> dict[str, TrainingConfig]:
-        """For models that read "text" and "image". Raises UserError on a value out of range."""
-        given = {name: value for name, value in vars(self).items() if value is not None}
-        if len(given) == len(vars(self)):
-            return dict.fromkeys(("text", "image"), TrainingConfig(**given))
-        usual = config.load(["domains=[nlp,cv]"]).domain
-        return {
-            reads: TrainingConfig(**{**vars(usual[domain].training), **given})
-            for reads, domain in (("text", "nlp"), ("image", "cv"))
-        }
-
-
-@dataclass(frozen=True)
+@settings()
 class Matrix:
     """Which models and datasets; see ``conf/matrix/``. ``models``: ids on a hub, or one folder of folders."""
 
     name: str
     models: tuple[str, ...]
     tasks: str | None
-    datasets: dict[str, Any]
+    datasets: dict[str, Source]
     allow_pickle: bool
-    max_rows: int | None
-    max_evaluation_rows: int | None
+    max_rows: AtLeastOne | None
+    max_evaluation_rows: AtLeastOne | None
     validation_share: float
     test_share: float
     checkpoints: bool
-    training: Training
+    training: dict[str, Any]
     assumed: dict[str, Any]
 
     @property
@@ -92,7 +71,7 @@ class Matrix:
         return Path(self.models[0]).expanduser().resolve() if self.tasks is not None else None
 
 
-@dataclass(frozen=True)
+@settings()
 class Only:
     """A part of the matrix; None: all."""
 
@@ -100,25 +79,25 @@ class Only:
     datasets: tuple[str, ...] | None
 
 
-@dataclass(frozen=True)
+@settings()
 class Estimate:
     """What costs are estimated from; see ``conf/matrix.yaml`` for units and sources."""
 
     peak_flops: dict[str, Any]
-    utilisation: float
+    utilisation: Annotated[float, Field(gt=0)]
     seconds_per_cell: dict[str, Any]
     seconds_per_step: dict[str, Any]
-    tokens: int
-    characters_per_token: float
-    parameters: float
-    computing: float
-    uses: float
+    tokens: AtLeastOne
+    characters_per_token: Annotated[float, Field(gt=0)]
+    parameters: Annotated[float, Field(gt=0)]
+    computing: Annotated[float, Field(gt=0)]
+    uses: Annotated[float, Field(gt=0)]
     dataset_bytes: float
 
 
-@dataclass(frozen=True)
+@settings()
 class Settings:
-    """The whole of a matrix's configuration; ``trainings``: how models that read "text" and "image" are fine-tuned."""
+    """The whole of a matrix's configuration."""
 
     matrix: Matrix
     hardware: Hardware
@@ -126,13 +105,18 @@ class Settings:
     only: Only
     estimate: Estimate
     out: str | None
-    seed: int
+    seed: Annotated[int, Field(ge=0)]
     ask: bool
-    gpus: int
-    trainings: dict[str, TrainingConfig] = field(default_factory=dict, init=False)
+    gpus: AtLeastOne
 
-    def __post_init__(self) -> None:
-        self.trainings.update(self.matrix.training.configs())
+    @cached_property
+    def trainings(self) -> dict[str, TrainingConfig]:
+        """How models that read "text" and "image" are fine-tuned: as `select` does it, but for what was changed."""
+        usual = parameters.load(["domains=[nlp,cv]"]).domain
+        return {
+            modality: usual[domain].training.changed(self.matrix.training)
+            for modality, domain in (("text", "nlp"), ("image", "cv"))
+        }
 
     @property
     def folder(self) -> Path:
@@ -159,26 +143,21 @@ def compose(overrides: list[str]) -> Settings:
             raise UserError(f"matrix.{key} is missing: give matrix.{key}=… (see twophase matrix --help)")
     if isinstance(part["models"], str):
         part["models"] = [part["models"]]
-    part["datasets"] = {name: _source(name, given) for name, given in part["datasets"].items()}
-    settings = build(Settings, values, "")
-    _check(settings)
-    return settings
+    part["datasets"] = {name: _columns(given) for name, given in part["datasets"].items()}
+    given = build(Settings, values)
+    _check(given)
+    return given
 
 
-def _source(name: str, given: Any) -> Source:
-    where = f"matrix.datasets.{name}"
-    if isinstance(given, dict):
-        given = {key: [v] if key in ("text", "text_pair") and isinstance(v, str) else v for key, v in given.items()}
-    found = build(Source, given, where)
-    if found.role not in ROLES:
-        raise unknown(f"{where}.role {found.role!r}", found.role, ROLES)
-    if wrong := [split for split in found.splits or () if split not in SPLITS]:
-        raise unknown(f"{where}.splits {wrong[0]!r}", wrong[0], SPLITS)
-    return found
+def _columns(given: Any) -> Any:
+    """Values of a `Source` with its columns as lists, where they are names."""
+    if not isinstance(given, dict):
+        return given
+    return {key: [v] if key in ("text", "text_pair") and isinstance(v, str) else v for key, v in given.items()}
 
 
 def _check(given: Settings) -> None:
-    part, estimate = given.matrix, given.estimate
+    part = given.matrix
     if part.tasks is not None and len(part.models) != 1:
         raise UserError(
             f"matrix.models names {len(part.models)} folders; give one folder of folders, or matrix=hub for ids."
@@ -187,14 +166,7 @@ def _check(given: Settings) -> None:
         raise UserError("matrix.datasets is empty; name one: matrix.datasets.NAME.path=org/name (see docs/matrix.md).")
     if part.tasks is None and (without := [name for name, source in part.datasets.items() if source.path is None]):
         raise UserError(f"matrix.datasets.{without[0]}.path is missing; give the dataset's id on the hub: org/name.")
-    for key in ("max_rows", "max_evaluation_rows"):
-        if (got := getattr(part, key)) is not None and got < 1:
-            raise UserError(f"matrix.{key}: got {got}; allowed is 1 or more, or null for all.")
-    for key in ("utilisation", "tokens", "characters_per_token", "parameters", "computing", "uses"):
-        if not getattr(estimate, key) > 0:
-            raise UserError(f"estimate.{key}: got {getattr(estimate, key):g}; allowed is more than 0.")
-    if given.gpus < 1 or given.seed < 0:
-        raise UserError(f"gpus is {given.gpus} and seed {given.seed}; allowed are at least 1 and at least 0.")
+    TrainingConfig().changed(part.training)
     if given.hardware.device.startswith("cuda") and given.compute.engine == "ray" and not given.compute.gpus_per_task:
         raise UserError(
             "hardware.device is cuda and compute.gpus_per_task 0, with which Ray hides its GPUs; give compute.gpus_per_task=1, "

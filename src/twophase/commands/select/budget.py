@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from twophase.commands.select.settings import Budget
 from twophase.errors import UserError
+from twophase.selection import halving_epochs
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,6 @@ class Plan:
     most: int
     seconds: float | None
     said: str
-
-
-def halving_epochs(models: int, epochs: int) -> int:
-    """Model-epochs of successive halving: every survivor trains an epoch a stage (Section V-C)."""
-    return sum(max(1, models >> stage) for stage in range(epochs))
 
 
 def halving_seconds(models: int, epochs: int, epoch_seconds: float, workers: int = 1) -> float:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from twophase.commands.select.wording import counted, metric
-
-if TYPE_CHECKING:
-    from twophase.commands.select.outcome import Outcome
+from twophase.commands.select.outcome import Outcome
+from twophase.commands.wording import counted, metric
 
 KINDS = {"image_folder": "imagefolder"}  # what the hub calls data of no hub: by the reader of the `datasets` library
 METRICS = {"macro_f1": "f1", "weighted_f1": "f1", "matthews": "matthews_correlation"}  # the hub's names

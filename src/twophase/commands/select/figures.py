@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from twophase.commands.select.wording import counted, metric, printable, seconds
+from twophase.commands.select.outcome import Outcome
+from twophase.commands.wording import counted, metric, printable, seconds
 from twophase.infra import plots
-
-if TYPE_CHECKING:
-    from twophase.commands.select.outcome import Outcome
 
 WIDTH = 6.8  # inches
 SHOWN = 15  # models of the ranking

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from twophase.commands.select import report
-from twophase.commands.select.budget import Plan
-from twophase.commands.select.candidates import Shelf
+from twophase.commands.select.candidates import Candidates
 from twophase.commands.select.card import card
+from twophase.commands.select.fine_selecting import Prepared, known_seconds
 from twophase.commands.select.outcome import Outcome, by_class, wilson
-from twophase.commands.select.recalling import Recalled
+from twophase.commands.select.recalling import Ranking
 from twophase.commands.select.settings import Settings
-from twophase.commands.select.wording import counted, named
+from twophase.commands.wording import counted, named
 from twophase.errors import UserError
-from twophase.runs import LiveRuns
 from twophase.selection import HISTORY, Selection
 from twophase.sources.files.reader import FileTask
 from twophase.training.encoding import CHARACTERS, LONGEST
@@ -33,21 +32,20 @@ PIPELINES = {"text": "text-classification", "image": "image-classification"}
 
 @dataclass(frozen=True)
 class Reached:
-    """What a run has when fine-tuning begins; `what` is "text" or "image"."""
+    """What a run has when fine-tuning begins; `modality` is "text" or "image"."""
 
     given: Settings
     folder: Path
-    shelf: Shelf
-    found: Recalled
-    planned: Plan
-    runs: LiveRuns
+    candidates: Candidates
+    ranking: Ranking
+    prepared: Prepared
     data: FileTask
-    what: str
+    modality: str
 
 
 def best_so_far(reached: Reached, why: str) -> Outcome | None:
     """The outcome of a run that was ended early; None if no model has finished an epoch."""
-    runs = reached.runs
+    runs = reached.prepared.runs
     try:
         name, _ = runs.so_far()
     except UserError:
@@ -61,8 +59,8 @@ def best_so_far(reached: Reached, why: str) -> Outcome | None:
 
 def finish(reached: Reached, chosen: Selection, how: str, finished: bool = True) -> Outcome:
     """Save the winner and write down what was found."""
-    given, shelf, found, planned = reached.given, reached.shelf, reached.found, reached.planned
-    runs, data, folder = reached.runs, reached.data, reached.folder
+    given, candidates, ranking, planned = reached.given, reached.candidates, reached.ranking, reached.prepared.plan
+    runs, data, folder = reached.prepared.runs, reached.data, reached.folder
     trained = runs.trained(chosen.winner) if finished else runs.so_far()[1]
     predicted, labels = trained.predict("test").argmax(1), trained.task.labels["test"].numpy()
     right = int((predicted == labels).sum())
@@ -70,13 +68,13 @@ def finish(reached: Reached, chosen: Selection, how: str, finished: bool = True)
     train = trained.task.labels["train"]
     baseline = float((labels == int(train.bincount().argmax())).mean())
     model = folder / "model"
-    proxies = given.recall.epochs_per_proxy * len(found.scored)
+    proxies = given.recall.epochs_per_proxy * len(ranking.scored)
     costs = pd.DataFrame(
         {
-            "epochs": [chosen.epochs + proxies, float(len(shelf.folders) * planned.epochs)],
+            "epochs": [chosen.epochs + proxies, float(len(candidates.folders) * planned.epochs)],
             "seconds": [
-                chosen.seconds + sum(found.scored.values()),
-                brute_force_seconds(shelf, runs.ledger, planned.epochs),
+                chosen.seconds + sum(ranking.scored.values()),
+                brute_force_seconds(candidates, runs.ledger, planned.epochs),
             ],
         },
         index=["two-phase", "brute force (estimate)"],
@@ -84,25 +82,26 @@ def finish(reached: Reached, chosen: Selection, how: str, finished: bool = True)
     interval = wilson(right, len(labels))
     outcome = Outcome(
         winner=chosen.winner, test=right / len(labels), interval=interval, baseline=baseline, model=model,
-        metric=given.metric, score=judged, recall=found.table, history=chosen.history, ledger=runs.ledger, costs=costs,
+        metric=given.metric, score=judged, recall=ranking.table, history=chosen.history, ledger=runs.ledger, costs=costs,
         classes=by_class(labels, predicted, data.counts["train"]), folder=folder, finished=finished,
+        pictures=report.pictures,
         facts={
             "winner": chosen.winner, "finished": finished, "test": right / len(labels), "metric": given.metric, "score": judged, "interval": list(interval),
-            "baseline": baseline, "pipeline": PIPELINES[reached.what], "zoo": shelf.name, "models": len(shelf.folders), "hub": shelf.bring is not None,
-            "reads": reads(data.task, shelf.folder(chosen.winner)) if reached.what == "text" else "",
+            "baseline": baseline, "pipeline": PIPELINES[reached.modality], "zoo": candidates.name, "models": len(candidates.folders), "hub": candidates.bring is not None,
+            "reads": reads(data.task, candidates.folder(chosen.winner)) if reached.modality == "text" else "",
             "data": {"name": named(given.task.path, given.task.kind, given.task.name), "path": given.task.path, "kind": given.task.kind,
                      "pairs": "text_pair" in data.task["train"].features, "classes": len(trained.task.classes), "counts": data.counts.T.to_dict(),
                      "notes": [*data.guesses, *data.notes], "leaked": data.leaked,
                      **{split: len(rows) for split, rows in data.task.items()}},
-            "training": asdict(shelf.training) | {"epochs": planned.epochs}, "budget": planned.said,
-            "recall": {"how": found.how, "scored": found.scored, "proxy": given.proxy.name, "normalization": given.proxy.normalization, "epochs": proxies,
-                       "ranking": json.loads(found.table.reset_index().to_json(orient="records"))},
+            "training": asdict(candidates.training) | {"epochs": planned.epochs}, "budget": planned.said,
+            "recall": {"how": ranking.how, "scored": ranking.scored, "proxy": given.proxy.name, "normalization": given.proxy.normalization, "epochs": proxies,
+                       "ranking": json.loads(ranking.table.reset_index().to_json(orient="records"))},
             "selection": {"how": how, "history": json.loads(chosen.history.to_json(orient="records"))},
             "costs": json.loads(costs.to_json(orient="index")),
-            "failures": shelf.left_out | found.failures | runs.failures,
+            "failures": candidates.left_out | ranking.failures | reached.prepared.failures | runs.failures,
         },
     )  # fmt: skip
-    _save(outcome, trained, shelf.folder(chosen.winner))
+    _save(outcome, trained, candidates.folder(chosen.winner))
     outcome.write()
     report.write(outcome)
     return outcome
@@ -141,7 +140,7 @@ def reads(task: DatasetDict, model: Path) -> str:
     return f"The model reads the first {counted(longest, 'token')} of a text and leaves out the rest; {reached}."
 
 
-def brute_force_seconds(shelf: Shelf, ledger: pd.DataFrame, epochs: int) -> float:
+def brute_force_seconds(candidates: Candidates, ledger: pd.DataFrame, epochs: int) -> float:
     """What training all models to the end would take, at the speed of those that were trained.
 
     Where records tell how long each model took on benchmark datasets, the others are scaled by that.
@@ -149,15 +148,8 @@ def brute_force_seconds(shelf: Shelf, ledger: pd.DataFrame, epochs: int) -> floa
     fine = ledger[ledger["epochs"] == 1]
     if fine.empty:
         return float("nan")
-    measured, known = fine.groupby("model")["seconds"].mean(), known_seconds(shelf)
+    measured, known = fine.groupby("model")["seconds"].mean(), known_seconds(candidates)
     if known is None:
-        return float(measured.mean() * len(shelf.folders) * epochs)
+        return float(measured.mean() * len(candidates.folders) * epochs)
     speed = measured.sum() / known[measured.index].sum()
-    return float((speed * known.loc[list(shelf.folders)]).sum() * epochs)
-
-
-def known_seconds(shelf: Shelf) -> pd.Series | None:
-    """Mean seconds of an epoch on benchmark datasets, by model; None where records do not tell it of all."""
-    if shelf.records is None or shelf.records.frame["seconds"].isna().any():
-        return None
-    return shelf.records.frame.groupby("model")["seconds"].mean()
+    return float((speed * known.loc[list(candidates.folders)]).sum() * epochs)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from twophase.errors import UserError
+from twophase.infra.files import write_json
 from twophase.infra.store import cache_folder
 from twophase.training.checkpoints import task_digest
 
@@ -33,9 +34,7 @@ def open_run(folder: Path, task, path: str) -> None:
             return
         if any(folder.iterdir()):
             raise UserError(f"{folder} is not empty and holds no run; give out=… a new folder.")
-        temporary = note.with_suffix(".tmp")
-        temporary.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-        temporary.replace(note)
+        write_json(note, facts)
     except (OSError, ValueError) as error:
         if isinstance(error, UserError) or getattr(error, "errno", None) == errno.ENOSPC:
             raise

@@ -7,8 +7,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from twophase.commands.select.candidates import Shelf
+from twophase.commands.select.candidates import Candidates
 from twophase.commands.select.settings import Settings
+from twophase.infra.files import write_text
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -26,7 +27,7 @@ def of_folder(given: Settings, folder: Path) -> list[str]:
     now = {name: value for name, value in asdict(given).items() if name not in ("asked", "compute", "out", "task")}
     text = json.dumps(now, indent=2, sort_keys=True, default=str) + "\n"
     before = note.read_text(encoding="utf-8") if note.is_file() else text
-    note.write_text(text, encoding="utf-8")
+    write_text(note, text)
     if before == text or not (folder / "selection.json").is_file():
         return []
     return [
@@ -34,25 +35,25 @@ def of_folder(given: Settings, folder: Path) -> list[str]:
     ]
 
 
-def of_shelf(given: Settings, shelf: Shelf) -> list[str]:
+def of_candidates(given: Settings, candidates: Candidates) -> list[str]:
     """Models that cannot be selected, and settings that this zoo has no use for."""
-    lines = [f"{name} is left out: {reason}." for name, reason in list(shelf.left_out.items())[:NAMED]]
-    if (more := len(shelf.left_out) - NAMED) > 0:
+    lines = [f"{name} is left out: {reason}." for name, reason in list(candidates.left_out.items())[:NAMED]]
+    if (more := len(candidates.left_out) - NAMED) > 0:
         lines.append(f"{more} more models are left out; the report has them all.")
-    if given.recall.top > len(shelf.folders):
+    if given.recall.top > len(candidates.folders):
         lines.append(
-            f"recall.top is {given.recall.top}, {shelf.name} has {len(shelf.folders)} models: all of them are kept."
+            f"recall.top is {given.recall.top}, {candidates.name} has {len(candidates.folders)} models: all of them are kept."
         )
-    if shelf.records is None:
+    if candidates.records is None:
         why, unused = "nothing is known of these models on benchmark datasets", ("clustering", "selection", "zoo.cut")
-    elif not shelf.curves:
+    elif not candidates.curves:
         why, unused = "the models' curves on benchmark datasets are not known", ("selection",)
     else:
         why, unused = "", ()
     if asked := given.named(*unused):
         lines.append(f"{', '.join(asked)}: not used, since {why}.")
-    if shelf.records is not None:
-        datasets = len(shelf.records.datasets())
+    if candidates.records is not None:
+        datasets = len(candidates.records.datasets())
         for key, got in (("clustering.k", given.clustering.k), ("selection.n_trends", given.selection.n_trends)):
             if got > datasets and key not in asked:
                 lines.append(f"{key} is {got}, and there are {datasets} benchmark datasets: {datasets} is used.")

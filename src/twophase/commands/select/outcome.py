@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from twophase.commands.select.wording import counted, metric, seconds, short
+from twophase.commands.wording import counted, metric, seconds, short
+from twophase.infra.files import write_json
 
 
 @dataclass(frozen=True, repr=False)
@@ -30,6 +31,7 @@ class Outcome:
         facts: everything that `selection.json` holds.
         folder: of the run.
         finished: False if it was stopped, or its minutes were over; then the winner is the best so far.
+        pictures: draws the outcome: title -> an image tag.
     """
 
     winner: str
@@ -47,6 +49,7 @@ class Outcome:
     facts: dict
     folder: Path
     finished: bool = True
+    pictures: Callable[[Outcome], dict[str, str]] = lambda outcome: {}
 
     @property
     def report(self) -> Path:
@@ -102,8 +105,6 @@ class Outcome:
         from html import escape
         from urllib.parse import quote
 
-        from twophase.commands.select.report import pictures
-
         rows = {name: escape(value) for name, value in self.summary()[""].items()}
         for name, path in (("model", self.model), ("report", self.report)):
             rows[name] = f'<a href="{quote(os.path.relpath(path))}">{rows[name]}</a>'
@@ -111,14 +112,11 @@ class Outcome:
             f'<tr><th style="text-align: left">{name}</th><td style="text-align: left">{value}</td></tr>'
             for name, value in rows.items()
         )
-        return f"<table><tbody>{cells}</tbody></table>" + "".join(pictures(self).values())
+        return f"<table><tbody>{cells}</tbody></table>" + "".join(self.pictures(self).values())
 
     def write(self) -> None:
         """Write `selection.json` into the run's folder."""
-        path = self.folder / "selection.json"
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(self.facts, indent=2) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        write_json(self.folder / "selection.json", self.facts)
 
 
 def wilson(right: int, n: int) -> tuple[float, float]:

@@ -5,21 +5,21 @@ from __future__ import annotations
 import tempfile
 from dataclasses import asdict
 
-from twophase.commands.select.settings import Settings
+from twophase.commands.select.settings import TaskSource
 from twophase.errors import UserError
-from twophase.sources.files import reader as files
+from twophase.sources.files.reader import FileTask, read
 
 
-def read_task(given: Settings) -> files.FileTask:
-    """The task, from files or from a hub."""
-    source = asdict(given.task)
+def read_task(task: TaskSource, seed: int = 0) -> FileTask:
+    """The task, from files or from a hub; `seed`: of splits that are drawn."""
+    source = asdict(task)
     kind, path, name = (source.pop(key) for key in ("kind", "path", "name"))
     if kind != "hub":
         if name is not None:
             raise UserError(f"task.name={name} names a configuration of task=hub; leave it out for task={kind}.")
-        return files.read(kind, path, **source, seed=given.seed)
+        return read(kind, path, **source, seed=seed)
     from twophase.sources.files.parquet_shards import gather
     from twophase.sources.hub import fetch_dataset
 
     with tempfile.TemporaryDirectory() as folder:
-        return files.read("parquet", gather(fetch_dataset(path, name), folder), **source, seed=given.seed)
+        return read("parquet", gather(fetch_dataset(path, name), folder), **source, seed=seed)

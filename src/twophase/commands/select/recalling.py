@@ -1,4 +1,4 @@
-"""The first phase of a run: proxy scores of the representatives, and the ranking of all models."""
+"""The first step of a run that costs something: proxy scores of the representatives, and the ranking of all models."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from pathlib import Path
 
 import pandas as pd
 
-from twophase.clustering import Clusters
-from twophase.commands.select.candidates import Shelf
+from twophase import pipeline
+from twophase.commands.select.candidates import Candidates
 from twophase.commands.select.settings import Settings
 from twophase.errors import Unreachable, UserError
 from twophase.infra.compute import Failure
 from twophase.infra.store import Store
 from twophase.large import cluster_many
+from twophase.pipeline import with_headless
 from twophase.proxies import PROXIES
-from twophase.recall import coarse_recall, normalize
-from twophase.similarity import check_matrix
-from twophase.sources.live import corpora as tasks
-from twophase.sources.live import zoo
-from twophase.training import cells
+from twophase.training import tasks
+from twophase.training.cells import score_key, score_one, through_store
+from twophase.training.hardware import Hardware
+from twophase.training.loading import model_digest
 
 TOLD = 3  # models that cannot be scored, named one by one
 
 
 @dataclass(frozen=True)
-class Recalled:
+class Ranking:
     """What recall found.
 
     Attributes:
-        table: of `coarse_recall`; without records: proxy, recall_score, rank, recalled.
+        table: prior (where records are), proxy, recall_score, rank, recalled; best first.
         scored: model -> seconds that its proxy took (its pass over the data included).
         failures: model -> why it could not be scored.
         how: in a sentence, for the user.
@@ -43,138 +43,118 @@ class Recalled:
 
     @property
     def models(self) -> list[str]:
-        """Of the ranking, best first."""
+        """All models of the ranking, best first."""
         return list(self.table.index)
 
 
 def recall(
-    given: Settings, shelf: Shelf, task_folder: Path, say: Callable[[str], None], progress: bool = True
-) -> Recalled:
+    given: Settings, candidates: Candidates, task: Path, say: Callable[[str], None], progress: bool = True
+) -> Ranking:
     """Coarse recall (Eq. 2-4); where nothing is known of the models, the proxy scores every one of them.
 
-    A representative that cannot be scored is replaced by the next best member of its cluster.
+    Args:
+        given: its blocks proxy, clustering, recall, hardware and its seed.
+        candidates: the models.
+        task: folder of the user's task (`tasks.save`).
+        say: told which models cannot be scored.
+        progress: whether to show a bar.
 
     Raises:
         UserError: no model could be scored.
     """
-    if shelf.records is None:
-        return _by_proxy(given, shelf, task_folder, say, progress)
-    matrix = shelf.records.matrix()
-    chosen = given.clustering
-    clusters = cluster_many(
-        matrix,
-        min(chosen.k, len(check_matrix(matrix))),
-        shelf.cut,
-        chosen.exact_up_to,
-        method=chosen.method,
-        n_clusters=chosen.n_clusters,
-        seed=given.seed,
-    )
-    if not clusters.non_singletons:
-        return _by_proxy(given, shelf, task_folder, say, progress)
-    average = matrix.mean()
-    waiting = {
-        label: sorted(clusters.members(label), key=lambda name: (name != clusters.representatives[label], -average[name], name))
-        for label in clusters.non_singletons
-    }  # fmt: skip
-    found: dict[int, tuple[str, float]] = {}
-    seconds, failures = {}, {}
-    while waiting:
-        asked = {label: members.pop(0) for label, members in waiting.items()}
-        for (label, model), result in zip(
-            asked.items(), _score(given, shelf, list(asked.values()), task_folder, progress), strict=True
-        ):
-            if isinstance(result, Failure):
-                failures[model] = result.reason
-                if len(failures) <= TOLD:
-                    say(f"{model} cannot be scored ({result.reason}); the next of its cluster takes its place.")
-            else:
-                found[label], seconds[model] = (model, result[0]), result[1]
-        waiting = {label: members for label, members in waiting.items() if label not in found and members}
-    if not found:
-        raise UserError(f"no model could be scored; the first reason: {next(iter(failures.values()), 'none is known')}")
-    _more(failures, say)
-    table = _table(given, matrix, clusters, found, failures)
-    how = f"{len(seconds)} representatives of {clusters.labels.nunique()} clusters scored by {PROXIES[given.proxy.name].label}"
-    if clusters.method == "sampled":
-        how += f" (average linkage of {given.clustering.exact_up_to} models, which the others joined)"
-    return Recalled(table, seconds, failures, how)
-
-
-def _more(failures: dict[str, str], say: Callable[[str], None]) -> None:
-    if len(failures) > TOLD:
-        say(
-            f"{len(failures)} models cannot be scored, {len(failures) - TOLD} more than named; the report has them all."
+    matrix = None if candidates.records is None else candidates.records.matrix()
+    clusters = None
+    if matrix is not None:
+        chosen = given.clustering
+        clusters = cluster_many(
+            matrix,
+            min(chosen.k, len(matrix)),
+            candidates.cut,
+            chosen.exact_up_to,
+            method=chosen.method,
+            n_clusters=chosen.n_clusters,
+            seed=given.seed,
         )
+    label, top = PROXIES[given.proxy.name].label, given.recall.top
+    if clusters is None or not clusters.non_singletons:
+        score = _Scorer(given, candidates, task, progress, say, "cannot be used ({})")
+        found = pipeline.recall_by_proxy(list(candidates.folders), score, top)
+        how = f"All {len(found.scores)} models scored by {label}, since nothing is known of them on benchmark datasets"
+    else:
+        score = _Scorer(
+            given, candidates, task, progress, say, "cannot be scored ({}); the next of its cluster takes its place"
+        )
+        found = pipeline.recall(matrix, clusters, score, top, given.proxy.normalization)
+        how = f"{len(found.scores)} representatives of {clusters.labels.nunique()} clusters scored by {label}"
+        if clusters.method == "sampled":
+            how += f" (average linkage of {given.clustering.exact_up_to} models, which the others joined)"
+    if len(found.failures) > TOLD:
+        more = len(found.failures) - TOLD
+        say(f"{len(found.failures)} models cannot be scored, {more} more than named; the report has them all.")
+    return Ranking(found.table, score.seconds, found.failures, how)
 
 
-def _table(given: Settings, matrix: pd.DataFrame, clusters: Clusters, found: dict, failures: dict) -> pd.DataFrame:
-    """`coarse_recall` without the models that failed and without clusters of which none could be scored."""
-    lost = {model for label in clusters.non_singletons if label not in found for model in clusters.members(label)}
-    kept = [model for model in matrix.columns if model not in lost]
-    representatives = clusters.representatives.copy()
-    for label, (model, _) in found.items():
-        representatives[label] = model
-    usable = clusters.among(kept, representatives)
-    scores = pd.Series({model: score for model, score in found.values()})
-    table = coarse_recall(matrix[kept], usable, normalize(scores, given.proxy.normalization), top=1)
-    table = table.drop(index=[model for model in failures if model in table.index])
-    table["rank"] = range(1, len(table) + 1)
-    table["recalled"] = table["rank"] <= given.recall.top
-    return table
+class _Scorer:
+    """Scores models on the user's task; kept in the store, so that no model is scored twice on the same data."""
 
+    def __init__(
+        self,
+        given: Settings,
+        candidates: Candidates,
+        task: Path,
+        progress: bool,
+        say: Callable[[str], None],
+        failed: str,
+    ):
+        self.seconds: dict[str, float] = {}
+        self._hardware: Hardware = given.hardware
+        self._name, self._headless = given.proxy.name, given.proxy.headless
+        self._candidates, self._task, self._data = candidates, task, tasks.digest(task)
+        self._progress, self._say, self._failed, self._told = progress, say, failed, 0
 
-def _by_proxy(given: Settings, shelf: Shelf, task_folder: Path, say: Callable[[str], None], progress: bool) -> Recalled:
-    names = list(shelf.folders)
-    results = dict(zip(names, _score(given, shelf, names, task_folder, progress), strict=True))
-    failures = {name: result.reason for name, result in results.items() if isinstance(result, Failure)}
-    fine = {name: result for name, result in results.items() if name not in failures}
-    if not fine:
-        raise UserError(f"no model could be scored; the first reason: {next(iter(failures.values()))}")
-    for name, reason in list(failures.items())[:TOLD]:
-        say(f"{name} cannot be used ({reason}).")
-    _more(failures, say)
-    scores = pd.Series({name: score for name, (score, _) in fine.items()}).rename_axis("model")
-    table = pd.DataFrame({"proxy": scores, "recall_score": scores}).reset_index()
-    table = table.sort_values(["recall_score", "model"], ascending=[False, True]).set_index("model")
-    table["rank"] = range(1, len(table) + 1)
-    table["recalled"] = table["rank"] <= given.recall.top
-    how = f"All {len(fine)} models scored by {PROXIES[given.proxy.name].label}, since nothing is known of them on benchmark datasets"
-    return Recalled(table, {name: seconds for name, (_, seconds) in fine.items()}, failures, how)
+    def __call__(self, models: list[str]) -> dict[str, float | str]:
+        """A score of each model, or the reason why it has none."""
+        names = list(dict.fromkeys((self._name, self._headless)))
+        digests: dict[str, str] = {}
+        answers: dict[str, float | str] = {}
+        for model in models:
+            found = self._digest(model)
+            (answers if isinstance(found, Failure) else digests)[model] = getattr(found, "reason", found)
+        keys = [score_key(digest, self._data, names, self._hardware) for digest in digests.values()]
+        items = [(self._candidates.folder(model), self._task, names, self._hardware.resolved()) for model in digests]
+        what = f"{self._name} scores"
+        values = dict(
+            zip(digests, through_store(Store(), "proxies", keys, score_one, items, what, self._progress), strict=True)
+        )
+        answers |= {model: value.reason for model, value in values.items() if isinstance(value, Failure)}
+        answers |= self._scores({model: value for model, value in values.items() if model not in answers}, names)
+        for model in models:
+            if isinstance(answers[model], str) and self._told < TOLD:
+                self._told += 1
+                self._say(f"{model} {self._failed.format(answers[model])}.")
+        return answers
 
-
-def _score(
-    given: Settings, shelf: Shelf, models: list[str], task_folder: Path, progress: bool
-) -> list[tuple[float, float] | Failure]:
-    """Score and seconds of each model, in order; kept in the store, so that no model is scored twice on the same data."""
-    proxies = list(dict.fromkeys((given.proxy.name, given.proxy.headless)))
-    data = tasks.digest(task_folder)
-    found: dict[str, tuple[float, float] | Failure] = {}
-    keys, asked = [], []
-    for model in models:
+    def _digest(self, model: str) -> str | Failure:
         try:
-            digest = zoo.digest(shelf.folder(model))
+            return model_digest(self._candidates.folder(model))
         except Unreachable:
             raise
         except UserError as error:
-            found[model] = Failure(str(error))
-            continue
+            return Failure(str(error))
         except OSError as error:
-            found[model] = Failure(f"its files cannot be read: {error}")
-            continue
-        keys.append(cells.score_key(digest, data, proxies, given.hardware))
-        asked.append(model)
-    items = [(shelf.folder(model), task_folder, proxies, given.hardware.resolved()) for model in asked]
-    values = cells.through_store(
-        Store(), "proxies", keys, cells.score_one, items, f"{given.proxy.name} scores", progress
-    )
-    for model, value in zip(asked, values, strict=True):
-        if isinstance(value, Failure):
-            found[model] = value
-            continue
-        by_name = {row["proxy"]: row for row in value}
-        row = by_name.get(given.proxy.name) or by_name.get(given.proxy.headless)
-        found[model] = (
-            (row["score"], row["seconds"]) if row else Failure(f"it has no source head, which {given.proxy.name} needs")
-        )
-    return [found[model] for model in models]
+            return Failure(f"its files cannot be read: {error}")
+
+    def _scores(self, values: dict[str, list[dict]], names: list[str]) -> dict[str, float | str]:
+        """The score by the configured proxy, or by the other one for a model without a source head."""
+        if not values:
+            return {}
+
+        def column(field: str) -> pd.Series:
+            rows = {model: {row["proxy"]: row[field] for row in value} for model, value in values.items()}
+            table = pd.DataFrame.from_dict(rows, orient="index", dtype=float).reindex(index=list(values), columns=names)
+            return with_headless(table, self._name, self._headless)
+
+        scores = column("score")
+        self.seconds |= column("seconds").dropna().to_dict()
+        none = f"it has no source head, which {self._name} needs"
+        return {model: none if pd.isna(score) else float(score) for model, score in scores.items()}

@@ -5,17 +5,16 @@ from __future__ import annotations
 import base64
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from twophase.commands.select import card, figures, wording
-from twophase.commands.select.wording import counted
+from twophase.commands import wording
+from twophase.commands.select import card, figures
+from twophase.commands.select.outcome import Outcome
+from twophase.commands.wording import counted
 from twophase.infra import plots
+from twophase.infra.files import write_text
 from twophase.proxies import PROXIES
-
-if TYPE_CHECKING:
-    from twophase.commands.select.outcome import Outcome
 
 TEMPLATES = Path(__file__).with_name("templates")
 PHONE = 3.7  # inches: width of the figures that small screens show
@@ -48,9 +47,7 @@ def write(outcome: Outcome) -> Path:
         untested=list(outcome.classes.index[outcome.classes["test"] == 0]), tuned=set(outcome.history["model"]),
         worst=figures.WORST, folded=FOLDED,
     )  # fmt: skip
-    temporary = outcome.report.with_suffix(".tmp")
-    temporary.write_text(html, encoding="utf-8")
-    temporary.replace(outcome.report)
+    write_text(outcome.report, html)
     return outcome.report
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from twophase.errors import UserError
+from twophase.errors import UserError, unknown
 from twophase.infra import config
 from twophase.infra.compute import Engine, asked
-from twophase.infra.settings import Clustering, Proxy, Recall
-from twophase.infra.settings import Selection as SelectionSettings
-from twophase.infra.validation import CHOICES, build, unknown
+from twophase.infra.schema import Field, build, settings
+from twophase.sources.live.parameters import Clustering, Proxy, Recall
+from twophase.sources.live.parameters import Selection as SelectionSettings
+from twophase.training.config import TrainingConfig
 from twophase.training.hardware import Hardware
 
 LITERAL = (
@@ -24,7 +24,7 @@ ONLY = {  # what a kind of zoo alone reads
 SUFFIXES = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
 
 
-@dataclass(frozen=True)
+@settings()
 class TaskSource:
     """Where the labelled data are; see `tasks.files.read`."""
 
@@ -41,7 +41,7 @@ class TaskSource:
     test_share: float
 
 
-@dataclass(frozen=True)
+@settings()
 class ZooSource:
     """Where the models are: ``live`` (the project's own), ``folder`` or ``hub``; ``cut`` None: the domain's.
 
@@ -51,7 +51,7 @@ class ZooSource:
 
     kind: str
     path: str | None
-    cut: float | None
+    cut: Annotated[float, Field(ge=0, le=1)] | None
     matrix: str | None
     models: tuple[str, ...] | None
     base_model: str | None
@@ -59,26 +59,21 @@ class ZooSource:
     allow_pickle: bool
 
 
-@dataclass(frozen=True)
+@settings()
 class Budget:
     """What the run may cost; None: anything."""
 
-    minutes: float | None
-    epochs: float | None
+    minutes: Annotated[float, Field(gt=0)] | None
+    epochs: Annotated[float, Field(gt=0)] | None
 
 
-@dataclass(frozen=True)
-class Training:
-    """How models are fine-tuned; None: as the zoo's own were."""
-
-    epochs: int | None
-    batch_size: int | None
-    learning_rate: float | None
-
-
-@dataclass(frozen=True)
+@settings()
 class Settings:
-    """The whole of a run's configuration; ``asked``: the keys that were named on the command line."""
+    """The whole of a run's configuration.
+
+    ``training``: values of a `TrainingConfig` that are changed; None: as the zoo's own models were fine-tuned. ``asked``:
+    the keys that were named on the command line.
+    """
 
     task: TaskSource
     zoo: ZooSource
@@ -87,13 +82,13 @@ class Settings:
     recall: Recall
     selection: SelectionSettings
     budget: Budget
-    training: Training
+    training: dict[str, Any]
     compute: Engine
     hardware: Hardware
     metric: str
     trust_remote_code: bool
     out: str | None
-    seed: int
+    seed: Annotated[int, Field(ge=0)]
     asked: tuple[str, ...]
 
     def named(self, *groups: str) -> list[str]:
@@ -116,49 +111,26 @@ def compose(overrides: list[str]) -> Settings:
             if value == "???":
                 raise UserError(f"{group}.{key} is missing: give {group}.{key}=… (see twophase select --help)")
     keys = [override.partition("=")[0].lstrip("+~") for override in overrides]
-    settings = build(Settings, values | {"asked": keys}, "")
-    _check(settings)
-    return settings
+    given = build(Settings, values | {"asked": keys})
+    _check(given)
+    return given
 
 
 def _check(given: Settings) -> None:
     from twophase.proxies import PROXIES
     from twophase.training import metrics
 
-    for key, choices in CHOICES.items():
-        group, name = key.split(".")
-        if (got := getattr(getattr(given, group), name)) not in choices:
-            raise unknown(f"{key} {got!r}", got, choices)
     metrics.check(given.metric, given.trust_remote_code)
     for key in ("name", "headless"):
         if (got := getattr(given.proxy, key)) not in PROXIES:
             raise unknown(f"proxy.{key} {got!r}", got, PROXIES)
-    least = {
-        "seed": 0, "recall.top": 1, "recall.epochs_per_proxy": 0, "selection.threshold": 0, "selection.n_trends": 1,
-        "clustering.k": 1, "clustering.n_clusters": 1, "clustering.exact_up_to": 1, "training.epochs": 1,
-        "training.batch_size": 1,
-    }  # fmt: skip
-    for key, low in least.items():
-        value: Any = given
-        for part in key.split("."):
-            value = getattr(value, part)
-        if value is not None and not value >= low:
-            raise UserError(f"{key}: got {value}; allowed is at least {low}")
+    TrainingConfig().changed(given.training)
     for key, kinds in ONLY.items():
         if getattr(given.zoo, key) is not None and given.zoo.kind not in kinds:
             raise UserError(
                 f"zoo.{key} is {getattr(given.zoo, key)}, which a zoo of kind {given.zoo.kind} does not read; leave it out, or "
                 "choose another zoo (see twophase select --help)."
             )
-    if given.zoo.cut is not None and not 0 <= given.zoo.cut <= 1:
-        raise UserError(f"zoo.cut: got {given.zoo.cut:g}; allowed is 0 to 1, the distances of Eq. 1")
-    for key in (field.name for field in fields(Budget)):
-        value = getattr(given.budget, key)
-        if value is not None and not value > 0:
-            raise UserError(f"budget.{key}: got {value:g}; allowed is more than 0, or null for no limit")
-    rate = given.training.learning_rate
-    if rate is not None and not rate > 0:
-        raise UserError(f"training.learning_rate: got {rate:g}; allowed is more than 0")
 
 
 def kind_of(path: str | Path) -> str:

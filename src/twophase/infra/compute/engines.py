@@ -10,16 +10,17 @@ import os
 import shlex
 from collections.abc import Iterator
 from contextvars import ContextVar
-from dataclasses import dataclass
 from functools import cache
+from typing import Annotated
 
 from twophase.errors import UserError
-from twophase.infra.validation import build, unknown
+from twophase.infra import config
+from twophase.infra.schema import Field, NotNegative, OneOf, build, settings
 
 ENGINES = ("serial", "local", "ray", "dask")
 
 
-@dataclass(frozen=True)
+@settings("compute")
 class Engine:
     """How a parallel map computes.
 
@@ -33,23 +34,16 @@ class Engine:
         gpus_per_task: what a task holds, of a Ray cluster or of the resource "GPU" of a Dask worker; may be a fraction.
     """
 
-    engine: str = "local"
+    engine: OneOf(ENGINES) = "local"
     workers: int | None = None
     address: str | None = None
-    cpus_per_task: float = 1.0
-    gpus_per_task: float = 0.0
+    cpus_per_task: Annotated[float, Field(gt=0)] = 1.0
+    gpus_per_task: NotNegative = 0.0
 
     def __post_init__(self) -> None:
-        if self.engine not in ENGINES:
-            raise unknown(f"compute.engine {self.engine!r}", self.engine, ENGINES)
         if self.address is not None and self.engine not in ("ray", "dask"):
             raise UserError(
                 f"compute.address is {self.address!r}, and compute={self.engine} joins no cluster; leave it out."
-            )
-        if self.gpus_per_task < 0 or not self.cpus_per_task > 0:
-            raise UserError(
-                f"compute.cpus_per_task is {self.cpus_per_task:g} and compute.gpus_per_task {self.gpus_per_task:g}; "
-                "allowed are more than 0, and 0 or more."
             )
         if self.cpus_per_task != 1 and self.engine != "ray":
             raise UserError(
@@ -127,8 +121,6 @@ def using(engine: Engine) -> Iterator[None]:
 
 @cache
 def _from_environment(overrides: tuple[str, ...]) -> Engine:
-    from twophase.infra import config
-
     if not overrides:
         return Engine()
     try:

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from twophase.errors import UserError
-from twophase.infra.store.keys import MARKER, canonical, digest, file_digest
+from twophase.infra.store.keys import MARKER, canonical, digest
 from twophase.infra.store.local import WAIT, Local, cache_folder, is_url
 from twophase.infra.store.remote import Remote
 
-__all__ = ["MARKER", "Store", "cache_folder", "digest", "file_digest"]
+__all__ = ["MARKER", "Store", "cache_folder", "digest"]
 
 
 class Store:

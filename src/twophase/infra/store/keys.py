@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
+
+from twophase.infra import files
 
 MARKER = ".complete.json"
 
@@ -16,7 +17,7 @@ def digest(key: Any) -> str:
     Raises:
         TypeError: something in ``key`` is not JSON: a key must not depend on how an object prints.
     """
-    return hashlib.sha256(canonical(key).encode()).hexdigest()
+    return files.digest(canonical(key).encode())
 
 
 def canonical(key: Any) -> str:
@@ -24,18 +25,10 @@ def canonical(key: Any) -> str:
     return json.dumps(key, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
-def file_digest(*paths: Path) -> str:
-    """sha256 over the bytes of files, in the order given."""
-    total = hashlib.sha256()
-    for path in paths:
-        total.update(hashlib.sha256(path.read_bytes()).digest())
-    return total.hexdigest()
-
-
 def contents(folder: Path) -> dict[str, str]:
     """sha256 of every file of a folder but the marker, under its path inside."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MARKER)
-    return {path.relative_to(folder).as_posix(): file_digest(path) for path in files}
+    inside = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MARKER)
+    return {path.relative_to(folder).as_posix(): files.digest_each(path) for path in inside}
 
 
 def listed(marker: str | None) -> dict[str, str] | None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from twophase.errors import UserError
+from twophase.infra import files
 from twophase.infra.store.keys import MARKER, contents, listed, mark
 
 URL = re.compile(r"[a-zA-Z][\w.+-]*://")
@@ -59,19 +60,13 @@ class Local:
     def write(self, name: str, text: str) -> None:
         target = self.path(name)
         with _writable(self.root):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=".new-", suffix=".json")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, target)
+            files.write_text(target, text)
 
     def get_folder(self, name: str) -> Path | None:
         folder = self.path(name)
-        files = listed(self.read(f"{name}/{MARKER}"))
+        known = listed(self.read(f"{name}/{MARKER}"))
         with contextlib.suppress(OSError):  # another process removes it
-            return folder if files is not None and files == contents(folder) else None
+            return folder if known is not None and known == contents(folder) else None
         return None
 
     def put_folder(self, name: str, key: Any, build: Callable[[Path], Any]) -> Path:
@@ -92,8 +87,8 @@ class Local:
         return target
 
     def sizes(self) -> list[int]:
-        files = [path for path in self.root.rglob("*") if path.is_file()] if self.root.is_dir() else []
-        return [path.stat().st_size for path in files]
+        inside = [path for path in self.root.rglob("*") if path.is_file()] if self.root.is_dir() else []
+        return [path.stat().st_size for path in inside]
 
     def clear(self) -> None:
         with self.lock("clean"):
@@ -137,7 +132,7 @@ class Local:
                 "command": _command(),
                 "since": time.time(),
             }
-            note.write_text(json.dumps(who), encoding="utf-8")
+            files.write_text(note, json.dumps(who))
             yield
         finally:
             note.unlink(missing_ok=True)

@@ -7,7 +7,6 @@ files lie below the sha256 of the marker, so that two machines that keep the sam
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import re
 import shutil
@@ -16,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from twophase.errors import UserError
+from twophase.infra.files import digest
 from twophase.infra.store.keys import MARKER, contents, listed
 from twophase.infra.store.local import Local
 
@@ -37,7 +37,7 @@ class Remote:
         import fsspec
 
         self.root = root.rstrip("/")
-        self._copies = Local(copies.root / hashlib.sha256(self.root.encode()).hexdigest()[:16])
+        self._copies = Local(copies.root / digest(self.root.encode())[:16])
         try:
             self._files, self._base = fsspec.url_to_fs(self.root)
         except ImportError as error:
@@ -157,7 +157,7 @@ class Remote:
 
 
 def _below(name: str, marker: str, inside: str) -> str:
-    return f"{name}/{hashlib.sha256(marker.encode()).hexdigest()[:16]}/{inside}"
+    return f"{name}/{digest(marker.encode())[:16]}/{inside}"
 
 
 class _Damaged(Exception):

@@ -7,12 +7,12 @@ this repository or its wheel.
 from __future__ import annotations
 
 import csv
-import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from twophase.errors import UserError
+from twophase.infra.files import digest
 from twophase.infra.store import cache_folder
 
 ADDRESS = "https://raw.githubusercontent.com/{repository}/{commit}/{path}"
@@ -97,7 +97,7 @@ def kept(entry: Entry, mirror: str | Path | None = None) -> bool:
 
 def sha256(path: Path) -> str:
     """Of a file's bytes, in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return digest(path)
 
 
 def _mirrored(entry: Entry, folder: Path) -> Path:

@@ -22,8 +22,8 @@ from twophase.commands.matrix.models import Model
 from twophase.errors import UserError
 from twophase.infra.store import Store, cache_folder
 from twophase.sources.hub import transfer
-from twophase.sources.live import corpora as tasks
-from twophase.training.finetuning import TrainingConfig
+from twophase.training import tasks
+from twophase.training.config import TrainingConfig
 from twophase.training.hardware import Hardware
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
@@ -53,7 +53,7 @@ def overrides(own, *more):
 @pytest.fixture
 def trained(monkeypatch):
     """A list that grows by (model, dataset) of each cell that is trained."""
-    from twophase.training.cells import training
+    from twophase.training import cells as training
 
     begun, honest = [], training.train_one
 
@@ -80,7 +80,7 @@ def test_planned_trained_and_selected_from(own, texts, tmp_path, trained, capsys
     assert records.groupby(["model", "dataset"]).size().eq(2).all() and set(records["role"]) == {"benchmark"}
     assert pd.read_csv(own[0] / "failures.csv").empty and len(pd.read_csv(own[0] / "cells.csv")) == 6
     after = matrix.plan(settings.compose(overrides(own)))
-    assert (len(after.done), len(after.to_do)) == (6, 0) and "the 6 cells done took" in str(after)
+    assert (len(after.done), len(after.to_do)) == (6, 0) and "the 6 cells done took" in matrix.text(after)
     assert after.done["done"].sum() == pytest.approx(records["seconds"].sum())
     main(["matrix", "run", *overrides(own)])
     assert len(trained) == 6, "again, nothing is trained"
@@ -121,7 +121,7 @@ def test_models_meet_the_tasks_that_they_read(own, pictures):
     assert len(planned.cells) == 3 * 2 + 1 and planned.cells.set_index("model").loc["vit", "dataset"] == "photos"
     faults = {one.name: one.fault for one in [*planned.models, *planned.data] if one.fault}
     assert set(faults) == {"broken", "empty"} and "no model.safetensors" in faults["broken"]
-    assert "2 models or datasets that cannot be had are left out" in str(planned)
+    assert "2 models or datasets that cannot be had are left out" in matrix.text(planned)
 
 
 def test_another_table_of_records_is_not_replaced(own, trained):
@@ -237,7 +237,7 @@ def test_a_hub_that_is_silent_is_asked_once(server, tmp_path, monkeypatch):
     monkeypatch.setattr(datasets, "list_repository", counting)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     planned = matrix.plan(of_hub(tmp_path))
-    assert len(asked) == 1 and len(planned.to_do) == 6 and "cannot be reached" in str(planned)
+    assert len(asked) == 1 and len(planned.to_do) == 6 and "cannot be reached" in matrix.text(planned)
     assert {one.known for one in planned.models} == {"assumed"}
     with pytest.raises(UserError, match=r"not one cell could be trained; the first reason: .*cannot be reached"):
         matrix.run(of_hub(tmp_path), say=lambda line: None, progress=False)
@@ -257,10 +257,10 @@ def test_a_hub_that_is_silent_is_asked_once(server, tmp_path, monkeypatch):
         (["matrix=hub_nlp", "matrix.datasets.cola.colour=x"], "unknown key matrix.datasets.cola.colour"),
         (["matrix=hub_nlp", "only.datasets=[colla]"], "did you mean cola"),
         (["matrix=hub_nlp", "only.models=[bert]"], "unknown model 'bert' in only.models"),
-        (["matrix=hub_nlp", "matrix.training.epochs=0"], "training.epochs is 0"),
+        (["matrix=hub_nlp", "matrix.training.epochs=0"], "training.epochs: got 0"),
         (["matrix=hub_nlp", "hardware.precision=half"], "unknown hardware.precision 'half'"),
         (["matrix=hub_nlp", "compute=ray"], "give compute.gpus_per_task=1"),
-        (["matrix=hub_nlp", "gpus=0"], "gpus is 0"),
+        (["matrix=hub_nlp", "gpus=0"], "gpus: got 0"),
         (["matrix=hub_nlp", "estimate.utilisation=0"], "estimate.utilisation: got 0"),
     ],
 )
@@ -285,7 +285,7 @@ def test_the_papers_matrices_are_configurations(option, shape, epochs, monkeypat
     assert given.hardware == Hardware("cuda", "bfloat16")
     planned = matrix.plan(given)
     assert len(planned.to_do) == shape[0] * shape[1] and planned.at_once == 16
-    assert "on 8 GPU(s)" in str(planned) and "HF_HUB_OFFLINE is set" in str(planned)
+    assert "on 8 GPU(s)" in matrix.text(planned) and "HF_HUB_OFFLINE is set" in matrix.text(planned)
     # half a GPU a task trains as many cells an hour as a whole one
     whole = planning.plan(settings.compose([f"matrix={option}", "compute=ray", "compute.gpus_per_task=1"]))
     assert whole.to_do["estimate"].sum() == planned.to_do["estimate"].sum()

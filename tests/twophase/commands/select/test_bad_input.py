@@ -105,7 +105,7 @@ def test_paths_and_columns_are_taken_as_written(name, tmp_path, monkeypatch):
     (tmp_path / name).write_text("my text,my label (x)\n" + rows)
     for path in (tmp_path / name, f"~/{name}"):
         given = compose([f"task.path={path}", "task.text=my text", "task.label=my label (x)"])
-        assert len(read_task(given).task["train"]) > 30
+        assert len(read_task(given.task, given.seed).task["train"]) > 30
 
 
 def test_a_task_is_a_path():

@@ -3,31 +3,31 @@
 import pandas as pd
 import pytest
 
-from twophase.commands.select import candidates as shelf
+from twophase.commands.select import candidates
 from twophase.errors import UserError
-from twophase.infra import config
+from twophase.sources.live import opening, parameters
 
 
 def test_outside_a_project_the_live_zoo_is_built_once_and_says_how_long(tmp_path, monkeypatch, pictures):
     monkeypatch.chdir(tmp_path)
-    params, said, calls = config.load(["domains=[cv]", "profile=smoke"]), [], []
+    params, said, calls = parameters.load(["domains=[cv]", "profile=smoke"]), [], []
     rows = pd.read_csv(pictures[0] / "records.csv")
-    monkeypatch.setattr(shelf.cells, "build_tasks", lambda *given: calls.append("tasks"))
-    monkeypatch.setattr(shelf.cells, "build_zoo", lambda *given: calls.append("zoo"))
-    monkeypatch.setattr(shelf.cells, "train_cells", lambda *given: (calls.append("cells"), (rows, None))[1])
+    monkeypatch.setattr(opening.building, "build_tasks", lambda *given: calls.append("tasks"))
+    monkeypatch.setattr(opening.building, "build_zoo", lambda *given: calls.append("zoo"))
+    monkeypatch.setattr(opening.measuring, "train_cells", lambda *given: (calls.append("cells"), (rows, None))[1])
     for _ in range(2):
-        models, table, data = shelf.built(params, "cv", said.append)
+        models, table, data = opening.built(params, "cv", said.append)
     assert calls == ["tasks", "zoo", "cells"] and len(said) == 1 and "about 4 minutes" in said[0]
     assert pd.read_csv(table)["model"].nunique() == 4 and models.parent.parent == data.parent.parent
 
 
 def test_another_version_of_the_zoo_is_another_zoo(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    params = config.load(["domains=[cv]", "profile=smoke"])
-    before = shelf.live_place(params, "cv")
-    assert shelf.live_place(config.load(["domains=[cv]", "profile=smoke", "cv.cut=0.2"]), "cv") == before
-    monkeypatch.setattr(shelf, "ZOO_VERSION", shelf.ZOO_VERSION + 1)
-    assert not set(shelf.live_place(params, "cv")) & set(before)
+    params = parameters.load(["domains=[cv]", "profile=smoke"])
+    before = opening.live_place(params, "cv")
+    assert opening.live_place(parameters.load(["domains=[cv]", "profile=smoke", "cv.cut=0.2"]), "cv") == before
+    monkeypatch.setattr(opening, "ZOO_VERSION", opening.ZOO_VERSION + 1)
+    assert not set(opening.live_place(params, "cv")) & set(before)
 
 
 def test_inside_the_project_its_own_zoo_is_taken(tmp_path, monkeypatch):
@@ -35,9 +35,9 @@ def test_inside_the_project_its_own_zoo_is_taken(tmp_path, monkeypatch):
         (tmp_path / folder).mkdir(parents=True)
     for file in ("dvc.yaml", "conf/config.yaml", "results/cv/records.csv"):
         (tmp_path / file).touch()
-    params = config.load(["domains=[cv]"])
+    params = parameters.load(["domains=[cv]"])
     monkeypatch.chdir(tmp_path)
-    assert shelf.built(params, "cv", print) == (
+    assert opening.built(params, "cv", print) == (
         tmp_path / "zoo/cv",
         tmp_path / "results/cv/records.csv",
         tmp_path / "data/cv",
@@ -53,10 +53,10 @@ def test_inside_the_project_its_own_zoo_is_taken(tmp_path, monkeypatch):
     ],
 )
 def test_records_that_do_not_fit_their_folder(records, message, tmp_path):
-    from twophase.training.finetuning import TrainingConfig
+    from twophase.training.config import TrainingConfig
 
     (tmp_path / "vit").mkdir()
     (tmp_path / "vit" / "config.json").write_text("{}")
     (tmp_path / "records.csv").write_text(records)
     with pytest.raises(UserError, match=message):
-        shelf._folder(tmp_path, 0.1, TrainingConfig())
+        candidates._of_folder(tmp_path, 0.1, TrainingConfig())

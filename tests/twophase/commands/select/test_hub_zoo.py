@@ -10,8 +10,10 @@ import pytest
 import twophase
 from twophase.errors import UserError
 from twophase.records import TrainingRecords
+from twophase.sources.live import opening
 from twophase.sources.published import model_recycling
 from twophase.sources.published.cleaning import Published
+from twophase.training.loading import model_digest
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 from hub_server import HubServer, Repo, reach
@@ -120,25 +122,23 @@ def test_the_papers_models_are_a_configuration(option, number):
 
 
 def test_a_model_of_the_hub_is_added_to_the_live_zoo(server, texts, tmp_path, monkeypatch):
-    from twophase.commands.select import additions as growing
-    from twophase.commands.select import candidates as shelf
-    from twophase.sources.live import zoo
+    from twophase.commands import additions
 
     monkeypatch.setenv("TWOPHASE_CACHE", str(tmp_path / "cache"))
     records = TrainingRecords.from_matrix(pd.DataFrame({"bert-24": [0.5], "bert-32": [0.6]}, index=["messages"]))
     folders = {name: texts[0] / name for name in records.models}
-    live = shelf.Live(folders, records, {"messages": tmp_path / "messages"}, tmp_path / "added")
-    monkeypatch.setattr(growing, "open_live", lambda *_: live)
+    live = opening.Live(folders, records, {"messages": tmp_path / "messages"}, tmp_path / "added")
+    monkeypatch.setattr(additions, "open_live", lambda *_: live)
     trained = []
 
     def train(params, domain, data, folders, roles, name):
-        trained.append((domain, {name: zoo.digest(folder) for name, folder in folders.items()}))
+        trained.append((domain, {name: model_digest(folder) for name, folder in folders.items()}))
         return pd.DataFrame(), [("a", "messages", 0, "not trained in this test")]
 
-    monkeypatch.setattr(growing, "_train", train)
-    growing.add_model("org/a")
-    assert trained == [("nlp", {"a": zoo.digest(texts[0] / "bert-16")})]
+    monkeypatch.setattr(additions, "_train", train)
+    additions.add_model("org/a")
+    assert trained == [("nlp", {"a": model_digest(texts[0] / "bert-16")})]
     with pytest.raises(UserError, match="org/none"):
-        growing.add_model("org/none")
+        additions.add_model("org/none")
     with pytest.raises(UserError, match="is no saved model .* or the id of a model on a hub"):
-        growing.add_model("/nowhere/at/all")
+        additions.add_model("/nowhere/at/all")

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from twophase.commands.select import figures, report, wording
+from twophase.commands import wording
+from twophase.commands.select import figures, report
 from twophase.commands.select.card import card
 from twophase.commands.select.outcome import Outcome
 from twophase.infra import plots
@@ -50,7 +51,7 @@ def made(tmp_path, monkeypatch):
         return Outcome(
             winner="won", test=0.7, interval=(0.6, 0.8), baseline=0.5, metric=metric, score=0.65, recall=ranking,
             history=pd.DataFrame(rows, columns=HISTORY), ledger=pd.DataFrame(), costs=costs, classes=classes, facts=facts,
-            model=tmp_path / "runs" / "pets" / "model", folder=tmp_path / "runs" / "pets", finished=finished,
+            model=tmp_path / "runs" / "pets" / "model", folder=tmp_path / "runs" / "pets", finished=finished, pictures=report.pictures,
         )  # fmt: skip
 
     (tmp_path / "runs" / "pets").mkdir(parents=True)

@@ -13,11 +13,10 @@ import pandas as pd
 import pytest
 
 import twophase
-from twophase.commands.select import candidates as shelf
-from twophase.commands.select import finishing, settings
+from twophase.commands.select import candidates, finishing, settings
 from twophase.commands.select.run import Stopped
 from twophase.errors import UserError
-from twophase.training import finetuning as training
+from twophase.training import finetuning
 
 FAST = (
     "compute=serial",
@@ -37,13 +36,13 @@ def chosen(pictures, out, *more, **keys):
 @pytest.fixture
 def epochs(monkeypatch):
     """A list that grows with each epoch that is begun."""
-    begun, honest = [], training.FineTuning.epoch
+    begun, honest = [], finetuning.FineTuning.epoch
 
     def epoch(self):
         begun.append(self.model.config.model_type)
         return honest(self)
 
-    monkeypatch.setattr(training.FineTuning, "epoch", epoch)
+    monkeypatch.setattr(finetuning.FineTuning, "epoch", epoch)
     return begun
 
 
@@ -141,7 +140,7 @@ def test_the_same_command_again_trains_and_scores_nothing(pictures, tmp_path, ep
 
 
 def test_stopped_it_saves_the_best_so_far_and_goes_on(pictures, tmp_path, monkeypatch):
-    honest, count = training.FineTuning.epoch, []
+    honest, count = finetuning.FineTuning.epoch, []
 
     def epoch(self):
         count.append(1)
@@ -150,7 +149,7 @@ def test_stopped_it_saves_the_best_so_far_and_goes_on(pictures, tmp_path, monkey
         return honest(self)
 
     undisturbed = chosen(pictures, tmp_path / "whole", top=4)
-    monkeypatch.setattr(training.FineTuning, "epoch", epoch)
+    monkeypatch.setattr(finetuning.FineTuning, "epoch", epoch)
     with pytest.raises(Stopped) as stopped:
         chosen(pictures, tmp_path / "run", top=4)
     outcome = stopped.value.outcome
@@ -164,7 +163,7 @@ def test_stopped_it_saves_the_best_so_far_and_goes_on(pictures, tmp_path, monkey
 
 
 def test_stopped_before_any_epoch_there_is_no_outcome(pictures, tmp_path, monkeypatch):
-    monkeypatch.setattr(training.FineTuning, "epoch", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(finetuning.FineTuning, "epoch", lambda self: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(Stopped) as stopped:
         chosen(pictures, tmp_path / "run", top=2)
     assert stopped.value.outcome is None and not (tmp_path / "run" / "model").exists()
@@ -241,7 +240,7 @@ def test_minutes_are_watched_while_models_train(pictures, tmp_path, monkeypatch,
 
     now = [0.0]
     monkeypatch.setattr(budget.time, "monotonic", lambda: now[0])
-    honest = training.FineTuning.epoch
+    honest = finetuning.FineTuning.epoch
 
     def epoch(self):  # the first is quick, which is what the plan goes by; the others take a minute
         now[0] += 60 * bool(trained)
@@ -249,7 +248,7 @@ def test_minutes_are_watched_while_models_train(pictures, tmp_path, monkeypatch,
         return honest(self)
 
     trained: list[int] = []
-    monkeypatch.setattr(training.FineTuning, "epoch", epoch)
+    monkeypatch.setattr(finetuning.FineTuning, "epoch", epoch)
     found = chosen(pictures, tmp_path / "run", top=4, minutes=2.5)
     assert len(trained) == 3 and found.ledger["epochs"].sum() == 3 and not found.finished
     assert "The budget of 2.5 minutes ended the training after 2.0" in capsys.readouterr().out
@@ -326,9 +325,8 @@ def test_models_with_wrong_shapes_are_skipped(pictures, tmp_path):
 
 
 def test_brute_force_is_scaled_by_what_records_took(pictures):
-    own = shelf.open_shelf(
-        settings.compose([f"task.path={pictures[1]}", "zoo=folder", f"zoo.path={pictures[0]}"]), "image", print
-    )
+    given = settings.compose([f"task.path={pictures[1]}", "zoo=folder", f"zoo.path={pictures[0]}"])
+    own = candidates.open_candidates(given.zoo, given.training, "image", print)
     known = own.records.frame.groupby("model")["seconds"].mean()
     ledger = pd.DataFrame({"stage": [1], "model": ["vit"], "epochs": [1], "seconds": [3 * known["vit"]]})
     assert finishing.brute_force_seconds(own, ledger, epochs=5) == pytest.approx(5 * 3 * known.sum())

@@ -6,7 +6,7 @@ from sample_files import plain, table, texts
 
 from twophase.sources.files.drawing import allot
 from twophase.sources.files.reader import read
-from twophase.sources.live.corpora import SPLITS
+from twophase.training.tasks import SPLITS
 
 
 def test_drawn_splits_are_stratified_and_hang_on_the_seed_only(tmp_path):

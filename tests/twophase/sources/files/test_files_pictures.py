@@ -11,7 +11,7 @@ from sample_files import jpeg, pictures, table
 
 from twophase.errors import UserError
 from twophase.sources.files.reader import read
-from twophase.sources.live.corpora import SPLITS, load, save
+from twophase.training.tasks import SPLITS, load, save
 
 
 def test_image_folder_gives_stored_rgb_pictures_in_any_listing_order(tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ from sample_files import ROWS, all_texts, table
 
 from twophase.errors import UserError
 from twophase.sources.files.reader import read
-from twophase.sources.live.corpora import SPLITS, load, save
+from twophase.training.tasks import SPLITS, load, save
 
 ROOT = Path(__file__).resolve().parents[4]
 

@@ -7,9 +7,10 @@ import pytest
 from fontTools.ttLib import TTFont
 
 from twophase.errors import UserError
-from twophase.sources.live import corpora as tasks
+from twophase.sources.live import corpora
 from twophase.sources.live.corpora import photographs, vision
 from twophase.sources.live.corpora.glyphs import Glyphs
+from twophase.training import tasks
 
 SIZES = {"train": 80, "validation": 80, "test": 80}
 GLYPHS = [name for name, task in vision.TASKS.items() if isinstance(task, Glyphs)]
@@ -19,9 +20,9 @@ def pictures(split):
     return [hashlib.sha256(np.asarray(picture).tobytes()).hexdigest() for picture in split["image"]]
 
 
-@pytest.mark.parametrize("name", tasks.names("cv"))
+@pytest.mark.parametrize("name", corpora.names("cv"))
 def test_every_task_is_a_labelled_dataset_of_small_pictures(name):
-    task = tasks.build("cv", name, SIZES)
+    task = corpora.build("cv", name, SIZES)
     assert {split: len(rows) for split, rows in task.items()} == SIZES
     for rows in task.values():
         counts = np.bincount(rows["label"], minlength=rows.features["label"].num_classes)
@@ -32,12 +33,12 @@ def test_every_task_is_a_labelled_dataset_of_small_pictures(name):
 
 def test_same_seed_same_bytes_and_another_seed_another_draw(tmp_path):
     for folder, seed in (("a", 0), ("b", 0), ("c", 1)):
-        tasks.save(tasks.build("cv", "capitals", SIZES, seed), tmp_path / folder)
+        tasks.save(corpora.build("cv", "capitals", SIZES, seed), tmp_path / folder)
     assert tasks.digest(tmp_path / "a") == tasks.digest(tmp_path / "b") != tasks.digest(tmp_path / "c")
 
 
 def test_saved_task_reads_back(tmp_path):
-    built = tasks.build("cv", "surfaces", SIZES)
+    built = corpora.build("cv", "surfaces", SIZES)
     read = tasks.load(tasks.save(built, tmp_path / "surfaces"))
     assert pictures(read["train"]) == pictures(built["train"])
     assert read["test"].features["label"].names == list(vision.TASKS["surfaces"].classes)
@@ -82,13 +83,13 @@ def test_upstream_benchmark_and_target_sources_are_disjoint():
 
 def test_unknown_names_and_small_splits_say_what_is_allowed(tmp_path):
     with pytest.raises(UserError, match="unknown domain 'audio'; known: cv, nlp"):
-        tasks.names("audio")
+        corpora.names("audio")
     with pytest.raises(UserError, match=r"unknown cv task 'capital'; known: .*capitals"):
-        tasks.build("cv", "capital", SIZES)
+        corpora.build("cv", "capital", SIZES)
     with pytest.raises(UserError, match="20 test examples for 26 classes"):
-        tasks.build("cv", "capitals", SIZES | {"test": 20})
+        corpora.build("cv", "capitals", SIZES | {"test": 20})
     with pytest.raises(UserError, match="has 539 train pictures, 600 were asked for"):
-        tasks.build("cv", "digits", SIZES | {"train": 600})
+        corpora.build("cv", "digits", SIZES | {"train": 600})
     (tmp_path / "train.parquet").write_bytes(b"not parquet")
     with pytest.raises(UserError, match=r"train\.parquet cannot be read as a task split"):
         tasks.load(tmp_path)

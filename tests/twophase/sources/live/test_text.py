@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from twophase.errors import UserError
-from twophase.sources.live import corpora as tasks
-from twophase.sources.live import zoo
+from twophase.sources.live import corpora, parameters, zoo
 from twophase.sources.live.corpora import harvest, text
-from twophase.sources.live.zoo import words
+from twophase.sources.live.zoo import parts, pretraining, recipes, words
+from twophase.sources.live.zoo.recipe import Recipe
 from twophase.training import features as inference
-from twophase.training import finetuning as training
+from twophase.training import finetuning, tasks
 from twophase.training.encoding import encode
 from twophase.training.loading import has_source_head
 
@@ -84,10 +84,10 @@ def snippets(tmp_path_factory):
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    folder_sources = tasks.prepare("nlp", CHOSEN, folder, files=40)
+    folder_sources = corpora.prepare("nlp", CHOSEN, folder, files=40)
     for name in CHOSEN:
         sizes = {"train": 400, "validation": 60, "test": 60} if name in ("libraries", "code") else SIZES
-        tasks.save(tasks.build("nlp", name, sizes, 0, folder), folder / name)
+        tasks.save(corpora.build("nlp", name, sizes, 0, folder), folder / name)
     folder_sources.to_csv(folder / "sources.csv", index=False)
     return folder
 
@@ -97,11 +97,11 @@ def models(data, tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     small = {"width": 16, "depth": 1, "epochs": 1, "batch_size": 32}
     for recipe in (
-        zoo.Recipe("bert", "bert", upstream="libraries", **small),
-        zoo.Recipe("roberta", "roberta", upstream="code", vectors="code", **small),
-        zoo.Recipe("masked", "distilbert", upstream="libraries", objective="masked-language", head=False, **small),
+        Recipe("bert", "bert", upstream="libraries", **small),
+        Recipe("roberta", "roberta", upstream="code", vectors="code", **small),
+        Recipe("masked", "distilbert", upstream="libraries", objective="masked-language", head=False, **small),
     ):
-        zoo.build(recipe, folder / recipe.name, data)
+        pretraining.build(recipe, folder / recipe.name, data)
     return folder
 
 
@@ -137,9 +137,8 @@ def test_a_package_that_is_not_there_is_named():
 
 def test_no_snippet_can_serve_two_roles_or_two_benchmarks():
     """A (package, kind) that a benchmark or target reads, no other task reads; target packages are the targets' own."""
-    from twophase.infra import config
 
-    chosen = config.load().domain["nlp"].tasks
+    chosen = parameters.load().domain["nlp"].tasks
     read = {name: {(p, k) for p in text.TASKS[name].packages for k in text.TASKS[name].kinds} for name in text.TASKS}
     apart = [*chosen.benchmark, *chosen.target]
     upstream = set().union(*(read[name] for name in chosen.upstream))
@@ -164,14 +163,14 @@ def test_no_text_is_in_two_datasets_or_two_splits(data):
 
 def test_datasets_have_even_classes_and_the_same_bytes_every_time(data, tmp_path):
     again = tmp_path / "again"
-    tasks.prepare("nlp", CHOSEN, again, files=40).to_csv(tmp_path / "sources.csv", index=False)
+    corpora.prepare("nlp", CHOSEN, again, files=40).to_csv(tmp_path / "sources.csv", index=False)
     assert (tmp_path / "sources.csv").read_text() == (data / "sources.csv").read_text()
     for name in ("web_packages", "package_order"):
-        tasks.save(tasks.build("nlp", name, SIZES, 0, again), again / name)
+        tasks.save(corpora.build("nlp", name, SIZES, 0, again), again / name)
         assert tasks.digest(again / name) == tasks.digest(data / name)
         labels = pd.Series(tasks.load(again / name)["train"]["label"]).value_counts(normalize=True)
         assert labels.max() < 1.6 / len(labels)
-    other = tasks.build("nlp", "web_packages", SIZES, 1, again)
+    other = corpora.build("nlp", "web_packages", SIZES, 1, again)
     assert list(other["train"]["text"]) != list(tasks.load(data / "web_packages")["train"]["text"])
     sources = pd.read_csv(data / "sources.csv").set_index("source")
     assert (sources["snippets"] > 0).all() and sources.loc["torch", "version"].startswith("2.13.0")
@@ -179,11 +178,11 @@ def test_datasets_have_even_classes_and_the_same_bytes_every_time(data, tmp_path
 
 def test_too_few_snippets_are_named(data):
     with pytest.raises(UserError, match=r"task 'web_packages' has \d+ snippets, 90100 were asked for; lower tasks"):
-        tasks.build("nlp", "web_packages", SIZES | {"train": 90000}, 0, data)
-    most = tasks.build("nlp", "web_packages", SIZES | {"train": 90000}, 0, data, at_most=True)
+        corpora.build("nlp", "web_packages", SIZES | {"train": 90000}, 0, data)
+    most = corpora.build("nlp", "web_packages", SIZES | {"train": 90000}, 0, data, at_most=True)
     assert 90 < len(most["train"]) < 90000 and len(most["test"]) == SIZES["test"]
     with pytest.raises(UserError, match=r"corpus\.parquet is missing"):
-        tasks.build("nlp", "web_packages", SIZES, 0, data / "nowhere")
+        corpora.build("nlp", "web_packages", SIZES, 0, data / "nowhere")
 
 
 @pytest.mark.parametrize("kind", ["wordpiece", "bpe"])
@@ -202,12 +201,12 @@ def test_word_vectors_know_neighbours(data):
 
 
 def test_what_models_share_is_made_once_and_is_the_same(data, tmp_path, monkeypatch):
-    recipes = [zoo.Recipe("a", "bert", width=16, vectors="code"), zoo.Recipe("b", "albert", width=24, vectors="code"),
-               zoo.Recipe("c", "bert", width=16), zoo.Recipe("d", parent="a"), zoo.Recipe("e", "vit")]  # fmt: skip
-    assert zoo.shared(recipes) == [[("wordpiece",)], [("wordpiece", "code", (16, 24))]]
-    for items in zoo.shared(recipes):
+    recipes = [Recipe("a", "bert", width=16, vectors="code"), Recipe("b", "albert", width=24, vectors="code"),
+               Recipe("c", "bert", width=16), Recipe("d", parent="a"), Recipe("e", "vit")]  # fmt: skip
+    assert parts.shared(recipes) == [[("wordpiece",)], [("wordpiece", "code", (16, 24))]]
+    for items in parts.shared(recipes):
         for item in items:
-            zoo.share(item, data, tmp_path)
+            parts.share(item, data, tmp_path)
     alone = words.tokenizer("wordpiece", data), words.word_vectors("wordpiece", data, "code", 24)
     words.tokenizer.cache_clear()
     words.word_vectors.cache_clear()
@@ -233,8 +232,8 @@ def test_a_built_model_is_a_published_one(models):
 
 
 def test_a_child_keeps_its_parents_tokenizer(models, data, tmp_path):
-    child = zoo.Recipe("child", parent="roberta", upstream="endings", epochs=1)
-    zoo.build(child, tmp_path / "child", data, parent=models / "roberta")
+    child = Recipe("child", parent="roberta", upstream="endings", epochs=1)
+    pretraining.build(child, tmp_path / "child", data, parent=models / "roberta")
     for name in ("tokenizer.json", "tokenizer_config.json"):
         assert (tmp_path / "child" / name).read_bytes() == (models / "roberta" / name).read_bytes()
 
@@ -242,8 +241,8 @@ def test_a_child_keeps_its_parents_tokenizer(models, data, tmp_path):
 @pytest.mark.parametrize("name", ["bert", "roberta", "masked"])
 @pytest.mark.parametrize("dataset", ["web_packages", "package_order"])
 def test_a_cell_is_the_same_every_time(models, data, name, dataset):
-    settings = training.TrainingConfig(epochs=2, batch_size=32)
-    first, again = (training.train_cell(models / name, data / dataset, settings, 1) for _ in range(2))
+    settings = finetuning.TrainingConfig(epochs=2, batch_size=32)
+    first, again = (finetuning.train_cell(models / name, data / dataset, settings, 1) for _ in range(2))
     assert [(r["val"], r["test"]) for r in first] == [(r["val"], r["test"]) for r in again]
 
 
@@ -314,7 +313,7 @@ def test_a_tokenizer_of_another_model_is_refused(models, data, tmp_path):
 
 
 def test_pictures_for_a_language_model_are_refused(models):
-    pictures = tasks.build("cv", "surfaces", {"train": 16, "validation": 16, "test": 16})
+    pictures = corpora.build("cv", "surfaces", {"train": 16, "validation": 16, "test": 16})
     with pytest.raises(UserError, match="reads a column 'text', the task has image, label"):
         encode(pictures, models / "bert")
 
@@ -322,7 +321,7 @@ def test_pictures_for_a_language_model_are_refused(models):
 def test_recipes_of_text_are_checked():
     recipe = {"architecture": "bert", "upstream": "libraries", "vectors": "news"}
     with pytest.raises(UserError, match="unknown vectors 'news'; known: documentation, code"):
-        zoo.recipes({"m": recipe})
-    known = zoo.Recipe("m", "bert", upstream="types", vectors="code")
+        recipes.recipes({"m": recipe})
+    known = Recipe("m", "bert", upstream="types", vectors="code")
     assert known.reads == {"types", "libraries", "code", "endings"}
     assert replace(known, architecture="", parent="x", vectors="").reads == {"types"}

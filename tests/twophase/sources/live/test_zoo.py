@@ -5,12 +5,14 @@ import pytest
 import torch
 
 from twophase.errors import UserError
-from twophase.sources.live import corpora as tasks
-from twophase.sources.live import zoo
-from twophase.sources.live.zoo import text, vision
+from twophase.sources.live import corpora
+from twophase.sources.live.zoo import parts, pretraining, recipes, text, vision
+from twophase.sources.live.zoo.recipe import Recipe
+from twophase.training import tasks
 from twophase.training.encoding import Encoded, encode
+from twophase.training.loading import model_digest
 
-RECIPE = zoo.Recipe("small", "resnet", width=16, depth=1, upstream="photographs", epochs=1)
+RECIPE = Recipe("small", "resnet", width=16, depth=1, upstream="photographs", epochs=1)
 SIZES = {"train": 64, "validation": 32, "test": 64}
 
 
@@ -18,13 +20,13 @@ SIZES = {"train": 64, "validation": 32, "test": 64}
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
     for name in ("photographs", "photo_degradation"):
-        tasks.save(tasks.build("cv", name, SIZES), folder / name)
+        tasks.save(corpora.build("cv", name, SIZES), folder / name)
     return folder
 
 
 @pytest.mark.parametrize("architecture", vision.ARCHITECTURES)
 def test_every_architecture_classifies_small_pictures(architecture, tmp_path):
-    recipe = zoo.Recipe("m", architecture, width=24 if architecture != "vit" else 48, depth=1)
+    recipe = Recipe("m", architecture, width=24 if architecture != "vit" else 48, depth=1)
     model = vision.new_model(recipe, 7, tmp_path).eval()
     assert model(pixel_values=torch.zeros(2, 3, 16, 16)).logits.shape == (2, 7)
     assert model.classifier is not None
@@ -32,7 +34,7 @@ def test_every_architecture_classifies_small_pictures(architecture, tmp_path):
 
 @pytest.mark.parametrize("architecture", text.ARCHITECTURES)
 def test_every_architecture_classifies_texts_of_the_longest_length(architecture, tmp_path):
-    model = text.new_model(zoo.Recipe("m", architecture, width=24, depth=1), 7, tmp_path).eval()
+    model = text.new_model(Recipe("m", architecture, width=24, depth=1), 7, tmp_path).eval()
     ids = torch.full((2, text.LONGEST), text.VOCABULARY - 1)
     given = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "token_type_ids": torch.ones_like(ids)}
     if architecture == "distilbert":
@@ -43,7 +45,7 @@ def test_every_architecture_classifies_texts_of_the_longest_length(architecture,
 def test_a_built_model_is_a_published_one(data, tmp_path):
     from transformers import AutoImageProcessor, AutoModelForImageClassification
 
-    zoo.build(RECIPE, tmp_path / "small", data)
+    pretraining.build(RECIPE, tmp_path / "small", data)
     model = AutoModelForImageClassification.from_pretrained(tmp_path / "small")
     assert model.config.id2label[0] == "astronaut"
     assert AutoImageProcessor.from_pretrained(tmp_path / "small", backend="pil").size["height"] == 16
@@ -52,16 +54,16 @@ def test_a_built_model_is_a_published_one(data, tmp_path):
 
 
 def test_same_recipe_same_weights(data, tmp_path):
-    digests = [zoo.digest(zoo.build(RECIPE, tmp_path / str(i), data)) for i in range(2)]
-    other = zoo.digest(zoo.build(replace(RECIPE, seed=1), tmp_path / "other", data))
+    digests = [model_digest(pretraining.build(RECIPE, tmp_path / str(i), data)) for i in range(2)]
+    other = model_digest(pretraining.build(replace(RECIPE, seed=1), tmp_path / "other", data))
     assert digests[0] == digests[1] != other
 
 
 def test_what_models_share_is_read_and_changes_no_weight(data, tmp_path, monkeypatch):
-    alone = zoo.digest(zoo.build(RECIPE, tmp_path / "alone", data))
-    for items in zoo.shared([RECIPE, replace(RECIPE, name="other", seed=1)]):
+    alone = model_digest(pretraining.build(RECIPE, tmp_path / "alone", data))
+    for items in parts.shared([RECIPE, replace(RECIPE, name="other", seed=1)]):
         for item in items:
-            zoo.share(item, data, tmp_path / "parts")
+            parts.share(item, data, tmp_path / "parts")
     (kept,) = (tmp_path / "parts").iterdir()
     read, plain = Encoded.read(kept), encode(tasks.load(data / "photographs"), tmp_path / "alone")
     assert read.classes == plain.classes and set(read.inputs) == set(plain.inputs) == {"train", "validation", "test"}
@@ -73,15 +75,15 @@ def test_what_models_share_is_read_and_changes_no_weight(data, tmp_path, monkeyp
         raise AssertionError("what is shared was made again")
 
     monkeypatch.setattr("twophase.sources.live.zoo.parts.encoded", encoded_again)
-    assert zoo.digest(zoo.build(RECIPE, tmp_path / "sharing", data, parts=tmp_path / "parts")) == alone
-    zoo.forget_upstreams(tmp_path / "parts")
+    assert model_digest(pretraining.build(RECIPE, tmp_path / "sharing", data, parts=tmp_path / "parts")) == alone
+    parts.forget_upstreams(tmp_path / "parts")
     assert not list((tmp_path / "parts").iterdir())
 
 
 def test_child_starts_from_its_parent_and_headless_models_have_no_head(data, tmp_path):
-    parent = zoo.build(RECIPE, tmp_path / "parent", data)
+    parent = pretraining.build(RECIPE, tmp_path / "parent", data)
     child = replace(RECIPE, name="child", architecture="", parent="small", upstream="photo_degradation", head=False)
-    zoo.build(child, tmp_path / "child", data, parent=parent)
+    pretraining.build(child, tmp_path / "child", data, parent=parent)
     config = json.loads((tmp_path / "child" / "config.json").read_text())
     assert config["architectures"] == ["ResNetModel"]
     assert "base_model: small" in (tmp_path / "child" / "README.md").read_text()
@@ -89,19 +91,19 @@ def test_child_starts_from_its_parent_and_headless_models_have_no_head(data, tmp
 
 def test_masked_image_and_untrained_models(data, tmp_path):
     masked = replace(RECIPE, architecture="vit", objective="masked-image", head=False)
-    card = zoo.build(masked, tmp_path / "masked", data) / "README.md"
+    card = pretraining.build(masked, tmp_path / "masked", data) / "README.md"
     assert "without labels" in card.read_text() and "reconstruction l1" in card.read_text()
     untrained = replace(RECIPE, upstream="", objective="none", head=False)
-    assert "never trained" in (zoo.build(untrained, tmp_path / "untrained", data) / "README.md").read_text()
+    assert "never trained" in (pretraining.build(untrained, tmp_path / "untrained", data) / "README.md").read_text()
 
 
 def test_recipes_come_parents_first_and_include_brings_parents():
     models = {"c": {"parent": "b", "upstream": "greek"}, "b": {"parent": "a", "upstream": "greek"},
               "a": {"architecture": "vit", "upstream": "latin"}, "z": {"architecture": "vit", "upstream": "latin"}}  # fmt: skip
-    order = list(zoo.recipes(models))
+    order = list(recipes.recipes(models))
     assert order.index("a") < order.index("b") < order.index("c")
-    assert set(zoo.recipes(models, include=["c"])) == {"a", "b", "c"}
-    prints = zoo.fingerprint(zoo.recipes(models)["c"], zoo.recipes(models))
+    assert set(recipes.recipes(models, include=["c"])) == {"a", "b", "c"}
+    prints = recipes.fingerprint(recipes.recipes(models)["c"], recipes.recipes(models))
     assert prints["parent"]["parent"]["architecture"] == "vit"
 
 
@@ -118,9 +120,9 @@ def test_recipes_come_parents_first_and_include_brings_parents():
 )  # fmt: skip
 def test_bad_recipes_are_named(models, message):
     with pytest.raises(UserError, match=message):
-        zoo.recipes(models)
+        recipes.recipes(models)
 
 
 def test_unknown_include_is_named():
     with pytest.raises(UserError, match=r"unknown models \['resnet'\]; known: \['m'\]"):
-        zoo.recipes({"m": {"architecture": "vit", "upstream": "latin"}}, include=["resnet"])
+        recipes.recipes({"m": {"architecture": "vit", "upstream": "latin"}}, include=["resnet"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from twophase.sources.live.zoo.recipes import Recipe
+from twophase.sources.live.zoo.recipe import Recipe
 
 
 def _story(recipe: Recipe, side) -> str:

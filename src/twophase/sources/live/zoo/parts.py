@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from twophase.infra.files import replacing
 from twophase.sources.live.zoo.recipes import ARCHITECTURES, Recipe
 from twophase.sources.live.zoo.words import TOKENIZERS, tokenizer, word_vectors
 from twophase.training.encoding import Encoded, encode
@@ -65,11 +65,8 @@ def _file(parts: Path, name: str, folder: Path) -> Path:
 
 
 def _write(task: Path, folder: Path, file: Path) -> None:
-    from twophase.sources.live import corpora as tasks
+    from twophase.training import tasks
 
-    if file.is_file():
-        return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".", delete=False) as new:
-        encode(tasks.load(task), folder).write(new.name)
-    os.replace(new.name, file)
+    if not file.is_file():
+        with replacing(file) as new:
+            encode(tasks.load(task), folder).write(new)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +11,9 @@ from twophase.sources.live.zoo import parts as shared_parts
 from twophase.sources.live.zoo import text, vision
 from twophase.sources.live.zoo.cards import write_card
 from twophase.sources.live.zoo.recipes import ARCHITECTURES, Recipe
+from twophase.training.config import TrainingConfig
 from twophase.training.encoding import Encoded
-from twophase.training.finetuning import FineTuning, TrainingConfig
+from twophase.training.finetuning import FineTuning
 from twophase.training.loading import PROCESSOR_FILES, load_with_new_head, modality
 
 if TYPE_CHECKING:
@@ -64,15 +64,6 @@ def build(
     published.save_pretrained(folder)
     write_card(folder, recipe, side, scores, sum(p.numel() for p in published.parameters()))
     return folder
-
-
-def digest(folder: str | Path) -> str:
-    """sha256 over a saved model's configuration, processor and weights."""
-    total = hashlib.sha256()
-    processor = [name for name in PROCESSOR_FILES if (Path(folder) / name).is_file()]
-    for name in ("config.json", *processor, "model.safetensors"):
-        total.update((Path(folder) / name).read_bytes())
-    return total.hexdigest()
 
 
 def _training(recipe: Recipe) -> TrainingConfig:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, fields
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
 from twophase.errors import UserError
 from twophase.sources.live.zoo import text, vision
+from twophase.sources.live.zoo.recipe import Recipe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,47 +18,10 @@ ARCHITECTURES = {name: side for side in DOMAINS.values() for name in side.ARCHIT
 OBJECTIVES = ("classification", *vision.OBJECTIVES, *text.OBJECTIVES, "none")
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """One model.
-
-    Args:
-        name: unique within its zoo; the name of its folder.
-        architecture: key of `ARCHITECTURES`; empty for a model fine-tuned from a `parent`.
-        width: of the first stage, in channels.
-        depth: layers, or layers a stage.
-        upstream: the task it is trained on; empty with objective "none".
-        objective: "classification", "masked-image" or "masked-language" (no labels), or "none" (random weights).
-        epochs: over the upstream's training split.
-        learning_rate: AdamW's, at its highest.
-        batch_size: examples a step.
-        seed: of the weights and of the order of the examples.
-        head: whether the source head is published with the model.
-        shuffled: whether the upstream's labels are permuted, so that nothing can be learned.
-        parent: the model it is fine-tuned from, if any.
-        vectors: for text, a key of `text.CORPORA`: whose words' neighbourhoods give the first token embeddings.
-    """
-
-    name: str
-    architecture: str = ""
-    width: int = 48
-    depth: int = 2
-    upstream: str = ""
-    objective: str = "classification"
-    epochs: int = 8
-    learning_rate: float = 2e-3
-    batch_size: int = 16
-    seed: int = 0
-    head: bool = True
-    shuffled: bool = False
-    parent: str = ""
-    vectors: str = ""
-
-    @property
-    def reads(self) -> set[str]:
-        """Names of the tasks that building this model reads; its parent's own are not among them."""
-        own = {self.upstream} if self.upstream else set()
-        return own | (ARCHITECTURES[self.architecture].reads(self) if self.architecture else set())
+def reads(recipe: Recipe) -> set[str]:
+    """Names of the tasks that building a model reads; its parent's own are not among them."""
+    own = {recipe.upstream} if recipe.upstream else set()
+    return own | (ARCHITECTURES[recipe.architecture].reads(recipe) if recipe.architecture else set())
 
 
 def recipes(models: dict[str, dict], include: list[str] | None = None) -> dict[str, Recipe]:

@@ -20,7 +20,7 @@ from twophase.sources.live.zoo.words import (
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from twophase.sources.live.zoo.recipes import Recipe
+    from twophase.sources.live.zoo.recipe import Recipe
     from twophase.training.encoding import Encoded
 
 PIPELINE, TAG = "text-classification", "text"

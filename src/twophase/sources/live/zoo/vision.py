@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from twophase.sources.live.zoo.recipes import Recipe
+    from twophase.sources.live.zoo.recipe import Recipe
     from twophase.training.encoding import Encoded
 
 PIPELINE, TAG, INPUT = "image-classification", "vision", "16 x 16 RGB input"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 import io
 import json
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from twophase.infra.files import replacing
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -124,8 +124,6 @@ def kept(parts: Path | None, name: str, make: Callable[[], bytes]) -> bytes:
         return make()
     file = parts / name
     if not file.is_file():
-        parts.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=parts, delete=False) as new:
-            new.write(make())
-        os.replace(new.name, file)
+        with replacing(file) as new:
+            new.write_bytes(make())
     return file.read_bytes()

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from twophase.commands.select.candidates import built
-from twophase.errors import UserError
-from twophase.infra import config
-from twophase.infra.validation import unknown
-from twophase.sources.live import corpora as tasks
+from twophase.errors import UserError, unknown
+from twophase.sources.live import parameters
+from twophase.sources.live.opening import built
+from twophase.training import tasks
 
 
 def save_task(name: str, path: str | Path, say: Callable[[str], None] = print) -> Path:
@@ -45,7 +44,7 @@ def save_task(name: str, path: str | Path, say: Callable[[str], None] = print) -
 
 
 def _folder(name: str, say: Callable[[str], None]) -> Path:
-    params, names = config.load(), []
+    params, names = parameters.load(), []
     for domain, part in params.domain.items():
         if name in part.tasks.roles:
             return built(params, domain, say)[2] / name

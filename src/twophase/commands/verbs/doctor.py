@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import argparse
 import platform
 import sys
 
+import psutil
+
 from twophase import __version__
 from twophase.errors import UserError
+from twophase.infra import config
+from twophase.infra.compute import worker_count
+from twophase.infra.machine import processor, versions
+from twophase.infra.store import Store
+from twophase.sources.live import corpora, parameters
 
 
-def report() -> int:
+def run(given: argparse.Namespace) -> int:
     """Print a line a finding. Returns 0, or 2 if something keeps the pipeline from running."""
-    from twophase.infra import config
-    from twophase.infra.provenance import processor, versions
-
     faults = []
     print(f"twophase {__version__}, Python {platform.python_version()} ({sys.executable})")
     for package, version in versions().items():
@@ -27,7 +32,7 @@ def report() -> int:
     project = config.find_project()
     if project is None:
         print("project: none around this folder")
-    elif fault := config.difference(project / config.PARAMS):
+    elif fault := parameters.difference(project / config.PARAMS):
         faults.append(fault)
     else:
         print("params.yaml: in step with conf/")
@@ -38,18 +43,12 @@ def report() -> int:
 
 
 def _machine() -> str:
-    import psutil
-
-    from twophase.infra.compute import worker_count
-
     memory = psutil.virtual_memory()
     free, total = memory.available / 2**30, memory.total / 2**30
     return f"{worker_count()} workers, {free:.1f} of {total:.1f} GiB memory free"
 
 
 def _store(faults: list[str]) -> str:
-    from twophase.infra.store import Store
-
     try:
         store = Store()
         store.probe()
@@ -62,19 +61,16 @@ def _store(faults: list[str]) -> str:
 
 def _data(faults: list[str]) -> str:
     """Whether what every dataset is made from is here: fonts, pictures, packages."""
-    from twophase.infra import config
-    from twophase.sources.live import corpora as tasks
-
     names: list[tuple[str, str]] = []
     try:
-        for domain, part in config.load().domain.items():
+        for domain, part in parameters.load().domain.items():
             names += [(domain, name) for name in (*part.tasks.roles, *part.tasks.upstream)]
     except UserError as error:
         faults.append(str(error))
     drawn = 0
     for domain, name in names:
         try:
-            tasks.probe(domain, name)
+            corpora.probe(domain, name)
             drawn += 1
         except (OSError, UserError) as error:
             faults.append(f"dataset {name} cannot be built ({error}): reinstall with `make install`")

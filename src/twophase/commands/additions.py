@@ -6,19 +6,16 @@ import json
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
-from twophase.commands.select.candidates import DOMAIN, Live, live_place, open_live
 from twophase.errors import UserError
-from twophase.infra import config
-from twophase.infra.store import cache_folder
-from twophase.sources.live import corpora as tasks
-from twophase.training import cells
-from twophase.training.finetuning import TrainingConfig
-from twophase.training.loading import load_classifier, load_processor, modality
+from twophase.infra.files import replacing, write_json
+from twophase.sources.live import parameters
+from twophase.sources.live.opening import DOMAIN, Live, added_folder, live_place, open_live, params_of
+from twophase.training import cells, tasks
+from twophase.training.loading import load_classifier, load_processor, modality, model_digest
 
 
 def add_model(folder: str | Path, say: Callable[[str], None] = print, name: str | None = None) -> pd.DataFrame:
@@ -40,7 +37,7 @@ def add_model(folder: str | Path, say: Callable[[str], None] = print, name: str 
     domain = DOMAIN[modality(folder)]
     load_processor(folder)
     load_classifier(folder)
-    params = _params(domain)
+    params = params_of(domain)
     live = open_live(params, domain, say)
     place = live.added / "models" / _checked(name, live, live.added / "models")
     _copy(folder, place)
@@ -80,7 +77,7 @@ def add_dataset(name: str, task, say: Callable[[str], None] = print) -> pd.DataF
         UserError: a dataset of this name is there already with other content.
     """
     what = "image" if "image" in task["train"].features else "text"
-    params = _params(DOMAIN[what])
+    params = params_of(DOMAIN[what])
     live = open_live(params, DOMAIN[what], say)
     place = live.added / "tasks" / _checked(name, live, live.added / "tasks")
     new = place.with_name(f".{name}.new")
@@ -99,7 +96,7 @@ def add_dataset(name: str, task, say: Callable[[str], None] = print) -> pd.DataF
 
 def added(domain: str) -> list[str]:
     """Names of the user's own models of a domain."""
-    folder = cache_folder() / "live" / "added" / domain / "models"
+    folder = added_folder(domain) / "models"
     return sorted(path.name for path in folder.glob("*") if not path.name.startswith("."))
 
 
@@ -110,20 +107,20 @@ def show(name: str, say: Callable[[str], None] = print) -> tuple[Path, pd.DataFr
         UserError: no live zoo has such a model, or its zoo is not built yet.
     """
     names = []
-    for domain, part in config.load().domain.items():
+    for domain, part in parameters.load().domain.items():
         here = [*part.zoo.recipes, *added(domain)]
         names += here
         if name not in here:
             continue
-        if not live_place(_params(domain), domain)[1].is_file():
+        if not live_place(params_of(domain), domain)[1].is_file():
             raise UserError(
                 f"{name} is not built yet: `make repro` builds the live zoo, and so does the first `twophase select` with it."
             )
-        live = open_live(_params(domain), domain, say)
+        live = open_live(params_of(domain), domain, say)
         if name in live.folders:
             return live.folders[name], _scores(live, name)
         raise UserError(f"the model {name!r} of the live zoo could not be built, or has no cell; see failures.csv.")
-    from twophase.infra.validation import unknown
+    from twophase.errors import unknown
 
     raise unknown(f"model {name!r}", name, names)
 
@@ -140,11 +137,6 @@ def _failed(live: Live, name: str) -> dict[str, str]:
     return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
 
-def _params(domain: str) -> config.Params:
-    params = config.load()
-    return params if domain in params.domain else config.load([f"domains=[{domain}]"])
-
-
 def _checked(name: str, live: Live, own: Path) -> str:
     if not re.fullmatch(r"[\w][\w.-]*", name):
         raise UserError(f"{name!r} is no name: letters, digits, dots, dashes and underscores are allowed; give name=…")
@@ -154,10 +146,9 @@ def _checked(name: str, live: Live, own: Path) -> str:
 
 
 def _copy(folder: Path, place: Path) -> None:
-    from twophase.sources.live import zoo
 
     if place.exists():
-        if zoo.digest(place) != zoo.digest(folder):
+        if model_digest(place) != model_digest(folder):
             raise UserError(
                 f"a model {place.name!r} with other weights is there already; give name=… or delete {place}."
             )
@@ -169,20 +160,19 @@ def _copy(folder: Path, place: Path) -> None:
 
 
 def _train(params, domain: str, data: dict, folders: dict, roles: dict, name: str) -> tuple[pd.DataFrame, list[tuple]]:
-    settings = TrainingConfig(**asdict(params.domain[domain].training))
+    settings = params.domain[domain].training
     cells_ = [(model, dataset, params.seed) for dataset in data for model in folders]
     return cells.train_folders(folders, data, roles, cells_, settings, name)
 
 
 def _kept(live: Live, name: str, rows: pd.DataFrame, failures: list[tuple]) -> pd.DataFrame:
     """Write records and failures of what was added; the scores as a table."""
-    for kind in ("records", "failures"):
-        (live.added / kind).mkdir(parents=True, exist_ok=True)
     if not rows.empty:
-        rows.to_csv(live.added / "records" / f"{name}.csv", index=False)
+        with replacing(live.added / "records" / f"{name}.csv") as new:
+            rows.to_csv(new, index=False)
     axis = "dataset" if rows.empty or rows["model"].nunique() == 1 else "model"
     reasons = {str(failure[1] if axis == "dataset" else failure[0]): failure[3] for failure in failures}
-    (live.added / "failures" / f"{name}.json").write_text(json.dumps(reasons, indent=2), encoding="utf-8")
+    write_json(live.added / "failures" / f"{name}.json", reasons)
     scores = rows.dropna(subset=["test"]).set_index(axis)["test"] if not rows.empty else pd.Series(dtype=float)
     table = pd.DataFrame({"score": scores, "failure": ""})
     return pd.concat([table, pd.DataFrame({"score": None, "failure": reasons})]) if reasons else table

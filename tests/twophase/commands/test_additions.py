@@ -6,12 +6,11 @@ import pandas as pd
 import pytest
 
 from twophase.__main__ import main
-from twophase.commands.select import additions as growing
-from twophase.commands.select import bundled
-from twophase.commands.select import candidates as shelf
+from twophase.commands import additions, samples
 from twophase.errors import UserError
 from twophase.sources.files import reader as files
-from twophase.sources.live import corpora as tasks
+from twophase.sources.live import opening
+from twophase.training import tasks
 
 
 @pytest.fixture
@@ -19,21 +18,20 @@ def live(pictures, monkeypatch, tmp_path):
     """The small vision zoo as the live zoo of pictures, with three benchmark datasets."""
     root = pictures[0].parent
     names = ("degradation", "surfaces", "focus")
-    params = growing._params("cv")
+    params = additions.params_of("cv")
     part = params.domain["cv"]
     from dataclasses import replace
 
     small = replace(part.tasks, benchmark=names, target=("tissue",))
     training = replace(part.training, epochs=2, batch_size=8)
     params = replace(params, domain={"cv": replace(part, tasks=small, training=training)})
-    monkeypatch.setattr(growing, "_params", lambda domain: params)
-    monkeypatch.setattr(growing.config, "load", lambda *_: params)
-    monkeypatch.setattr(bundled.config, "load", lambda *_: params)
+    monkeypatch.setattr(additions, "params_of", lambda domain: params)
+    monkeypatch.setattr(additions.parameters, "load", lambda *_: params)
     place = (pictures[0], pictures[0] / "records.csv", root / "data")
-    monkeypatch.setattr(shelf, "built", lambda *_: place)
-    monkeypatch.setattr(bundled, "built", lambda *_: place)
-    monkeypatch.setattr(growing, "live_place", lambda *_: place)
-    return lambda: shelf.open_live(params, "cv", print)
+    monkeypatch.setattr(opening, "built", lambda *_: place)
+    monkeypatch.setattr(samples, "built", lambda *_: place)
+    monkeypatch.setattr(additions, "live_place", lambda *_: place)
+    return lambda: opening.open_live(params, "cv", print)
 
 
 @pytest.fixture
@@ -46,40 +44,40 @@ def own(pictures, tmp_path):
 
 def test_a_model_is_added_by_its_own_cells(live, own, monkeypatch):
     trained = []
-    honest = growing.cells.training.train_one
+    honest = additions.cells.train_one
 
     def train_one(item):
         trained.append((item[0].name, item[1].name))
         return honest(item)
 
-    monkeypatch.setattr(growing.cells.training, "train_one", train_one)
-    table = growing.add_model(own, name="mine")
+    monkeypatch.setattr(additions.cells, "train_one", train_one)
+    table = additions.add_model(own, name="mine")
     assert sorted(trained) == [("mine", name) for name in ("degradation", "focus", "surfaces")]
     matrix = live().records.matrix()
     assert "mine" in matrix and matrix.shape == (3, 5)
     assert table["score"].to_dict() == matrix["mine"].to_dict()
-    assert growing.added("cv") == ["mine"]
-    folder, shown = growing.show("mine")
+    assert additions.added("cv") == ["mine"]
+    folder, shown = additions.show("mine")
     assert (folder / "model.safetensors").is_file() and shown["score"].notna().all()
 
 
 def test_failed_cells_stay_visible_and_the_same_call_tries_them_again(live, own, monkeypatch):
     from twophase.infra.compute import Failure
 
-    honest = growing.cells.training.through_store
+    honest = additions.cells.through_store
     monkeypatch.setattr(
-        growing.cells.training, "through_store",
+        additions.cells, "through_store",
         lambda store, kind, keys, function, items, *rest: [
             Failure("the power went out") if item[1].name == "focus" else value
             for item, value in zip(items, honest(store, kind, keys, function, items, *rest), strict=True)
         ],
     )  # fmt: skip
-    table = growing.add_model(own, name="mine")
+    table = additions.add_model(own, name="mine")
     assert table.loc["focus", "failure"] == "the power went out" and table["score"].notna().sum() == 2
-    _, shown = growing.show("mine")
+    _, shown = additions.show("mine")
     assert shown.loc["focus", "failure"] == "the power went out"
-    monkeypatch.setattr(growing.cells.training, "through_store", honest)
-    again = growing.add_model(own, name="mine")
+    monkeypatch.setattr(additions.cells, "through_store", honest)
+    again = additions.add_model(own, name="mine")
     assert (again["failure"] == "").all() and live().records.matrix().loc["focus", "mine"] == again.loc[
         "focus", "score"
     ]
@@ -87,12 +85,12 @@ def test_failed_cells_stay_visible_and_the_same_call_tries_them_again(live, own,
 
 def test_a_benchmark_dataset_is_added_by_a_cell_of_every_model(live, pictures):
     data = files.read("image_folder", pictures[1], validation_share=0.2)
-    table = growing.add_dataset("photos", data.task)
+    table = additions.add_dataset("photos", data.task)
     assert set(table.index) == {"vit", "resnet", "regnet", "untrained"} and table["score"].notna().all()
     assert live().records.matrix().shape == (4, 4)
     smaller = files.read("image_folder", pictures[1], validation_share=0.3)
     with pytest.raises(UserError, match="a dataset 'photos' with other content is there already"):
-        growing.add_dataset("photos", smaller.task)
+        additions.add_dataset("photos", smaller.task)
 
 
 def test_a_dataset_is_added_through_the_command_line(live, pictures, capsys):
@@ -107,9 +105,9 @@ def test_a_dataset_is_added_through_the_command_line(live, pictures, capsys):
 
 def test_a_model_of_a_zoo_that_is_not_built_is_not_built_to_be_shown(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(shelf.cells, "build_tasks", lambda *given: pytest.fail("it is built"))
+    monkeypatch.setattr(opening.building, "build_tasks", lambda *given: pytest.fail("it is built"))
     with pytest.raises(UserError, match="vit-latin is not built yet: `make repro` builds the live zoo"):
-        growing.show("vit-latin")
+        additions.show("vit-latin")
 
 
 @pytest.mark.parametrize(
@@ -122,24 +120,24 @@ def test_a_model_of_a_zoo_that_is_not_built_is_not_built_to_be_shown(tmp_path, m
 )
 def test_names_that_cannot_be(live, own, name, message):
     with pytest.raises(UserError, match=message):
-        growing.add_model(own if name else own / "nowhere", name=name or None)
+        additions.add_model(own if name else own / "nowhere", name=name or None)
 
 
 def test_a_model_with_other_weights_under_the_same_name(live, own, pictures):
-    growing.add_model(own, name="mine")
+    additions.add_model(own, name="mine")
     with pytest.raises(UserError, match="a model 'mine' with other weights is there already"):
-        growing.add_model(pictures[0] / "untrained", name="mine")
+        additions.add_model(pictures[0] / "untrained", name="mine")
 
 
 def test_a_broken_model_is_refused_before_anything_is_kept(live, own):
     (own / "model.safetensors").write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00{")
     with pytest.raises(UserError, match="cannot be loaded as a classifier of images"):
-        growing.add_model(own, name="mine")
-    assert growing.added("cv") == []
+        additions.add_model(own, name="mine")
+    assert additions.added("cv") == []
 
 
 def test_a_dataset_is_saved_as_files_that_are_read_again(live, pictures, tmp_path):
-    folder = bundled.save_task("tissue", tmp_path / "out")
+    folder = samples.save_task("tissue", tmp_path / "out")
     again = files.read("image_folder", folder)
     before = tasks.load(pictures[0].parent / "data" / "tissue")
     assert {split: len(rows) for split, rows in again.task.items()} == {s: len(rows) for s, rows in before.items()}
@@ -150,6 +148,6 @@ def test_a_dataset_is_saved_as_files_that_are_read_again(live, pictures, tmp_pat
     assert sorted(named[0]) == sorted(named[1])
     assert isinstance(again.counts, pd.DataFrame)
     with pytest.raises(UserError, match="is there already; give a new folder"):
-        bundled.save_task("tissue", tmp_path / "out")
+        samples.save_task("tissue", tmp_path / "out")
     with pytest.raises(UserError, match="unknown dataset 'tisue' .did you mean tissue"):
-        bundled.save_task("tisue", tmp_path / "other")
+        samples.save_task("tisue", tmp_path / "other")

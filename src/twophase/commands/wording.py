@@ -1,10 +1,13 @@
-"""How the screen, the report and the model card write numbers, names and paths."""
+"""How the screen, the report and the model card write numbers, names, paths and tables."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
+
+import pandas as pd
 
 METRICS = {
     "macro_f1": "macro F1", "weighted_f1": "weighted F1", "balanced_accuracy": "balanced accuracy",
@@ -71,3 +74,21 @@ def _glyphs() -> frozenset[int]:
 
     found = font_manager.findfont(font_manager.FontProperties(family=rcParams["font.family"]))
     return frozenset(font_manager.get_font(found).get_charmap())
+
+
+def table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
+    """Rows as columns of text."""
+    lines = [[str(cell) for cell in row] for row in (head, *rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = (zip(line, widths, strict=True) for line in lines)
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in line).rstrip() for line in padded)
+
+
+def show(head: Sequence[object], rows: Iterable[Sequence[object]]) -> None:
+    """Print them."""
+    print(table(head, rows))
+
+
+def frame(scores: pd.DataFrame) -> str:
+    """A table of scores, three digits each."""
+    return scores.to_string(float_format=lambda value: f"{value:.3f}", na_rep="")

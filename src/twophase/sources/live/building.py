@@ -1,25 +1,60 @@
-"""The models of a domain, pre-trained through the store."""
+"""The live zoos' datasets and models, built side by side; models through the store."""
 
 from __future__ import annotations
 
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from twophase.errors import UserError
 from twophase.infra.compute import Failure, parallel_map
-from twophase.infra.settings import Params
 from twophase.infra.store import Store, cache_folder, digest
-from twophase.training.cells.stored import libraries
+from twophase.sources.live.parameters import Params
+from twophase.sources.live.zoo import parts as parts_
+from twophase.sources.live.zoo import pretraining
+from twophase.sources.live.zoo import recipes as recipes_
+from twophase.training import tasks
+from twophase.training.cells import libraries
 
 UNBUILT = "unbuilt.csv"  # in the zoo's folder: models that could not be built, with the reason
 
 
+def build_tasks(params: Params, domain: str, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Build the datasets into ``folder/<task>``. One that cannot be built ends the stage.
+
+    Returns:
+        What they were drawn from (`corpora.prepare`), and facts of each (`tasks.describe`, and its role).
+    """
+    from twophase.sources.live import corpora
+
+    chosen = params.domain[domain].tasks
+    sizes = dict.fromkeys(chosen.roles, chosen.sizes) | dict.fromkeys(chosen.upstream, chosen.upstream_sizes)
+    sources = corpora.prepare(domain, list(sizes), folder, chosen.files)
+    items = [
+        (domain, name, asdict(size), params.seed, folder / name, name in chosen.upstream)
+        for name, size in sizes.items()
+    ]
+    results = parallel_map(build_task, items, description=f"{domain} tasks")
+    failed = [f"{item[1]} ({result.reason})" for item, result in zip(items, results, strict=True) if result]
+    if failed:
+        raise UserError(f"{domain} datasets that cannot be built: {'; '.join(failed)}")
+    roles = chosen.roles | dict.fromkeys(chosen.upstream, "upstream")
+    facts = [{"dataset": name, "role": roles[name], **tasks.describe(folder / name)} for name in sizes]
+    return sources, pd.DataFrame(facts)
+
+
+def build_task(item: tuple[str, str, dict, int, Path, bool]) -> None:
+    from twophase.sources.live import corpora
+
+    domain, name, sizes, seed, folder, at_most = item
+    tasks.save(corpora.build(domain, name, sizes, seed, folder.parent, at_most), folder)
+
+
 def build_zoo(params: Params, domain: str, data: Path, folder: Path) -> None:
     """Pre-train the models, a generation at a time (parents first), and copy them to ``folder/<model>``."""
-    import pandas as pd
-
-    from twophase.sources.live import zoo
 
     store, recipes = Store(), params.domain[domain].zoo.recipes
     keys = {name: zoo_key(recipe, recipes, data) for name, recipe in recipes.items()}
@@ -42,7 +77,7 @@ def build_zoo(params: Params, domain: str, data: Path, folder: Path) -> None:
                 n: result.reason for n, result in zip(missing, made, strict=True) if isinstance(result, Failure)
             }
             built |= {n: _kept(store, keys[n]) for n in missing if n not in reasons}
-        zoo.forget_upstreams(_parts(parts))
+        parts_.forget_upstreams(_parts(parts))
     if not built:
         raise UserError(
             f"no model of the {domain} zoo could be built; the first reason: {next(iter(reasons.values()))}"
@@ -57,32 +92,31 @@ def build_zoo(params: Params, domain: str, data: Path, folder: Path) -> None:
 
 def zoo_key(recipe: Any, recipes: dict[str, Any], data: Path) -> dict:
     """Key of a model: its recipe and its parents', the data they learned from, the code's versions."""
-    from twophase.sources.live import corpora as tasks
-    from twophase.sources.live import zoo
-    from twophase.training import finetuning as training
+    from twophase.training import finetuning
 
     line, current = [recipe], recipe
     while current.parent:
         current = recipes[current.parent]
         line.append(current)
-    upstreams = {name: tasks.digest(data / name) for one in line for name in sorted(one.reads)}
+    upstreams = {name: tasks.digest(data / name) for one in line for name in sorted(recipes_.reads(one))}
     return {
-        "recipe": zoo.fingerprint(recipe, recipes),
+        "recipe": recipes_.fingerprint(recipe, recipes),
         "upstreams": upstreams,
-        "zoo": zoo.ZOO_VERSION,
-        "training": training.TRAINING_VERSION,
+        "zoo": pretraining.ZOO_VERSION,
+        "training": finetuning.TRAINING_VERSION,
         **libraries("tokenizers", "scikit-learn", "scipy"),
     }
 
 
 def build_model(item: tuple[Path | str, dict, Any, Path, dict | None, str]) -> None:
     """Build a model into the store, which may be all that the worker's machine and this one share with the data."""
-    from twophase.sources.live import zoo
 
     root, key, recipe, data, parent, parts = item
     store = Store(root)
     started = _kept(store, parent) if parent else None
-    store.put_folder("models", key, lambda folder: zoo.build(recipe, folder, data, parent=started, parts=_parts(parts)))
+    store.put_folder(
+        "models", key, lambda folder: pretraining.build(recipe, folder, data, parent=started, parts=_parts(parts))
+    )
 
 
 def _kept(store: Store, key: dict) -> Path:
@@ -96,23 +130,22 @@ def _kept(store: Store, key: dict) -> Path:
 
 def _shared(recipes: list[Any], data: Path, domain: str) -> str:
     """Make what several of the models share, once and side by side; returns the name of its folder."""
-    from twophase.sources.live import corpora as tasks
-    from twophase.sources.live import zoo
 
     made_by = libraries("tokenizers", "scikit-learn", "scipy")
-    read = sorted({name for recipe in recipes for name in recipe.reads if recipe.architecture})
-    name = digest({"data": {task: tasks.digest(data / task) for task in read}, "zoo": zoo.ZOO_VERSION, **made_by})
-    for number, items in enumerate(zoo.shared(recipes)):
+    read = sorted({name for recipe in recipes for name in recipes_.reads(recipe) if recipe.architecture})
+    name = digest(
+        {"data": {task: tasks.digest(data / task) for task in read}, "zoo": pretraining.ZOO_VERSION, **made_by}
+    )
+    for number, items in enumerate(parts_.shared(recipes)):
         what = f"{domain} inputs" if number else f"{domain} tokenizers"
         parallel_map(share, [(item, data, name) for item in items], description=what if items else None)
     return name
 
 
 def share(item: tuple[tuple, Path, str]) -> None:
-    from twophase.sources.live import zoo
 
     what, data, parts = item
-    zoo.share(what, data, _parts(parts))
+    parts_.share(what, data, _parts(parts))
 
 
 def _parts(name: str) -> Path:
@@ -121,8 +154,6 @@ def _parts(name: str) -> Path:
 
 def built_models(recipes: dict[str, Any], folder: Path) -> tuple[list[str], list[tuple]]:
     """The models that were built, and a failure for each that was not."""
-    import pandas as pd
-
     listed = folder / UNBUILT
     reasons = dict(pd.read_csv(listed).itertuples(index=False)) if listed.is_file() else {}
     return [m for m in recipes if m not in reasons], [(m, "", "", reason) for m, reason in reasons.items()]

@@ -1,0 +1,161 @@
+"""The command line: ``twophase VERB [argument] key=value …``.
+
+Exit code 0, 2 for the user's fault (one line on stderr), 130 for Ctrl-C. Every verb imports what it needs
+itself, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib import import_module
+from typing import NoReturn
+
+from twophase import __version__
+from twophase.errors import UserError
+
+EXAMPLES = """examples:
+  twophase select task=csv task.path=reviews.csv task.text=review task.label=stars
+                                           select a model for your own task, and fine-tune it
+  twophase params                          compose conf/ into params.yaml (what `make params` does)
+  twophase params profile=smoke            the same with overrides, which params.yaml remembers
+  twophase params proxy=logme --stdout     look at a configuration without writing it
+  twophase records list                    other groups' fine-tuning records, and which of them are here
+  twophase records get model-recycling     download one source (all without a name), check and count it
+  twophase models list                     the zoo and how each model is made
+  twophase doctor                          is everything here, and is params.yaml in step with conf/?
+
+TWOPHASE_CACHE names the folder or URL of the cell store, TWOPHASE_COMPUTE where is computed ("compute=ray", see
+conf/compute/), TWOPHASE_WORKERS the number of processes, TWOPHASE_MIRROR a folder to read published records from instead
+of downloading them.
+"""
+
+
+ACTIONS = {
+    "models": ["list", "add", "show"],
+    "proxies": ["list"],
+    "tasks": ["list", "add", "save"],
+    "records": ["list", "get"],
+    "matrix": ["plan", "run"],
+}
+
+
+SELECT = """examples:
+  twophase select task=csv task.path=reviews.csv task.text=review task.label=stars
+  twophase select task=image_folder task.path=photos/            one folder of pictures a class
+  twophase select task=json task.path=data/ out=runs/first       a folder with train.json, test.json
+  twophase select task=csv task.path=pairs.csv task.text=question task.text_pair=answer
+  twophase select task.path=reviews.csv budget.minutes=10        recall fewer models, to stay below
+  twophase select task.path=reviews.csv zoo=folder zoo.path=my-models/
+
+Keys (conf/select.yaml): task.path, .text, .text_pair, .label, .test, .validation, .max_rows; zoo, proxy; recall.top;
+budget.minutes, .epochs; training.epochs, .learning_rate; selection.threshold; hardware; out. Columns that are not
+named are guessed, and the guess is printed. Paths and columns are taken as they are written; quote them for the shell alone
+('task.path=my file (1).csv'). Stopped with Ctrl-C it saves the best model so far; the same command goes on.
+"""
+
+MATRIX = """examples:
+  twophase matrix plan matrix.models=my-models/ matrix.tasks=my-tasks/
+                                           folders of save_pretrained models, and files or folders of tasks
+  twophase matrix run matrix.models=my-models/ matrix.tasks=my-tasks/ matrix.datasets.reviews.label=stars
+                                           my-models/records.csv, which select zoo=folder zoo.path=my-models/ reads
+  twophase matrix plan matrix=hub_nlp gpus=8                    the paper's 40 text models on 25 datasets: hours, disk
+  twophase matrix run matrix=hub_nlp compute=ray compute.gpus_per_task=0.5
+  twophase matrix run matrix=hub_cv 'only.models=[google/vit-base-patch16-224]' 'only.datasets=[beans]'
+  twophase matrix plan matrix=hub 'matrix.models=[org/a,org/b]' matrix.datasets.mine.path=org/data
+
+plan trains and downloads nothing (of a hub it asks for listings; ask=false: not even that); run prints the plan and starts.
+Killed or stopped, the same command goes on with what is missing. Keys (conf/matrix.yaml): matrix.*, only.models,
+only.datasets, hardware (cpu, gpu, auto), hardware.precision, .micro_batch; compute; estimate.*; gpus; ask; out; seed.
+"""
+
+
+MODELS = """examples:
+  twophase models list                          the live zoos, and what you have added
+  twophase models show bert-libraries           its folder, and its score on every benchmark dataset
+  twophase models add ./my-model name=mine      a folder written by save_pretrained: its cells alone are trained
+  twophase models add org/name@revision         brought from a hub first
+"""
+
+TASKS = """examples:
+  twophase tasks list                                       datasets, roles, sizes
+  twophase tasks save media_code media/                     one of them as files, to try select on
+  twophase tasks add task.path=reviews.csv name=reviews     a benchmark dataset of your own: every model is trained on it
+"""
+
+EPILOGS = {"select": SELECT, "matrix": MATRIX, "models": MODELS, "tasks": TASKS}
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def parser() -> Parser:
+    """The whole grammar."""
+    top = Parser(
+        prog="twophase",
+        description="Find the pre-trained model worth fine-tuning: coarse recall, then fine-selection.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"twophase {__version__}")
+    verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=Parser)
+
+    def verb(name: str, text: str, overrides: bool = True) -> argparse.ArgumentParser:
+        added = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        if name in ACTIONS:
+            added.add_argument("action", choices=ACTIONS[name])
+        if name in EPILOGS:
+            added.epilog, added.formatter_class = EPILOGS[name], argparse.RawDescriptionHelpFormatter
+        if overrides:
+            added.add_argument("overrides", nargs="*", metavar="key=value", help="override of the configuration")
+        return added
+
+    verb("select", "select a model for your own labelled task, and fine-tune it")
+    verb("matrix", "fine-tune every model of a list on every dataset of a list, or plan it: cells, hours, disk")
+    params_verb = verb("params", "write params.yaml from conf/")
+    params_verb.add_argument("--stdout", action="store_true", help="print it instead; works anywhere")
+    verb("models", "list the models of the live zoos, show one, or add one of your own", overrides=False).add_argument(
+        "given",
+        nargs="*",
+        metavar="folder | id | name | key=value",
+        help="a model to add (its folder, or its id on a hub: org/name), or to show (its name); name=…",
+    )
+    verb("proxies", "list the proxy scores", overrides=False)
+    verb(
+        "tasks",
+        "list the datasets and their roles, add a benchmark dataset (task.path=…, name=…), or save one as files (NAME FOLDER)",
+    )
+    records_verb = verb("records", "list published fine-tuning records, or get them", overrides=False)
+    records_verb.add_argument(
+        "given", nargs="*", metavar="source | key=value", help="sources to get, and overrides (published.mirror=folder)"
+    )
+    verb(
+        "doctor",
+        "report versions, machine, cache, data and whether params.yaml is in step",
+        overrides=False,
+    )
+    clean_verb = verb("clean", "remove every kept result from the cell store", overrides=False)
+    clean_verb.add_argument("--yes", action="store_true", help="do not ask")
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    try:
+        given = parser().parse_args(arguments)
+        return import_module(f"twophase.commands.verbs.{given.verb}").run(given) or 0  # --help answers at once
+    except UserError as error:
+        print(f"twophase: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("twophase: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # the reader (head, less) has seen enough; keep Python from complaining again when it closes the pipe
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

@@ -1,0 +1,68 @@
+"""Files that are there whole or not at all, and digests of what files hold."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+
+@contextlib.contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """A new file beside `path` to write into, which takes its place in one step once it is whole and on the disk.
+
+    Whatever stops the writing, `path` stays as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-", suffix=path.suffix)
+    os.close(handle)
+    new = Path(name)
+    try:
+        yield new
+        with new.open("rb+") as file:
+            os.fsync(file.fileno())
+        new.chmod(0o666 & ~_umask())  # mkstemp's file is its owner's alone
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a text file (UTF-8), whole or not at all."""
+    with replacing(path) as new:
+        new.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write a JSON file for people to read, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def digest(*parts: bytes | Path) -> str:
+    """sha256 over bytes and over the content of files, one after the other."""
+    total = hashlib.sha256()
+    for content in _contents(parts):
+        total.update(content)
+    return total.hexdigest()
+
+
+def digest_each(*paths: Path) -> str:
+    """sha256 over the sha256 of each file: unlike `digest`, it tells where one file ends and the next begins."""
+    return hashlib.sha256(b"".join(bytes.fromhex(digest(path)) for path in paths)).hexdigest()
+
+
+def _contents(parts: Iterable[bytes | Path]) -> Iterator[bytes]:
+    for part in parts:
+        yield part if isinstance(part, bytes) else part.read_bytes()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

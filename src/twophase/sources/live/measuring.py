@@ -1,0 +1,101 @@
+"""The live zoos' records: every model fine-tuned on every dataset, and scored on it without training."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from twophase.errors import UserError
+from twophase.infra.compute import Failure
+from twophase.infra.store import Store
+from twophase.records import TrainingRecords
+from twophase.sources.live.building import built_models
+from twophase.sources.live.parameters import Params
+from twophase.training.cells import FAILURE_COLUMNS, digests, score_key, score_one, through_store, train_folders
+
+
+def train_cells(params: Params, domain: str, data: Path, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Fine-tune each (model, dataset, seed).
+
+    Returns:
+        Records (a row an epoch: model, dataset, role, seed, epoch, val, test, seconds) and failures.
+
+    Raises:
+        UserError: not one cell could be trained.
+    """
+    part = params.domain[domain]
+    roles = part.tasks.roles
+    models, failures = built_models(part.zoo.recipes, folder)
+    cells = [
+        (model, dataset, seed)
+        for dataset, role in roles.items()
+        for model in models
+        for seed in seeds(params.seed, part.seeds, model, role)
+    ]
+    settings = part.training
+    return _trained(data, folder, roles, cells, settings, f"{domain} records", failures)
+
+
+def train_second_rate(
+    params: Params, domain: str, data: Path, folder: Path, first: TrainingRecords
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Fine-tune the best models of each target, by their final test in the records `first`, with the second learning rate.
+
+    Returns, raises: as `train_cells`.
+    """
+    part = params.domain[domain]
+    best = {target: first.final(target).nlargest(part.second_rate.models).index for target in part.tasks.target}
+    cells = [(model, target, params.seed) for target, models in best.items() for model in models]
+    settings = replace(part.training, learning_rate=part.second_rate.learning_rate)
+    return _trained(data, folder, dict.fromkeys(best, "target"), cells, settings, f"{domain} second learning rate", [])
+
+
+def _trained(
+    data: Path, folder: Path, roles: dict[str, str], cells: list[tuple[str, str, int]], settings: Any, name: str,
+    failures: list[tuple],
+) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
+    folders = {model: folder / model for model, _, _ in cells}
+    rows, failed = train_folders(folders, {task: data / task for task in roles}, roles, cells, settings, name)
+    if rows.empty:
+        reason = (failures + failed)[0][-1]
+        raise UserError(f"not one of the cells of the {name} could be trained; the first reason: {reason}")
+    return rows, pd.DataFrame(failures + failed, columns=FAILURE_COLUMNS)
+
+
+def seeds(seed: int, repeated: Any, model: str, role: str) -> list[int]:
+    """The seeds of a model's cells on datasets of ``role``: only benchmark cells are repeated."""
+    extra = repeated.extra if model in repeated.models and role == "benchmark" else 0
+    return [seed + number for number in range(extra + 1)]
+
+
+def score_cells(params: Params, domain: str, data: Path, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Score each (model, dataset) by every proxy of the domain.
+
+    Returns:
+        Scores (model, dataset, proxy, score, seconds) and failures.
+
+    Raises:
+        UserError: not one model could be scored.
+    """
+    part = params.domain[domain]
+    models, failures = built_models(part.zoo.recipes, folder)
+    places = {model: folder / model for model in models}
+    data_digests, model_digests, broken = digests({task: data / task for task in part.tasks.roles}, places)
+    pairs = [(m, d) for d in part.tasks.roles for m in models if m not in broken]
+    keys = [score_key(model_digests[m], data_digests[d], list(part.proxies)) for m, d in pairs]
+    items = [(folder / model, data / dataset, list(part.proxies)) for model, dataset in pairs]
+    values = through_store(Store(), "proxies", keys, score_one, items, f"{domain} proxies")
+    rows = []
+    failures += [(model, "", "", reason) for model, reason in broken.items()]
+    for (model, dataset), value in zip(pairs, values, strict=True):
+        if isinstance(value, Failure):
+            failures.append((model, dataset, "", value.reason))
+        else:
+            rows += [{"model": model, "dataset": dataset} | row for row in value]
+    if not rows:
+        raise UserError(f"not one {domain} model could be scored; the first reason: {failures[0][-1]}")
+    columns = ["model", "dataset", "proxy", "score", "seconds"]
+    return pd.DataFrame(rows, columns=columns), pd.DataFrame(failures, columns=FAILURE_COLUMNS)

@@ -1,0 +1,98 @@
+"""The live zoo of a domain: the project's own, or built once beside the cell store; with what the user has added."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from twophase.infra.config import find_project
+from twophase.infra.files import replacing
+from twophase.infra.store import cache_folder, digest
+from twophase.records import TrainingRecords
+from twophase.sources.live import building, measuring, parameters
+from twophase.sources.live.zoo.pretraining import ZOO_VERSION
+from twophase.training.finetuning import TRAINING_VERSION
+
+DOMAIN = {"text": "nlp", "image": "cv"}  # modality -> the domain whose models read it
+MINUTES = {"cv": 4, "nlp": 5}  # what building a live zoo took on two cores
+
+
+@dataclass(frozen=True)
+class Live:
+    """A live zoo with what the user has added.
+
+    Attributes:
+        folders: model -> folder.
+        records: of the models on benchmark datasets.
+        data: benchmark dataset -> folder (`tasks.load`).
+        added: where the user's own models and datasets of this domain are kept.
+    """
+
+    folders: dict[str, Path]
+    records: TrainingRecords
+    data: dict[str, Path]
+    added: Path
+
+
+def open_live(params: parameters.Params, domain: str, say: Callable[[str], None]) -> Live:
+    """The live zoo of a domain: the project's, or built once beside the cell store; and what the user has added."""
+    added = added_folder(domain)
+    models, table, data = built(params, domain, say)
+    known = TrainingRecords.read(table).only("benchmark")
+    folders = {name: models / name for name in known.models}
+    tables = [known.frame]
+    for file in sorted((added / "records").glob("*.csv")):
+        tables.append(pd.read_csv(file))
+    folders |= {one.name: one for one in sorted((added / "models").glob("*")) if (one / "config.json").is_file()}
+    frame = pd.concat(tables, ignore_index=True)
+    frame = frame[frame["model"].isin(folders)].drop_duplicates(["model", "dataset", "seed", "epoch"], keep="last")
+    places = {name: data / name for name in params.domain[domain].tasks.benchmark}
+    places |= {one.name: one for one in sorted((added / "tasks").glob("*")) if one.is_dir()}
+    return Live(folders, TrainingRecords.from_frame(frame[frame["dataset"].isin(places)]), places, added)
+
+
+def built(params: parameters.Params, domain: str, say: Callable[[str], None]) -> tuple[Path, Path, Path]:
+    """Folder of the models, file of their records, and folder of the datasets; built if they are not there."""
+    models, table, data = live_place(params, domain)
+    if not table.is_file():
+        datasets, number = len(params.domain[domain].tasks.roles), len(params.domain[domain].zoo.recipes)
+        say(
+            f"The live zoo ({number} models, trained on {datasets} datasets) is not there yet: it is built once, in about "
+            f"{MINUTES.get(domain, 15)} minutes on two cores; what is kept from before is not made again."
+        )
+        building.build_tasks(params, domain, data)
+        building.build_zoo(params, domain, data, models)
+        rows, _ = measuring.train_cells(params, domain, data, models)
+        with replacing(table) as new:
+            TrainingRecords.from_frame(rows).write(new)
+    return models, table, data
+
+
+def live_place(params: parameters.Params, domain: str) -> tuple[Path, Path, Path]:
+    """Where `built` has a live zoo: in the project, if it is there, else in the cache; its table comes last."""
+    if project := find_project():
+        models, table = project / "zoo" / domain, project / "results" / domain / "records.csv"
+        if models.is_dir() and table.is_file() and (project / "data" / domain).is_dir():
+            return models, table, project / "data" / domain
+    part = params.domain[domain]
+    made_as = {
+        "zoo": [ZOO_VERSION, {name: asdict(recipe) for name, recipe in part.zoo.recipes.items()}],
+        "tasks": asdict(part.tasks),
+        "training": [TRAINING_VERSION, asdict(part.training)],
+    }
+    base = cache_folder() / "live" / f"{params.profile}-{digest(made_as)[:8]}"  # another version's zoo is another one
+    return base / "zoo" / domain, base / domain / "records.csv", base / "data" / domain
+
+
+def added_folder(domain: str) -> Path:
+    """Where the user's own models and datasets of a domain are kept."""
+    return cache_folder() / "live" / "added" / domain
+
+
+def params_of(domain: str) -> parameters.Params:
+    """The parameters of a project or of the package, with this domain among them."""
+    params = parameters.load()
+    return params if domain in params.domain else parameters.load([f"domains=[{domain}]"])

@@ -1,0 +1,318 @@
+"""What the live zoos and the experiments on them are made with: ``params.yaml``, checked.
+
+Stages and notebooks never see Hydra: they call :func:`read`, which gives frozen dataclasses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Any
+
+from twophase.clustering import METHODS
+from twophase.errors import UserError, unknown
+from twophase.infra.config import PARAMS, compose, parse
+from twophase.infra.files import write_text
+from twophase.infra.schema import AtLeastOne, Field, NotNegative, OneOf, build, settings
+from twophase.proxies import PROXIES, RELEASED
+from twophase.recall import NORMALIZATIONS
+from twophase.selection import check_threshold
+from twophase.sources.live import corpora
+from twophase.sources.live.zoo import recipes
+from twophase.training.config import TrainingConfig
+
+
+@settings("proxy")
+class Proxy:
+    """Which proxy scores a model; ``headless`` scores those without a source head."""
+
+    name: str
+    normalization: OneOf(NORMALIZATIONS)
+    headless: str
+
+
+@settings("clustering")
+class Clustering:
+    """How models are grouped; ``n_clusters`` None: by a cut of the dendrogram. ``exact_up_to``: see `large.cluster_many`."""
+
+    method: OneOf(METHODS)
+    k: AtLeastOne
+    n_clusters: AtLeastOne | None
+    exact_up_to: AtLeastOne
+
+
+@settings("recall")
+class Recall:
+    """How many models coarse recall hands on, and what a proxy costs in epochs."""
+
+    top: AtLeastOne
+    epochs_per_proxy: NotNegative
+
+
+@settings("selection")
+class Selection:
+    """Fine-selection (Algorithm 1)."""
+
+    threshold: float
+    threshold_kind: str
+    n_trends: AtLeastOne
+
+    def __post_init__(self) -> None:
+        check_threshold(self.threshold, self.threshold_kind)
+
+
+@settings()
+class Cards:
+    """What encodes model cards (`zoo.embedding`); ``encoder`` None: nothing does. ``sha256``: file -> hash."""
+
+    name: str
+    encoder: str | None
+    sha256: dict[str, Any]
+
+
+@settings()
+class Sizes:
+    """Examples of a task's splits."""
+
+    train: AtLeastOne
+    validation: AtLeastOne
+    test: AtLeastOne
+
+
+@settings()
+class Tasks:
+    """Names of the datasets by role; what models are pre-trained on (``upstream``) has sizes of its own, at most.
+
+    ``files``: for text, how many source files of a package are read at most; None is all.
+    """
+
+    benchmark: tuple[str, ...]
+    target: tuple[str, ...]
+    sizes: Sizes
+    upstream: tuple[str, ...]
+    upstream_sizes: Sizes
+    files: AtLeastOne | None = None
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """Dataset -> benchmark or target, in the order of the records."""
+        return dict.fromkeys(self.benchmark, "benchmark") | dict.fromkeys(self.target, "target")
+
+
+@settings()
+class Seeds:
+    """Models whose benchmark cells are repeated with ``extra`` further seeds."""
+
+    models: tuple[str, ...]
+    extra: Annotated[int, Field(ge=0)]
+
+
+@settings()
+class Zoo:
+    """Recipes by model name; ``include`` None: all of them, else these and their parents.
+
+    ``common``: fields of every recipe that does not set them itself.
+    """
+
+    include: tuple[str, ...] | None
+    common: dict[str, Any]
+    models: dict[str, Any]
+
+    @property
+    def recipes(self) -> dict[str, Any]:
+        """Model -> `zoo.Recipe`, parents first: the models of this run."""
+        models = {name: self.common | values for name, values in self.models.items()}
+        return recipes.recipes(models, None if self.include is None else list(self.include))
+
+
+@settings()
+class SecondRate:
+    """``models``: how many of the best on a target are trained once more, with this ``learning_rate``."""
+
+    models: AtLeastOne
+    learning_rate: Annotated[float, Field(gt=0)]
+
+
+@settings()
+class Domain:
+    """Everything that belongs to one domain (``cv``).
+
+    ``second_rate``: with what the targets' best models are trained once more (Fig. 8).
+    """
+
+    cut: NotNegative
+    tasks: Tasks
+    training: TrainingConfig
+    second_rate: SecondRate
+    seeds: Seeds
+    proxies: tuple[str, ...]
+    zoo: Zoo
+
+
+@settings()
+class Cuts:
+    """Distances at which average linkage stops, of each published matrix."""
+
+    paper_nlp: NotNegative
+    paper_cv: NotNegative
+    model_recycling: NotNegative
+    transfergraph: NotNegative
+
+
+@settings()
+class Published:
+    """How published records are read and analysed.
+
+    ``mirror``: folder that holds the files, None: they are downloaded. ``leakage_z``: see `published.model_recycling.leaked`. ``subset_sizes``: numbers of benchmark datasets
+    that are compared, each with ``subset_repeats`` random subsets.
+    """
+
+    mirror: str | None
+    k: AtLeastOne
+    cuts: Cuts
+    top: AtLeastOne
+    leakage_z: NotNegative
+    subset_sizes: tuple[AtLeastOne, ...]
+    subset_repeats: AtLeastOne
+
+
+@settings()
+class Params:
+    """The whole of ``params.yaml``; ``domain`` maps each of ``domains`` to its part."""
+
+    seed: Annotated[int, Field(ge=0)]
+    domains: tuple[str, ...]
+    overrides: tuple[str, ...]
+    profile: str
+    proxy: Proxy
+    clustering: Clustering
+    recall: Recall
+    selection: Selection
+    cards: Cards
+    published: Published
+    domain: dict[str, Domain]
+
+
+def load(overrides: list[str] | tuple[str, ...] = ()) -> Params:
+    """Compose and validate, without a file."""
+    return validate(parse(compose(overrides), "the composed configuration"))
+
+
+def write(path: Path, overrides: list[str] | tuple[str, ...] = ()) -> Params:
+    """Compose, validate, and only then write ``path``."""
+    text = compose(overrides)
+    params = validate(parse(text, "the composed configuration"))
+    write_text(path, text)
+    return params
+
+
+def read(path: Path | str = PARAMS) -> Params:
+    """Read and validate a composed file: what stages and notebooks call.
+
+    Raises:
+        UserError: no such file, or any fault in its content.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"no {path} in {Path.cwd()}: write it with `make params`")
+    return validate(parse(path.read_text(encoding="utf-8"), str(path)))
+
+
+def difference(path: Path | str = PARAMS) -> str | None:
+    """What to tell the user if ``path`` is not what ``conf/`` composes to (byte by byte), else None."""
+    path = Path(path)
+    if not path.is_file():
+        return f"no {path}: write it with `make params`"
+    text = path.read_text(encoding="utf-8")
+    overrides = [str(override) for override in parse(text, str(path)).get("overrides") or []]
+    if text == compose(overrides):
+        return None
+    remedy = "make params" if not overrides else f"twophase params {' '.join(overrides)}"
+    return (
+        f"{path} is not what conf/ composes to: run `{remedy}` and repeat "
+        "(to keep an experiment's values: `twophase params key=value …`)"
+    )
+
+
+def validate(values: dict[str, Any]) -> Params:
+    """Check a composed configuration and turn it into dataclasses.
+
+    Raises:
+        UserError: an unknown or missing key, dataset, proxy or model, a wrong type, a number out of range.
+    """
+    values = dict(values)
+    names = values.get("domains")
+    if not isinstance(names, list) or not names:
+        raise UserError(
+            f"domains: got {names!r}; allowed is a list such as [cv]; after an edit of conf/: `make params`"
+        )
+    missing = [name for name in names if name not in values]
+    if missing:
+        raise UserError(
+            f"domains: got {', '.join(map(str, missing))}; allowed are keys of the configuration, such as cv"
+        )
+    plain = [field.name for field in fields(Params) if field.name != "domain"]
+    values = {
+        key: value for key, value in values.items() if key not in corpora.DOMAINS or key in names
+    }  # the others rest
+    for key in values:
+        if key not in (*plain, *names):
+            raise unknown(f"key {key}", key, [*plain, *names])
+    for name in names:  # one by one, so that complaints name the key as it is written
+        build(Domain, values[name], name)
+        if absent := [field.name for field in fields(TrainingConfig) if field.name not in values[name]["training"]]:
+            raise UserError(f"missing key {name}.training.{absent[0]}: add it under conf/ and run `make params`")
+    params = build(Params, {"domain": {name: values.pop(name) for name in names}, **values})
+    for name, domain in params.domain.items():
+        _check_domain(params, name, domain)
+    return params
+
+
+def _check_domain(params: Params, name: str, domain: Domain) -> None:
+    computable = PROXIES | RELEASED
+    for key in ("name", "headless"):
+        if (got := getattr(params.proxy, key)) not in computable:
+            raise unknown(f"proxy.{key} {got!r}", got, computable)
+        if getattr(params.proxy, key) not in domain.proxies:
+            raise UserError(f"proxy.{key}: {getattr(params.proxy, key)} is not computed; add it to {name}.proxies")
+    for proxy in domain.proxies:
+        if proxy not in computable:
+            raise unknown(f"proxy {proxy!r} in {name}.proxies", proxy, computable)
+    known, chosen = corpora.names(name), domain.tasks
+    datasets = chosen.benchmark + chosen.target + chosen.upstream
+    for dataset in datasets:
+        if dataset not in known:
+            raise unknown(f"dataset {dataset!r} in {name}.tasks", dataset, known)
+    for where, names in (
+        ("tasks", datasets),
+        ("proxies", domain.proxies),
+        ("seeds.models", domain.seeds.models),
+    ):
+        if twice := sorted({item for item in names if names.count(item) > 1}):
+            raise UserError(f"{name}.{where}: {', '.join(twice)} is named twice; name it once")
+    for where, names in (("zoo.include", domain.zoo.include or ()), ("seeds.models", domain.seeds.models)):
+        for model in names:
+            if model not in domain.zoo.models:
+                raise unknown(f"model {model!r} in {name}.{where}", model, domain.zoo.models)
+    for recipe in domain.zoo.recipes.values():
+        if recipe.architecture and recipe.architecture not in recipes.DOMAINS[name].ARCHITECTURES:
+            what = f"architecture {recipe.architecture!r} of model {recipe.name}"
+            raise unknown(what, recipe.architecture, recipes.DOMAINS[name].ARCHITECTURES)
+        for read in sorted(recipes.reads(recipe)):
+            if read not in chosen.upstream:
+                raise unknown(f"upstream {read!r} that model {recipe.name} reads", read, chosen.upstream)
+    _check_counts(params, name, domain)
+
+
+def _check_counts(params: Params, name: str, domain: Domain) -> None:
+    datasets, models = len(domain.tasks.benchmark), len(domain.zoo.recipes)
+    for key, got, most, what in (
+        ("clustering.k", params.clustering.k, datasets, "benchmark datasets"),
+        ("selection.n_trends", params.selection.n_trends, datasets, "benchmark datasets"),
+        ("recall.top", params.recall.top, models, "models"),
+        ("clustering.n_clusters", params.clustering.n_clusters or 1, models, "models"),
+    ):
+        if got > most:
+            raise UserError(
+                f"{key}: got {got}; allowed is at most {most}, the number of {name} {what}: lower it or add {what}"
+            )
