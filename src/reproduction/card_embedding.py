@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from twophase.errors import UserError
 from twophase.infra.files import digest
 
@@ -34,8 +36,6 @@ def embed_cards(folder: str | Path, encoder: str, sha256: Mapping[str, str] | No
     Raises:
         UserError: no models, a model without a card, an encoder that is missing, changed, or not in safetensors.
     """
-    import pandas as pd
-
     models = sorted(path.parent for path in Path(folder).glob("*/config.json"))
     if not models:
         raise UserError(f"{folder} holds no models; give a folder of save_pretrained models.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -64,8 +65,6 @@ def summary(found: Outcome) -> pd.DataFrame:
 
 def shown(found: Outcome, title: str):
     """One picture of the report."""
-    import base64
-
     from IPython.display import Image
 
     tag = pictures(found)[title]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import nbformat
+from nbformat.v4 import new_notebook
 
 from twophase.errors import UserError
 from twophase.infra.files import replacing
@@ -58,8 +63,6 @@ def execute(source: str | Path, target: str | Path, parameters: dict[str, Any], 
 
 def normalise(notebook: NotebookNode) -> NotebookNode:
     """Take out what differs between two runs: times, durations, generated ids, addresses."""
-    from nbformat.v4 import new_notebook
-
     cells = []
     for number, cell in enumerate(notebook.cells):
         injected = "injected-parameters" in cell.metadata.get("tags", [])
@@ -99,10 +102,6 @@ class _kernel_of_this_python:
     """A temporary kernel spec for the running interpreter: no kernel needs to be installed for the user."""
 
     def __enter__(self) -> str:
-        import json
-        import sys
-        import tempfile
-
         self._folder = tempfile.TemporaryDirectory()
         spec = Path(self._folder.name) / "kernels" / "twophase"
         spec.mkdir(parents=True)
@@ -123,13 +122,9 @@ class _kernel_of_this_python:
 
 
 def _read(path: Path) -> NotebookNode:
-    import nbformat
-
     return nbformat.read(path, as_version=4)
 
 
 def _write(notebook: NotebookNode, path: Path) -> None:
-    import nbformat
-
     with replacing(path) as new:
         nbformat.write(notebook, new)

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+from tqdm.auto import tqdm
 
 from twophase.errors import UserError
 from twophase.sources.live import parameters
@@ -53,7 +54,6 @@ def run(
         UserError: the configured run has no metrics yet.
     """
     import dvc.api
-    from tqdm.auto import tqdm
 
     rows = []
     for domain in domains:

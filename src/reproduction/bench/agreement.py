@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import adjusted_rand_score
 
 from reproduction.bench import simulated
 from reproduction.tables import interval
@@ -113,8 +114,6 @@ def _judged(matrix: pd.DataFrame, final: pd.Series, clusters: Clusters, settings
 
 
 def _alike(matrix: pd.DataFrame, exact: Clusters, sampled: Clusters, sample: int) -> dict:
-    from sklearn.metrics import adjusted_rand_score
-
     names = matrix.columns.sort_values()
     order = names[np.argsort(-matrix.mean().loc[names].to_numpy(), kind="stable")]
     drawn = order[evenly(len(order), sample)]

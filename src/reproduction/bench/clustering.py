@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.stats import linregress, t
 
 from reproduction.bench import simulated
 from twophase.clustering import Clusters
@@ -93,8 +94,6 @@ def growth(frame: pd.DataFrame, quantity: str = "seconds", least: int = 0) -> pd
     Returns:
         what -> exponent, low, high (95 %, t distribution), points; without three points it is not a number.
     """
-    from scipy.stats import linregress, t
-
     rows = {}
     for what, here in frame[(frame["n"] >= least) & (frame[quantity] > 0)].groupby("what"):
         rows[what] = dict.fromkeys(("exponent", "low", "high"), np.nan) | {"points": len(here)}

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 import pandas as pd
+from tqdm import tqdm
 
 from reproduction import evidence
 from reproduction.baselines import asynchronous_halving
@@ -40,8 +41,6 @@ def run(settings: Mapping[str, Any], repeats: int) -> pd.DataFrame:
     Raises:
         UserError: zoo, data or records are not there.
     """
-    from tqdm import tqdm
-
     rows = []
     for domain, targets in settings["targets"].items():
         zoo, known = live(domain), evidence.load(domain)

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
+from tqdm import tqdm
 
 from reproduction.bench import arrays, references
 from reproduction.bench.sides import in_turn
@@ -40,8 +42,6 @@ def run(settings: Mapping[str, Any], repeats: int) -> pd.DataFrame:
     Raises:
         UserError: transformer-ranker is not installed.
     """
-    from tqdm import tqdm
-
     _ranker()
     jobs = [(name, size) for size in settings["sizes"] for name in ("logme", "h_score", "h_score_plain", "knn")]
     jobs += [("leep", size) for size in settings["probabilities"]] + [("nleep", size) for size in settings["mixtures"]]
@@ -72,8 +72,6 @@ def _ranker() -> Any:
 
 
 def _tensors(values: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    import torch
-
     return {"embeddings": torch.from_numpy(np.ascontiguousarray(values)), "labels": torch.from_numpy(labels)}
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.mixture import GaussianMixture
 
 
 def leep(probabilities: np.ndarray, labels: np.ndarray) -> float:
@@ -28,9 +30,6 @@ def nleep(
 
     Features are (N, D), brought to a first component of variance one: what scikit-learn adds to variances is absolute.
     """
-    from sklearn.decomposition import PCA
-    from sklearn.mixture import GaussianMixture
-
     projected = PCA(energy, svd_solver="full").fit_transform(features.astype(np.float64))
     projected /= projected[:, 0].std()
     mixture = GaussianMixture(

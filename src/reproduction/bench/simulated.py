@@ -22,11 +22,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numba import njit
+from omegaconf import OmegaConf
+from scipy.optimize import minimize
+from scipy.special import gammaln
 
 from twophase.clustering import Clusters
 from twophase.errors import unknown
 from twophase.infra.config import find_conf
 from twophase.large import cluster_many
+from twophase.sources.published import model_recycling
 
 FILE = "simulated.yaml"
 KINDS = ("family", "alone", "member")
@@ -71,9 +76,6 @@ def fit(matrix: pd.DataFrame, clusters: Clusters, rank: int) -> Statistics:
 
 def pitman_yor(sizes: np.ndarray) -> tuple[float, float]:
     """α in (0, 1) and θ > 0 under which family sizes are likeliest (Pitman 1995, the partition's probability)."""
-    from scipy.optimize import minimize
-    from scipy.special import gammaln
-
     families = np.arange(1, len(sizes))
 
     def unlikely(given: np.ndarray) -> float:
@@ -116,8 +118,6 @@ def families(n: int, alpha: float, theta: float, random: np.random.Generator) ->
 
 @cache
 def _seating():
-    from numba import njit
-
     return njit(_seat, cache=True)
 
 
@@ -143,8 +143,6 @@ def read(name: str) -> Statistics:
     Raises:
         UserError: an unknown name.
     """
-    from omegaconf import OmegaConf
-
     found = OmegaConf.to_container(OmegaConf.load(find_conf() / FILE))
     if name not in found:
         raise unknown(f"simulated zoo {name!r}", name, found)
@@ -155,8 +153,6 @@ def read(name: str) -> Statistics:
 
 def published(clean: bool, k: int, threshold: float, rank: int, mirror: str | None = None) -> Statistics:
     """Fitted on the published matrix of text models, with or without the rows that cleaning leaves out."""
-    from twophase.sources.published import model_recycling
-
     matrix = model_recycling.read(mirror, clean=clean).matrix
     return fit(matrix, cluster_many(matrix, k, threshold), rank)
 
@@ -184,8 +180,6 @@ def _list(numbers: np.ndarray) -> str:
 
 def main() -> Path:
     """Fit both zoos as conf/bench.yaml says and write the file."""
-    from omegaconf import OmegaConf
-
     given = OmegaConf.load(find_conf() / "bench.yaml").clustering
     options = given.k, given.threshold, given.rank
     path = find_conf() / FILE

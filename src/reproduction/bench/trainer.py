@@ -14,7 +14,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
+import torch
+from tqdm import tqdm
+from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from reproduction.bench.sides import in_turn
 from reproduction.bench.zoo import live
@@ -44,8 +48,6 @@ def run(settings: Mapping[str, Any], repeats: int) -> pd.DataFrame:
     Raises:
         UserError: a model or dataset is not there, or accelerate is not installed.
     """
-    from tqdm import tqdm
-
     rows = []
     for domain, chosen in settings["domains"].items():
         zoo = live(domain)
@@ -77,10 +79,6 @@ def _by_ours(folder: Path, task: Encoded, config: TrainingConfig, seed: int) -> 
 
 def _by_trainer(folder: Path, task: Encoded, config: TrainingConfig, seed: int) -> float:
     """Test accuracy by `transformers.Trainer`, with our optimiser and schedule."""
-    import numpy as np
-    import torch
-    from transformers import PrinterCallback, Trainer, TrainingArguments
-
     ours = FineTuning(load_with_new_head(folder, task.classes, seed), task, config, seed)  # its optimiser and schedule
     schedule = torch.optim.lr_scheduler.LambdaLR(ours.optimizer, lambda step: ours._rate(step) / config.learning_rate)
     with tempfile.TemporaryDirectory() as made:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from reproduction import paper
 from reproduction.claims.verdicts import FAILS, HOLDS, Claim, Measured, above, counted, differs, given
 from reproduction.evidence import Evidence
 from reproduction.leave_one_out import of
@@ -75,8 +76,6 @@ def _positive_only(evidence: Evidence) -> Measured:
 
 
 def _printed_total(evidence: Evidence) -> Measured:
-    from reproduction import paper
-
     fine, whole = paper.TABLE_5[evidence.domain]["10"][2], paper.TABLE_6[evidence.domain]
     extra = {whole[target][0] - cost for target, cost in fine.items()}
     return counted(float(max(extra)), extra == {5}, "arithmetic on the printed tables")

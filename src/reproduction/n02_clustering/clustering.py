@@ -8,6 +8,7 @@ from reproduction import paper
 from reproduction.evidence import Evidence
 from reproduction.tables import interval, save_table, with_interval
 from twophase.clustering import Clusters
+from twophase.infra import plots
 
 
 def clusters(evidence: Evidence, **options) -> Clusters:
@@ -19,8 +20,6 @@ def figure_dendrogram(evidence: Evidence):
     """Average linkage of all models over Eq. 1, with the cut drawn in."""
     from scipy.cluster.hierarchy import dendrogram, linkage
     from scipy.spatial.distance import squareform
-
-    from twophase.infra import plots
 
     alike = clusters(evidence).similarity
     distance = squareform(1 - alike.to_numpy(), checks=False)

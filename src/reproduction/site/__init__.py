@@ -6,6 +6,11 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from nbconvert import HTMLExporter
+from PIL import Image
+from pygments.formatters import HtmlFormatter
+
 from reproduction.site.markdown import LINKED, Linked, read_readme
 from reproduction.site.pages import by_domain, neighbours, read_pages
 from twophase.commands.select import report
@@ -61,9 +66,6 @@ def build(results: str | Path, readme: str | Path, target: str | Path) -> Path:
 
 
 def _templates():
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from pygments.formatters import HtmlFormatter
-
     environment = Environment(
         loader=FileSystemLoader([TEMPLATES, report.TEMPLATES]), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
@@ -74,8 +76,6 @@ def _templates():
 
 def _bodies(pages: list) -> list[str]:
     """The notebooks' cells as HTML. nbconvert's full pages would load scripts from the network; its cells load none."""
-    from nbconvert import HTMLExporter
-
     exporter = HTMLExporter(
         template_name="basic", template_file=str(TEMPLATES / "cells.html.j2"), exclude_anchor_links=True,
         exclude_input_prompt=True, exclude_output_prompt=True,
@@ -88,8 +88,6 @@ def _bodies(pages: list) -> list[str]:
 
 def _figures(site: Path, domains: list[str]) -> dict[str, dict[str, tuple[str, int]]]:
     """Caption -> domain -> address and width in CSS pixels."""
-    from PIL import Image
-
     found = {}
     for stem, caption in HEADLINE.items():
         found[caption] = {}

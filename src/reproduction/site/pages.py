@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import nbformat
+
 from reproduction.site.markdown import parse, text
 from twophase.errors import UserError
 
@@ -40,8 +42,6 @@ def read_pages(results: Path) -> list[Page]:
     Raises:
         UserError: there are none, or one cannot be read.
     """
-    import nbformat
-
     # what a failed execution leaves behind (NAME.failed.ipynb) is no result
     paths = sorted(path for path in results.glob("notebooks/*.ipynb") if "." not in path.stem)
     if not paths:

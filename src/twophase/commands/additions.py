@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from twophase.errors import UserError
+from twophase.errors import UserError, unknown
 from twophase.infra.files import replacing, write_json
+from twophase.sources.hub import fetch_model
 from twophase.sources.live import parameters
 from twophase.sources.live.opening import DOMAIN, Live, added_folder, live_place, open_live, params_of
 from twophase.training import cells, tasks
@@ -57,7 +58,6 @@ def _located(given: str | Path) -> tuple[Path, str]:
             f"{given} is no saved model (there is no config.json); give a folder written by save_pretrained(), or the id of a "
             "model on a hub: org/name."
         )
-    from twophase.sources.hub import fetch_model
 
     brought = fetch_model(str(given))
     return brought.folder, brought.name.split("/")[-1]
@@ -120,7 +120,6 @@ def show(name: str, say: Callable[[str], None] = print) -> tuple[Path, pd.DataFr
         if name in live.folders:
             return live.folders[name], _scores(live, name)
         raise UserError(f"the model {name!r} of the live zoo could not be built, or has no cell; see failures.csv.")
-    from twophase.errors import unknown
 
     raise unknown(f"model {name!r}", name, names)
 

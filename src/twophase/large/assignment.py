@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from twophase.large.compiled import against_known, among_new
 from twophase.large.similarity import in_threads
 
 BATCH = 2048  # models compared with the leaders there are, before those among them that lead are known
@@ -65,8 +66,6 @@ def nearest(models: np.ndarray, known: Prototypes, k: int, threshold: float) -> 
         k: of Eq. 1.
         threshold: a model joins below it; ties go to the cluster of lower number.
     """
-    from twophase.large.compiled import against_known
-
     cluster, distance = np.full(len(models), -1), np.full(len(models), float(threshold))
     count = known.centres.shape[1]
     here = models, known.centres, known.members, known.starts, count, k, cluster, distance
@@ -98,8 +97,6 @@ def lead(models: np.ndarray, k: int, threshold: float) -> np.ndarray:
     Returns:
         (n,) numbers from 0, in the order in which leaders come.
     """
-    from twophase.large.compiled import against_known, among_new
-
     n, m = models.shape
     cluster, distance = np.full(n, -1), np.full(n, float(threshold))
     room, count = 2 * BATCH, 0

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tqdm.auto import tqdm
+
 from twophase.errors import UserError
 from twophase.infra.compute import Failure, imap, spreads, width
 from twophase.runs.base import Runs
@@ -79,8 +81,6 @@ class LiveRuns(Runs):
         self._accuracy: dict[str, float] = {}
 
     def _stage(self, jobs: dict[str, int], stage: int) -> Iterator[tuple[str, float, float]]:
-        from tqdm.auto import tqdm
-
         kept = {model: len(self._training.kept(model)) for model in jobs}
         missing = {model: epoch for model, epoch in jobs.items() if epoch > kept[model]}
         together = self._side_by_side and spreads(len(missing))

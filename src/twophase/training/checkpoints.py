@@ -8,8 +8,11 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+
 from twophase.errors import UserError
 from twophase.infra import files
+from twophase.training.encoding import Encoded
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -53,8 +56,6 @@ class Checkpoints:
 
     def read(self, model: str, source: str) -> dict | None:
         """What was last written of a model; UserError if damaged, or if `source` (its digest) has changed."""
-        import torch
-
         path = self._path(model)
         if not path.is_file():
             return None
@@ -69,8 +70,6 @@ class Checkpoints:
 
     def write(self, model: str, kept: dict) -> None:
         """Keep source, val, accuracy and seconds (lists over epochs), state, and failure if there was one."""
-        import torch
-
         with files.replacing(self._path(model)) as new:
             torch.save(kept, new)
 
@@ -80,8 +79,6 @@ ANOTHER = "give another folder, or delete this one."
 
 def task_digest(task: DatasetDict | Encoded) -> str:
     """sha256 over a task's classes and content, in order."""
-    from twophase.training.encoding import Encoded
-
     total = hashlib.sha256()
     if isinstance(task, Encoded):
         total.update(repr(task.classes).encode())

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
 from twophase.errors import UserError
 from twophase.training.loading import load_processor, modality
 
@@ -40,8 +44,6 @@ class Encoded:
 
     def write(self, file: str | Path) -> None:
         """Write it as safetensors."""
-        from safetensors.torch import save_file
-
         tensors = {f"{split}/{name}": values for split, given in self.inputs.items() for name, values in given.items()}
         tensors |= {f"{split}/": values for split, values in self.labels.items()}
         save_file(tensors, str(file), metadata={"classes": json.dumps(self.classes)})
@@ -49,8 +51,6 @@ class Encoded:
     @classmethod
     def read(cls, file: str | Path) -> Encoded:
         """What `write` wrote."""
-        from safetensors import safe_open
-
         inputs: dict[str, dict[str, Tensor]] = {}
         labels = {}
         with safe_open(str(file), "pt") as kept:
@@ -72,8 +72,6 @@ def encode(task: DatasetDict, model_folder: str | Path) -> Encoded:
         UserError: the folder has no processor or another kind than the task needs, the task has fewer than two
             classes, a text is not text, or the tokenizer knows more tokens than its model.
     """
-    import torch
-
     classes = tuple(task["train"].features["label"].names)
     if len(classes) < 2 or len(set(task["train"]["label"][:])) < 2:
         raise UserError(

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+
 from twophase.proxies import PROXIES, RELEASED
 from twophase.training.encoding import Encoded, encode
 from twophase.training.finetuning import EVALUATION_BATCH, encoded
@@ -43,8 +45,6 @@ def extract(
     Raises:
         UserError: the model or its processor cannot be loaded, or the hardware is not here.
     """
-    import torch
-
     start, hardware = time.perf_counter(), hardware.resolved()
     device = hardware.open()
     task = task if isinstance(task, Encoded) else encode(task, model_folder)

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+
 from twophase.errors import UserError
 from twophase.training import tasks
 from twophase.training.config import TrainingConfig
@@ -63,8 +65,6 @@ class FineTuning:
         score: Callable[[np.ndarray, np.ndarray], float] | None = None,
         hardware: Hardware = PLAIN,
     ):
-        import torch
-
         self._score, self.hardware = score, hardware.resolved()
         self._device, self._scaler = self.hardware.open(), self.hardware.scaler()
         self.micro_batch, self._evaluation_batch = hardware.micro_batch or config.batch_size, EVALUATION_BATCH
@@ -96,8 +96,6 @@ class FineTuning:
         return score
 
     def _train(self) -> None:
-        import torch
-
         labels, inputs = self.task.labels["train"], self.task.inputs["train"]
         torch.manual_seed(self.seed * 100_003 + self.done)
         order = torch.randperm(len(labels))
@@ -112,8 +110,6 @@ class FineTuning:
             self._step()
 
     def _loss(self, inputs: dict[str, Tensor], labels: Tensor, rows: Tensor) -> Tensor:
-        import torch
-
         return torch.nn.functional.cross_entropy(self._logits(inputs, rows), labels[rows].to(self._device))
 
     def _gradients(self, loss: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
@@ -125,8 +121,6 @@ class FineTuning:
         return total
 
     def _step(self) -> None:
-        import torch
-
         if self._scaler:
             self._scaler.unscale_(self.optimizer)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -153,8 +147,6 @@ class FineTuning:
 
     def predict(self, split: str) -> np.ndarray:
         """Class probabilities (N, C) of a split."""
-        import torch
-
         self.model.eval()
         inputs, n = self.task.inputs[split], len(self.task.labels[split])
 

@@ -7,6 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+from torch.nn import Linear
+from transformers import (
+    AutoImageProcessor,
+    AutoModelForImageClassification,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+)
+from transformers.utils import logging
+
 from twophase.errors import UserError
 from twophase.infra.files import digest
 
@@ -17,8 +27,6 @@ if TYPE_CHECKING:
 @contextmanager
 def quiet():
     """Hold back the library's report on new heads: a new head is what fine-tuning asks for."""
-    from transformers.utils import logging
-
     level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
@@ -68,16 +76,12 @@ def load_with_new_layers(folder: str | Path, classes: tuple[str, ...]) -> tuple[
     Raises:
         UserError: see `load_classifier`.
     """
-    from torch.nn import Linear
-
     model, report = _load(folder, num_labels=len(classes))
     new = {key.removesuffix(".weight") for key in report["missing_keys"]}
     return model, [m for name, m in model.named_modules() if name in new and isinstance(m, Linear)]
 
 
 def _load(folder: str | Path, **options) -> tuple[nn.Module, dict]:
-    from transformers import AutoModelForImageClassification, AutoModelForSequenceClassification
-
     kind = modality(folder)
     auto = AutoModelForImageClassification if kind == "image" else AutoModelForSequenceClassification
     try:
@@ -101,8 +105,6 @@ def load_with_new_head(folder: str | Path, classes: tuple[str, ...], seed: int) 
     Raises:
         UserError: see `load_classifier`.
     """
-    import torch
-
     torch.manual_seed(seed)
     names = dict(enumerate(classes))
     model, report = _load(
@@ -151,8 +153,6 @@ def load_processor(folder: str | Path):
     Raises:
         UserError: there is none, or it cannot be read.
     """
-    from transformers import AutoImageProcessor, AutoTokenizer
-
     kind = modality(folder)
     try:
         if kind == "image":

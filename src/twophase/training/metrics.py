@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
-from twophase.errors import UserError
+from twophase.errors import UserError, unknown
 
 if TYPE_CHECKING:
     import evaluate
@@ -30,8 +30,6 @@ def check(name: str, trust_remote_code: bool = False) -> None:
     if name in OWN:
         return
     if "/" not in name:
-        from twophase.errors import unknown
-
         raise unknown(f"metric {name!r}", name, OWN)
     metric(name, trust_remote_code)
 

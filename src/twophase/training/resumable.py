@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Any
 from twophase.errors import UserError
 from twophase.infra.files import digest_each
 from twophase.training.checkpoints import Checkpoints, task_digest
+from twophase.training.encoding import Encoded, encode
+from twophase.training.finetuning import TRAINING_VERSION, Diverged, FineTuning
 from twophase.training.hardware import PLAIN, Hardware
+from twophase.training.loading import processor_digest
+from twophase.training.metrics import scorer
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
 
     from twophase.training.config import TrainingConfig
     from twophase.training.encoding import Encoded
-from twophase.training.finetuning import FineTuning
 
 VERSION = 2  # of what a checkpoint holds
 
@@ -70,8 +73,6 @@ class ResumableTraining:
     _facts: dict = field(init=False)
 
     def __post_init__(self) -> None:
-        from twophase.training.finetuning import TRAINING_VERSION
-
         judged = {} if self.metric == "accuracy" else {"metric": self.metric}
         self._facts = judged | self.hardware.key() | {
             "training version": TRAINING_VERSION, "checkpoint version": VERSION, "training": asdict(self.training),
@@ -80,8 +81,6 @@ class ResumableTraining:
         self._begin()
 
     def _begin(self) -> None:
-        from twophase.training.metrics import scorer
-
         self._score = None if self.metric == "accuracy" else scorer(self.metric, self.trust_remote_code)
         self._kept = Checkpoints(self.checkpoints, self._facts)
         self._current: tuple[str, FineTuning] | None = None  # the last model trained
@@ -111,8 +110,6 @@ class ResumableTraining:
 
     def step(self, model: str, epoch: int) -> Step:
         """A model's given epoch (from 1): from its checkpoint, or trained and kept. Failures are returned, not raised."""
-        from twophase.training.finetuning import Diverged
-
         state = self._read(model)
         if epoch <= len(state["val"]):
             return self.kept(model)[epoch - 1]
@@ -153,8 +150,6 @@ class ResumableTraining:
         return self._kept.read(model, new["source"]) or new
 
     def _resumed(self, model: str, state: dict | None) -> FineTuning:
-        from twophase.training.finetuning import FineTuning
-
         if self._current and self._current[0] == model:
             return self._current[1]
         self._current = None  # freed before the next is loaded
@@ -163,9 +158,6 @@ class ResumableTraining:
         return run.restore(state) if state else run
 
     def _task_for(self, folder: Path) -> Encoded:
-        from twophase.training.encoding import Encoded, encode
-        from twophase.training.loading import processor_digest
-
         if isinstance(self.task, Encoded):
             return self.task
         key = (self._facts["task"], processor_digest(folder))

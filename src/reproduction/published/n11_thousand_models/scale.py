@@ -11,6 +11,7 @@ from twophase.infra import plots
 from twophase.large import cluster_many
 from twophase.recall import coarse_recall
 from twophase.sources.published import Published, model_recycling
+from twophase.sources.published.catalogue import find, get
 
 METHODS = {"prior": plots.GREEN, "recall, perfect proxy": plots.BLUE, "recall, linear probe": plots.ORANGE,
            "random": plots.GREY}  # fmt: skip
@@ -50,8 +51,6 @@ def figure_misplaced():
 
 
 def _tested():
-    from twophase.sources.published.catalogue import find, get
-
     return get(find(model_recycling.SOURCE, "models_tested.csv"), params().published.mirror)
 
 

@@ -10,10 +10,18 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from datasets import Dataset
+
 from twophase.commands.matrix.settings import Settings, Source
+from twophase.commands.select.settings import SUFFIXES, kind_of
 from twophase.errors import Unreachable, UserError, unknown
 from twophase.infra.store import cache_folder, digest
 from twophase.sources.files import reader as files
+from twophase.sources.files.parquet_shards import gather
+from twophase.sources.hub import fetch_dataset
 from twophase.training import tasks
 from twophase.training.encoding import LONGEST
 
@@ -80,8 +88,6 @@ def sources(given: Settings) -> dict[str, Source]:
 
 
 def _is_table(path: Path) -> bool:
-    from twophase.commands.select.settings import SUFFIXES
-
     return path.suffix.lower() in SUFFIXES
 
 
@@ -115,8 +121,6 @@ def look(given: Settings, name: str, source: Source, ask: bool) -> Data:
 
 def read(given: Settings, name: str, folder: Path, source: Source) -> Data:
     """A kept task's rows and length."""
-    import pyarrow.parquet as pq
-
     tables = {split: pq.ParquetFile(folder / f"{split}.parquet") for split in tasks.SPLITS}
     rows = {split: table.metadata.num_rows for split, table in tables.items()}
     columns = [column for column in ("text", "text_pair") if column in tables["train"].schema_arrow.names]
@@ -164,10 +168,6 @@ def bring(given: Settings, name: str, source: Source) -> Path:
 
 
 def _read(given: Settings, source: Source, folder: Path) -> files.FileTask:
-    from twophase.commands.select.settings import kind_of
-    from twophase.sources.files.parquet_shards import gather
-    from twophase.sources.hub import fetch_dataset
-
     part, path = given.matrix, Path(source.path).expanduser()
     if path.exists():
         kind = kind_of(path)
@@ -195,8 +195,6 @@ def _column(columns: tuple[str, ...] | None, joined: str) -> str | None:
 
 def _prepare(folder: Path, source: Source) -> None:
     """Join columns and round labels of a hub's files, as the source says."""
-    import pandas as pd
-
     joined = {
         f"{role} of several": named for role in ("text", "text_pair") if len(named := getattr(source, role) or ()) > 1
     }
@@ -223,9 +221,6 @@ def _joined(columns: pd.DataFrame) -> pd.Series:
 
 def _some(rows: Dataset, most: int, seed: list[int]) -> Dataset:
     """At most so many rows, drawn evenly, in their order."""
-    import numpy as np
-    from datasets import Dataset
-
     if len(rows) <= most:
         return rows
     drawn = np.sort(np.random.default_rng(seed).permutation(len(rows))[:most])

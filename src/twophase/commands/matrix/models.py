@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from math import prod
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError, safe_open
+
 from twophase.commands.matrix.settings import Estimate, Settings
 from twophase.errors import UserError, unknown
+from twophase.sources.hub import describe, here
 from twophase.training.loading import modality
 
 SIDE = 224  # pixels, where a configuration does not say
@@ -74,8 +78,6 @@ def look(given: Settings, name: str, folder: Path | None, ask: bool) -> Model:
         Unreachable: no hub answers.
     """
     if folder is None:
-        from twophase.sources.hub import describe, here
-
         try:
             folder = here(name)
         except UserError as error:
@@ -117,9 +119,6 @@ def parameter_count(folder: Path) -> int:
     Raises:
         OSError: there are none, or they cannot be read.
     """
-    from math import prod
-
-    from safetensors import SafetensorError, safe_open
 
     files = sorted(folder.glob("*.safetensors"))
     if not files:

@@ -19,6 +19,7 @@ from twophase.infra.compute import using
 from twophase.infra.files import replacing
 from twophase.infra.store import cache_folder
 from twophase.records import TrainingRecords
+from twophase.sources.hub import fetch_model
 from twophase.training import cells
 from twophase.training.cells import FAILURE_COLUMNS
 
@@ -79,8 +80,6 @@ def _bring(
     given: Settings, models: list[Model], found: list[Data], say: Callable[[str], None], progress: bool
 ) -> tuple[list[Model], list[Data], list[tuple]]:
     """Every dataset read and every model brought; and a failure (model, dataset, seed, reason) for each that cannot be."""
-    from twophase.sources.hub import fetch_model
-
     failures: list[tuple] = []
     here: list[Data] = []
     brought: list[Model] = []

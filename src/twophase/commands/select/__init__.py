@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from twophase.errors import UserError
+from twophase.infra.config import quoted
+
 if TYPE_CHECKING:
     from twophase.commands.select.outcome import Outcome
 
@@ -43,8 +46,6 @@ def select(
     """
     from twophase.commands.select import settings
     from twophase.commands.select.run import run
-    from twophase.errors import UserError
-    from twophase.infra.config import quoted
 
     if not isinstance(path, str | Path):
         raise UserError(

@@ -12,8 +12,11 @@ import pandas as pd
 from twophase.commands.select.settings import ZooSource
 from twophase.errors import UserError, unknown
 from twophase.records import TrainingRecords
+from twophase.sources.hub import fetch_model
 from twophase.sources.live import parameters
 from twophase.sources.live.opening import DOMAIN, open_live, params_of
+from twophase.sources.published import model_recycling, paper_matrices
+from twophase.sources.published.cleaning import Published
 from twophase.training.config import TrainingConfig
 
 
@@ -86,10 +89,6 @@ def open_candidates(
 
 def _of_hub(zoo: ZooSource, modality: str, cut: float, training: TrainingConfig, trust_remote_code: bool) -> Candidates:
     """Models of a hub, with a published matrix."""
-    from twophase.sources.hub import fetch_model
-    from twophase.sources.published import model_recycling, paper_matrices
-    from twophase.sources.published.cleaning import Published
-
     mirror = parameters.load().published.mirror
     readers = {
         "model_recycling": lambda: model_recycling.read(mirror),

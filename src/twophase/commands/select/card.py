@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from huggingface_hub import EvalResult, ModelCardData
+
 from twophase.commands.select.outcome import Outcome
 from twophase.commands.wording import counted, metric
 
@@ -48,8 +50,6 @@ def usage(outcome: Outcome, model: str) -> str:
 
 def metadata(outcome: Outcome) -> str:
     """YAML with what is true and a hub understands: a base model and a dataset are named only if they are a hub's."""
-    from huggingface_hub import EvalResult, ModelCardData
-
     facts, data = outcome.facts, outcome.facts["data"]
     hub = data["kind"] == "hub"
     found = [("accuracy", outcome.test, "Accuracy")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.lines import Line2D
 
 from twophase.commands.select.outcome import Outcome
 from twophase.commands.wording import counted, metric, printable, seconds
@@ -88,8 +89,6 @@ def _cut(row) -> str:
 
 
 def _legend(figure, outcome: Outcome, width: float) -> None:
-    from matplotlib.lines import Line2D
-
     gone = outcome.history[~outcome.history["kept"].astype(bool) & outcome.history["val"].notna()]
     colours = {_cut(row) for _, row in gone.iterrows()}
     kinds = [(plots.BLUE, "o", f"{'selected' if outcome.finished else 'best so far'}: {printable(outcome.winner)}")]

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from twophase.commands.select.candidates import Candidates
 from twophase.commands.select.settings import Settings
 from twophase.infra.files import write_text
+from twophase.training.encoding import LONGEST
+from twophase.training.loading import load_processor
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -62,9 +64,6 @@ def of_candidates(given: Settings, candidates: Candidates) -> list[str]:
 
 def of_length(folder: Path, texts: Dataset) -> list[str]:
     """That a model does not read training texts to the end."""
-    from twophase.training.encoding import LONGEST
-    from twophase.training.loading import load_processor
-
     tokenizer = load_processor(folder)
     longest = min(tokenizer.model_max_length, LONGEST)
     rows = texts.select(range(min(LOOKED_AT, len(texts))))

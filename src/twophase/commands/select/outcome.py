@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
+from urllib.parse import quote
 
 import pandas as pd
+from scipy.stats import binomtest
+from sklearn.metrics import confusion_matrix
 
 from twophase.commands.wording import counted, metric, seconds, short
 from twophase.infra.files import write_json
@@ -102,9 +106,6 @@ class Outcome:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        from html import escape
-        from urllib.parse import quote
-
         rows = {name: escape(value) for name, value in self.summary()[""].items()}
         for name, path in (("model", self.model), ("report", self.report)):
             rows[name] = f'<a href="{quote(os.path.relpath(path))}">{rows[name]}</a>'
@@ -121,8 +122,6 @@ class Outcome:
 
 def wilson(right: int, n: int) -> tuple[float, float]:
     """95 % interval of a share (Wilson, 1927)."""
-    from scipy.stats import binomtest
-
     found = binomtest(right, n).proportion_ci(0.95, method="wilson")
     return float(found.low), float(found.high)
 
@@ -134,8 +133,6 @@ def by_class(labels, predicted, training: pd.Series) -> pd.DataFrame:
         labels, predicted: numbers of classes, an entry a test example.
         training: examples of each class in the training split, in the order of their numbers.
     """
-    from sklearn.metrics import confusion_matrix
-
     table = confusion_matrix(labels, predicted, labels=range(len(training)))
     rows = {}
     for number, (name, seen) in enumerate(training.items()):

@@ -7,7 +7,9 @@ from dataclasses import asdict
 
 from twophase.commands.select.settings import TaskSource
 from twophase.errors import UserError
+from twophase.sources.files.parquet_shards import gather
 from twophase.sources.files.reader import FileTask, read
+from twophase.sources.hub import fetch_dataset
 
 
 def read_task(task: TaskSource, seed: int = 0) -> FileTask:
@@ -18,8 +20,6 @@ def read_task(task: TaskSource, seed: int = 0) -> FileTask:
         if name is not None:
             raise UserError(f"task.name={name} names a configuration of task=hub; leave it out for task={kind}.")
         return read(kind, path, **source, seed=seed)
-    from twophase.sources.files.parquet_shards import gather
-    from twophase.sources.hub import fetch_dataset
 
     with tempfile.TemporaryDirectory() as folder:
         return read("parquet", gather(fetch_dataset(path, name), folder), **source, seed=seed)

@@ -7,6 +7,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from twophase.commands import wording
 from twophase.commands.select import card, figures
@@ -32,8 +33,6 @@ def pictures(outcome: Outcome) -> dict[str, str]:
 
 def write(outcome: Outcome) -> Path:
     """Write the report into the run's folder: one file, which loads nothing."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )

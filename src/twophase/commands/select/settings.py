@@ -9,8 +9,10 @@ from twophase.errors import UserError, unknown
 from twophase.infra import config
 from twophase.infra.compute import Engine, asked
 from twophase.infra.schema import Field, build, settings
+from twophase.proxies import PROXIES
 from twophase.sources.live.parameters import Clustering, Proxy, Recall
 from twophase.sources.live.parameters import Selection as SelectionSettings
+from twophase.training import metrics
 from twophase.training.config import TrainingConfig
 from twophase.training.hardware import Hardware
 
@@ -117,9 +119,6 @@ def compose(overrides: list[str]) -> Settings:
 
 
 def _check(given: Settings) -> None:
-    from twophase.proxies import PROXIES
-    from twophase.training import metrics
-
     metrics.check(given.metric, given.trust_remote_code)
     for key in ("name", "headless"):
         if (got := getattr(given.proxy, key)) not in PROXIES:

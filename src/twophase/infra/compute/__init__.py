@@ -11,6 +11,9 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from tqdm import tqdm
+
+from twophase.infra.compute import local, on_dask, on_ray
 from twophase.infra.compute.end_with_parent import die_with_launcher
 from twophase.infra.compute.engines import ENGINES, Engine, asked, chosen, using, worker_count
 from twophase.infra.compute.failure import Failure
@@ -44,8 +47,6 @@ def parallel_map(
     Raises:
         UserError: an engine that is not installed, or a cluster that does not answer.
     """
-    from tqdm import tqdm
-
     items = list(items)
     results: list[Any] = [None] * len(items)
     hidden = description is None or not items
@@ -68,16 +69,10 @@ def imap(function: Callable[[Any], Any], items: Iterable[Any], workers: int | No
     if not items:
         return
     if engine.engine == "ray":
-        from twophase.infra.compute import on_ray
-
         yield from on_ray.run(function, items, engine)
     elif engine.engine == "dask":
-        from twophase.infra.compute import on_dask
-
         yield from on_dask.run(function, items, engine)
     else:
-        from twophase.infra.compute import local
-
         alone = engine.engine == "serial" or count == 1
         yield from local.serial(function, items) if alone else local.processes(function, items, count)
 
@@ -87,15 +82,11 @@ def warm(*modules: str) -> None:
     engine = chosen()
     count = worker_count(engine.workers)
     if engine.engine == "local" and count > 1:
-        from twophase.infra.compute import local
-
         local.warm(modules, count)
 
 
 def stop() -> None:
     """End this machine's workers at once, so that the end of this process need not wait for what they still import."""
-    from twophase.infra.compute import local
-
     local.stop()
 
 
@@ -103,12 +94,8 @@ def width() -> int:
     """How many items the chosen engine computes at the same time, now."""
     engine = chosen()
     if engine.engine == "ray":
-        from twophase.infra.compute import on_ray
-
         return on_ray.slots(engine)
     if engine.engine == "dask":
-        from twophase.infra.compute import on_dask
-
         return on_dask.slots(engine)
     return 1 if engine.engine == "serial" else worker_count(engine.workers)
 

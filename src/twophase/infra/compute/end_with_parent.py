@@ -8,6 +8,8 @@ import os
 import threading
 import time
 
+import psutil
+
 SHELLS = ("sh", "bash", "dash", "zsh", "fish", "ksh")
 HEARTBEAT = 0.5  # seconds between two looks at whether the parent still lives
 
@@ -25,8 +27,6 @@ def _die_with(parent: int) -> None:
 
 def die_with_launcher() -> None:
     """End this process when the one that started it ends, whether a shell stands in between or not."""
-    import psutil
-
     line = [os.getpid(), os.getppid()]
     with contextlib.suppress(psutil.Error):
         while psutil.Process(line[-1]).name() in SHELLS:
@@ -35,8 +35,6 @@ def die_with_launcher() -> None:
 
 
 def _watch(line: list[int]) -> None:
-    import psutil
-
     def linked(child: int, parent: int) -> bool:
         try:
             return psutil.Process(child).ppid() == parent

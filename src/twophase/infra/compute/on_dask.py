@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from twophase.errors import UserError
 from twophase.infra.compute import remote_task as away
 from twophase.infra.compute.engines import Engine, not_installed, worker_count
@@ -138,7 +140,6 @@ class _Cluster:
             self.client.close(timeout=1)
         if self.own is None:
             return
-        import psutil
 
         pids = [nanny.pid for nanny in self.own.workers.values()]
         workers = [psutil.Process(pid) for pid in pids if pid and psutil.pid_exists(pid)]

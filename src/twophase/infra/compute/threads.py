@@ -7,6 +7,8 @@ import os
 import sys
 from collections.abc import Iterator
 
+from threadpoolctl import threadpool_limits
+
 VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS",
              "VECLIB_MAXIMUM_THREADS", "NUMBA_NUM_THREADS")  # fmt: skip
 SINGLE = dict.fromkeys(VARIABLES, "1")
@@ -21,8 +23,6 @@ def torch_single_thread() -> None:
 @contextlib.contextmanager
 def single_thread() -> Iterator[None]:
     """Compute with one thread inside: libraries loaded already, and those loaded later or by children."""
-    from threadpoolctl import threadpool_limits
-
     before = {name: os.environ.get(name) for name in VARIABLES}
     torch = sys.modules.get("torch")
     threads = torch.get_num_threads() if torch else None

@@ -15,6 +15,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+from platformdirs import user_cache_path
+
 from twophase.errors import UserError
 from twophase.infra import files
 from twophase.infra.store.keys import MARKER, contents, listed, mark
@@ -32,7 +35,6 @@ def cache_folder() -> Path:
     given = os.environ.get("TWOPHASE_CACHE")
     if given and not is_url(given):
         return Path(given).expanduser().resolve()
-    from platformdirs import user_cache_path
 
     return user_cache_path("twophase", appauthor=False)
 
@@ -104,8 +106,6 @@ class Local:
     @contextlib.contextmanager
     def lock(self, purpose: str, wait: float = WAIT) -> Iterator[None]:
         """The operating system frees the lock with its process, however that ended."""
-        from filelock import FileLock, Timeout
-
         folder = self.root / "locks"
         with _writable(self.root):
             folder.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from twophase.errors import UserError
 from twophase.sources.files.tables import plural, shorten, sort_of
@@ -65,8 +66,6 @@ class Reading:
 
 
 def _reason(error: Exception, source: Path | bytes | None) -> str:
-    from PIL import Image, UnidentifiedImageError
-
     if isinstance(error, UnidentifiedImageError) and source is not None:
         sort = sort_of(source[:64] if isinstance(source, bytes) else source.read_bytes()[:64])
         return sort or "none of the formats that are read, or broken at its start"
@@ -93,8 +92,6 @@ def _open(source: Path | bytes | None) -> Path | io.BytesIO:
 
 def _png(source: Path | bytes | None) -> tuple[bytes, list[str]]:
     """PNG bytes, since thousands of decoded pictures would not fit in memory; and what was changed."""
-    from PIL import Image, ImageOps
-
     changes = []
     with Image.open(_open(source), formats=FORMATS) as image:
         reduced = max(image.size) > LARGEST
@@ -111,8 +108,6 @@ def _png(source: Path | bytes | None) -> tuple[bytes, list[str]]:
 
 def _rgb(image: Image, changes: list[str]) -> Image:
     """RGB of any mode: more bits scaled, transparency put on white. Raises ValueError where the scale is unknown."""
-    from PIL import Image
-
     if image.mode.startswith("I") or image.mode == "F":
         values, mode = np.asarray(image, dtype=float), image.mode
         tops = TOPS if mode == "F" else TOPS[1:]

@@ -8,6 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from twophase.errors import UserError
 from twophase.sources.files import tables
 
@@ -28,9 +32,6 @@ def gather(folder: str | Path, target: str | Path, splits: Mapping[str, str] | N
     Raises:
         UserError: no part is of a split that this project knows, a file cannot be read, or columns differ between parts.
     """
-    import pandas as pd
-    import pyarrow as pa
-
     folder, target = Path(folder), Path(target)
     parts: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
@@ -61,8 +62,6 @@ def gather(folder: str | Path, target: str | Path, splits: Mapping[str, str] | N
 
 
 def _read(path: Path) -> pd.DataFrame:
-    import pyarrow.parquet as pq
-
     if path.suffix == ".parquet":
         table = pq.read_table(path)
         frame = table.to_pandas()

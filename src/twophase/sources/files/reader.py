@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Value
 
 from twophase.errors import UserError
 from twophase.sources.files import columns, splits, tables
@@ -168,8 +169,6 @@ def _check_distinct(sources: dict[str, Path]) -> None:
 
 
 def _to_dataset(frames: dict[str, pd.DataFrame], classes: list[str]) -> DatasetDict:
-    from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Value
-
     inputs = [column for column in ("text", "text_pair", "image") if column in frames["train"]]
     features = Features(
         {column: Image() if column == "image" else Value("string") for column in inputs}

@@ -8,6 +8,8 @@ import unicodedata
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from twophase.errors import UserError
 from twophase.sources.files.delimited import read_separated
@@ -198,9 +200,6 @@ def _sort(value: object) -> str:
 
 
 def _parquet(path: Path) -> pd.DataFrame:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
         table = pq.ParquetFile(path).read()
         table.validate(full=True)  # text that is not UTF-8 would otherwise show in the middle of a run

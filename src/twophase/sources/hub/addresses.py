@@ -7,6 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+from filelock import FileLock
+from huggingface_hub.utils import HFValidationError, validate_repo_id
+
 from twophase.errors import UserError
 from twophase.infra.store import cache_folder
 from twophase.sources.hub import transfer
@@ -52,8 +55,6 @@ class Place:
     @contextmanager
     def lock(self) -> Iterator[Path]:
         """Hold the repository's folder, which is given, against another process that brings the same."""
-        from filelock import FileLock
-
         try:
             self.root.mkdir(parents=True, exist_ok=True)
             held = FileLock(self.root / ".lock").acquire()
@@ -70,8 +71,6 @@ class Place:
 
 def _parse(name: str, revision: str | None) -> tuple[str, str | None]:
     """Id and revision of "org/name[@revision]". Raises UserError on another form, or two different revisions."""
-    from huggingface_hub.utils import HFValidationError, validate_repo_id
-
     known, at, given = str(name).partition("@")
     try:
         validate_repo_id(known)

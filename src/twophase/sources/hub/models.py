@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from twophase.errors import Unreachable, UserError
 from twophase.sources.hub.addresses import Place
 from twophase.sources.hub.transfer import Repository, list_repository, receive, receive_all, total_size
@@ -95,8 +97,6 @@ def plan(names: Iterable[str], *, allow_pickle: bool = False, trust_remote_code:
         A row a name: name, revision (commit), bytes (to download into an empty cache), format ("safetensors" or
         "pickle"), gated, custom_code (None: not known), refused (the reason, or "").
     """
-    import pandas as pd
-
     rows = []
     for name in names:
         try:

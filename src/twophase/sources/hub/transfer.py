@@ -21,6 +21,7 @@ import httpx2
 from huggingface_hub import HfApi, constants, hf_hub_url, is_offline_mode
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, OfflineModeIsEnabled, RevisionNotFoundError
 from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+from tqdm import tqdm
 
 from twophase.errors import Unreachable, UserError
 
@@ -251,8 +252,6 @@ def receive_all(repository: Repository, files: dict[str, str], folder: Path, pro
     Raises:
         UserError: no room, or see `receive`.
     """
-    from tqdm import tqdm
-
     missing = [source for target, source in files.items() if not (folder / target).is_file()]
     make_room(repository, missing, folder)
     total = total_size(repository, files.values())

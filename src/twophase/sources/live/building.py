@@ -12,11 +12,12 @@ import pandas as pd
 from twophase.errors import UserError
 from twophase.infra.compute import Failure, parallel_map
 from twophase.infra.store import Store, cache_folder, digest
+from twophase.sources.live import corpora
 from twophase.sources.live.parameters import Params
 from twophase.sources.live.zoo import parts as parts_
 from twophase.sources.live.zoo import pretraining
 from twophase.sources.live.zoo import recipes as recipes_
-from twophase.training import tasks
+from twophase.training import finetuning, tasks
 from twophase.training.cells import libraries
 
 UNBUILT = "unbuilt.csv"  # in the zoo's folder: models that could not be built, with the reason
@@ -28,8 +29,6 @@ def build_tasks(params: Params, domain: str, folder: Path) -> tuple[pd.DataFrame
     Returns:
         What they were drawn from (`corpora.prepare`), and facts of each (`tasks.describe`, and its role).
     """
-    from twophase.sources.live import corpora
-
     chosen = params.domain[domain].tasks
     sizes = dict.fromkeys(chosen.roles, chosen.sizes) | dict.fromkeys(chosen.upstream, chosen.upstream_sizes)
     sources = corpora.prepare(domain, list(sizes), folder, chosen.files)
@@ -47,8 +46,6 @@ def build_tasks(params: Params, domain: str, folder: Path) -> tuple[pd.DataFrame
 
 
 def build_task(item: tuple[str, str, dict, int, Path, bool]) -> None:
-    from twophase.sources.live import corpora
-
     domain, name, sizes, seed, folder, at_most = item
     tasks.save(corpora.build(domain, name, sizes, seed, folder.parent, at_most), folder)
 
@@ -92,8 +89,6 @@ def build_zoo(params: Params, domain: str, data: Path, folder: Path) -> None:
 
 def zoo_key(recipe: Any, recipes: dict[str, Any], data: Path) -> dict:
     """Key of a model: its recipe and its parents', the data they learned from, the code's versions."""
-    from twophase.training import finetuning
-
     line, current = [recipe], recipe
     while current.parent:
         current = recipes[current.parent]

@@ -11,6 +11,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import requests
+
 from twophase.errors import UserError
 from twophase.infra.files import digest
 from twophase.infra.store import cache_folder
@@ -117,7 +119,6 @@ def _mirrored(entry: Entry, folder: Path) -> Path:
 
 def _downloaded(entry: Entry, folder: Path, progress: bool) -> Path:
     import pooch
-    import requests
 
     name = f"{entry.source}/{entry.file}"
     # a file that is there with the right hash is used; a new one stands under a temporary name until its hash is right
@@ -139,8 +140,6 @@ def _downloaded(entry: Entry, folder: Path, progress: bool) -> Path:
 
 
 def _reason(error: Exception) -> str:
-    import requests
-
     if isinstance(error, requests.HTTPError):
         return f"the server answers {error.response.status_code} {error.response.reason}"
     if isinstance(error, requests.Timeout) or "timed out" in str(error):

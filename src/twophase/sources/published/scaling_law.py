@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import exp
 from pathlib import Path
 
 import pandas as pd
@@ -48,6 +49,4 @@ def _path(task: str, mirror: str | Path | None) -> Path:
 
 
 def _exp(value: float) -> float:
-    from math import exp
-
     return exp(value)

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from twophase.errors import UserError
+from twophase.infra.compute import Failure, parallel_map
 from twophase.sources.live.corpora.harvest import harvest, source
 
 if TYPE_CHECKING:
@@ -81,9 +83,6 @@ def gather(tasks: Iterable[TextTask], folder: Path, files: int | None = None) ->
     Raises:
         UserError: a package is not installed.
     """
-    import pandas as pd
-
-    from twophase.infra.compute import Failure, parallel_map
 
     read = wanted(tasks)
     harvests = parallel_map(_frame, [(*item, files) for item in read.items()], description="text of installed packages")
@@ -107,8 +106,6 @@ def gather(tasks: Iterable[TextTask], folder: Path, files: int | None = None) ->
 
 
 def _frame(item: tuple[str, set[str], int | None]) -> pd.DataFrame:
-    import pandas as pd
-
     package, kinds, files = item
     gc.disable()  # syntax trees hold no cycles, and looking for some takes a quarter of the time
     try:
@@ -128,7 +125,6 @@ def draw(
     Raises:
         UserError: the corpus is missing, or has too few snippets.
     """
-    import pandas as pd
     from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
     if not (folder / CORPUS).is_file():
@@ -166,8 +162,6 @@ def draw(
 
 def _pairs(corpus: pd.DataFrame, task: TextTask, rng: np.random.Generator) -> pd.DataFrame:
     """A snippet of each of the task's two kinds, in either order; every snippet once."""
-    import pandas as pd
-
     one, other = (corpus.loc[corpus["kind"] == kind, "text"].to_numpy() for kind in task.kinds)
     n = min(len(one), len(other))
     one, other = one[:n], other[:n]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+import pandas as pd
 
 from twophase.sources.live.corpora.glyphs import COMPUTER_MODERN, DEJAVU, DEJAVU_SANS, STIX, Glyphs
 from twophase.sources.live.corpora.handwriting import Digits
@@ -97,8 +98,6 @@ PACKAGES = {  # what pictures come from, and where it lies
 
 def prepare(tasks: list[str], folder: Path, files: int | None = None) -> pd.DataFrame:
     """Nothing to gather; a row a package: source, version, licence, files, bytes, sha256 of the fonts and pictures."""
-    import pandas as pd
-
     rows = []
     for package, patterns in PACKAGES.items():
         files = sorted(path for pattern in patterns for path in installed(package).glob(pattern))

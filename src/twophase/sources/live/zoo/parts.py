@@ -9,6 +9,7 @@ from pathlib import Path
 from twophase.infra.files import replacing
 from twophase.sources.live.zoo.recipes import ARCHITECTURES, Recipe
 from twophase.sources.live.zoo.words import TOKENIZERS, tokenizer, word_vectors
+from twophase.training import tasks
 from twophase.training.encoding import Encoded, encode
 from twophase.training.finetuning import encoded
 from twophase.training.loading import processor_digest
@@ -65,8 +66,6 @@ def _file(parts: Path, name: str, folder: Path) -> Path:
 
 
 def _write(task: Path, folder: Path, file: Path) -> None:
-    from twophase.training import tasks
-
     if not file.is_file():
         with replacing(file) as new:
             encode(tasks.load(task), folder).write(new)

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+
 from twophase.sources.live.zoo import parts as shared_parts
 from twophase.sources.live.zoo import text, vision
 from twophase.sources.live.zoo.cards import write_card
@@ -76,8 +78,6 @@ def _training(recipe: Recipe) -> TrainingConfig:
 
 
 def _classifier(recipe: Recipe, side, upstream: Encoded, data: Path, parent, parts) -> tuple[PreTrainedModel, dict]:
-    import torch
-
     if recipe.shuffled:
         shuffle = torch.Generator().manual_seed(recipe.seed)
         labels = upstream.labels["train"]

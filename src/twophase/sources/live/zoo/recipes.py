@@ -6,6 +6,8 @@ from dataclasses import asdict, fields
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from twophase.errors import UserError
 from twophase.sources.live.zoo import text, vision
 from twophase.sources.live.zoo.recipe import Recipe
@@ -71,8 +73,6 @@ def recipes(models: dict[str, dict], include: list[str] | None = None) -> dict[s
 
 def table(made: dict[str, Recipe]) -> pd.DataFrame:
     """A row a model: architecture, parent, width, depth, upstream, objective, vectors, epochs, head."""
-    import pandas as pd
-
     columns = ["architecture", "parent", "width", "depth", "upstream", "objective", "vectors", "epochs", "head"]
     rows = {name: asdict(recipe) for name, recipe in made.items()}
     return pd.DataFrame.from_dict(rows, orient="index")[columns].rename_axis("model")
