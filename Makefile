@@ -13,7 +13,7 @@ install: .venv/installed ## make .venv and install the package with the locked v
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	python -m pip install --disable-pip-version-check --progress-bar off -q -c constraints.txt -e ".[cards,dask,dev,ray,slurm]"
+	python -m pip install --disable-pip-version-check --progress-bar off -q -c constraints.txt -e ".[cards,dask,dev,ray,research,slurm]"
 	touch .venv/installed
 
 params: .venv/installed ## write params.yaml from conf/ (after every edit there)
@@ -57,8 +57,8 @@ else
 	python -m pytest -q -m alone
 endif
 
-lint: .venv/installed ## check style
-	ruff check . && ruff format --check .
+lint: .venv/installed ## check style, and that imports point down one list of layers
+	ruff check . && ruff format --check . && lint-imports
 
 lab: .venv/installed ## open the notebooks
 	jupyter lab notebooks
@@ -71,7 +71,7 @@ clean: .venv/installed ## remove the cell store (asks first) and what builds lef
 lock: .venv/installed ## resolve pyproject.toml anew into constraints.txt
 	@report=$$(mktemp) && trap "rm -f $$report" EXIT && \
 	python -m pip install -q --disable-pip-version-check --dry-run --ignore-installed --report $$report \
-	-c <(echo 'soupsieve<3') ".[bench,cards,dask,dev,ray,slurm]" && \
+	-c <(echo 'soupsieve<3') ".[bench,cards,dask,dev,ray,research,slurm]" && \
 	{ grep '^#' constraints.txt; python -c "import json, re, sys; \
 	rows = [item['metadata'] for item in json.load(open(sys.argv[1]))['install']]; \
 	print(*sorted(re.sub('[-_.]+', '-', row['name'].lower()) + '==' + row['version'].split('+')[0] for row in rows \

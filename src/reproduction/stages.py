@@ -42,9 +42,9 @@ def tasks(name: str) -> None:
     """Build every dataset of the domain into ``data/<domain>/<task>/``; list them and what they were made from."""
     import pandas as pd
 
-    from twophase.sources.live import building
+    from twophase.sources.live.datasets import build_tasks
 
-    found, facts = building.build_tasks(parameters.read(), name, DATA / name)
+    found, facts = build_tasks(parameters.read(), name, DATA / name)
     folder = RESULTS / name
     folder.mkdir(parents=True, exist_ok=True)
     kept = folder / "sources.csv"
@@ -62,12 +62,12 @@ def tasks(name: str) -> None:
 
 def zoo(name: str) -> None:
     """Pre-train the models of the domain, parents first, into ``zoo/<domain>/<model>/``; list them: ``models.csv``."""
-    from twophase.sources.live import building
+    from twophase.sources.live.models import build_zoo
     from twophase.sources.live.zoo import recipes
 
     compute.warm(*HEAVY)
     params, folder = parameters.read(), RESULTS / name
-    building.build_zoo(params, name, DATA / name, ZOO / name)
+    build_zoo(params, name, DATA / name, ZOO / name)
     folder.mkdir(parents=True, exist_ok=True)
     recipes.table(params.domain[name].zoo.recipes).to_csv(folder / "models.csv", lineterminator="\n")
 
@@ -75,10 +75,10 @@ def zoo(name: str) -> None:
 def records(name: str) -> None:
     """Fine-tune every model on every dataset: ``records.csv``, and what failed and why: ``failures.csv``."""
     from twophase.records import TrainingRecords
-    from twophase.sources.live import measuring
+    from twophase.sources.live.records import train_cells
 
     compute.warm(*HEAVY)
-    rows, failures = measuring.train_cells(parameters.read(), name, DATA / name, ZOO / name)
+    rows, failures = train_cells(parameters.read(), name, DATA / name, ZOO / name)
     folder = RESULTS / name
     folder.mkdir(parents=True, exist_ok=True)
     TrainingRecords.from_frame(rows).write(folder / "records.csv")
@@ -88,22 +88,22 @@ def records(name: str) -> None:
 def second_rate(name: str) -> None:
     """Fine-tune the best models of each target with the second learning rate: ``second_rate.csv`` (Fig. 8)."""
     from twophase.records import TrainingRecords
-    from twophase.sources.live import measuring
+    from twophase.sources.live.records import train_second_rate
 
     compute.warm(*HEAVY)
     folder = RESULTS / name
     first = TrainingRecords.read(folder / "records.csv")
-    rows, failures = measuring.train_second_rate(parameters.read(), name, DATA / name, ZOO / name, first)
+    rows, failures = train_second_rate(parameters.read(), name, DATA / name, ZOO / name, first)
     TrainingRecords.from_frame(rows).write(folder / "second_rate.csv")
     failures.to_csv(folder / "second_rate_failures.csv", index=False, lineterminator="\n")
 
 
 def proxies(name: str) -> None:
     """Score every model on every dataset: ``proxies.csv``, and what failed: ``proxy_failures.csv``."""
-    from twophase.sources.live import measuring
+    from twophase.sources.live.scores import score_cells
 
     compute.warm(*HEAVY, "sklearn.linear_model", "sklearn.mixture")
-    rows, failures = measuring.score_cells(parameters.read(), name, DATA / name, ZOO / name)
+    rows, failures = score_cells(parameters.read(), name, DATA / name, ZOO / name)
     folder = RESULTS / name
     folder.mkdir(parents=True, exist_ok=True)
     rows.to_csv(folder / "proxies.csv", index=False, lineterminator="\n")

@@ -1,88 +1,21 @@
-"""Cells of a performance matrix, and proxy scores: what is in the store is read, what is missing is computed.
-
-A key holds everything that determines a cell: configuration, digests of data and weights, a version of the
-code that computes it, the seed, and the libraries whose arithmetic it is. A failed cell is reported, never
-kept, and never ends the run.
-"""
+"""Cells of a performance matrix: models fine-tuned on tasks, each kept as soon as it is done."""
 
 from __future__ import annotations
 
-import inspect
 import math
 import shutil
-from collections.abc import Callable
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from twophase import proxies as scores
-from twophase.infra.compute import Failure, parallel_map
-from twophase.infra.files import digest_each
+from twophase.infra.compute import Failure
 from twophase.infra.store import Store, digest
-from twophase.training import features, finetuning, tasks
+from twophase.training import finetuning, tasks
 from twophase.training.hardware import PLAIN, Hardware
-from twophase.training.loading import model_digest
 from twophase.training.resumable import ResumableTraining
-
-LIBRARIES = ("torch", "transformers", "numpy")
-FAILURE_COLUMNS = ["model", "dataset", "seed", "reason"]
-
-
-def through_store(
-    store: Store,
-    kind: str,
-    keys: list[dict],
-    function: Callable[[Any], Any],
-    items: list[Any],
-    description: str,
-    progress: bool = True,
-    on_kept: Callable[[int], None] | None = None,
-) -> list[Any]:
-    """The value of each key: read from the store, or ``function(item)`` kept as soon as it is there.
-
-    ``description`` names the work, on the bar and to whoever waits for the store; ``progress``: whether to show the bar;
-    ``on_kept``: called with the number of each key whose value was computed and is now in the store.
-
-    Returns:
-        A value or a :class:`~twophase.infra.compute.Failure` for each key, in order.
-    """
-    values = [store.get(kind, key) for key in keys]
-    if all(value is not None for value in values):
-        return values
-    with store.lock(description):
-        values = [store.get(kind, key) for key in keys]
-        missing = [index for index, value in enumerate(values) if value is None]
-
-        def keep(number: int, value: Any) -> None:
-            values[missing[number]] = value
-            if not isinstance(value, Failure):
-                store.put(kind, keys[missing[number]], value)
-                if on_kept is not None:
-                    on_kept(missing[number])
-
-        shown = description if progress else None
-        parallel_map(function, [items[i] for i in missing], description=shown, on_result=keep)
-    return values
-
-
-def digests(data: dict[str, Path], folders: dict[str, Path]) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
-    """Digest of each dataset and each model, and the reason for each model whose files cannot be read."""
-    of_data = {dataset: tasks.digest(folder) for dataset, folder in data.items()}
-    of_models, broken = {}, {}
-    for model, folder in folders.items():
-        try:
-            of_models[model] = model_digest(folder)
-        except OSError as error:
-            broken[model] = f"its files cannot be read: {error}"
-    return of_data, of_models, broken
-
-
-def libraries(*more: str) -> dict[str, str]:
-    """Versions of the libraries whose arithmetic a cell is."""
-    return {name: version(name) for name in (*LIBRARIES, *more)}
+from twophase.training.stored import digests, libraries, through_store
 
 
 def train_folders(
@@ -158,16 +91,3 @@ def train_one(item: tuple[Path, Path, Any, int, Hardware, Path | None]) -> list[
     whole = run.run(model.name)
     rows[-1] |= {"test": whole.test()} | ({} if hardware.plain else {"micro_batch": whole.micro_batch})
     return rows
-
-
-def score_key(model: str, data: str, proxies: list[str], hardware: Hardware = PLAIN) -> dict:
-    """Key of the proxy scores of a model on a dataset: digests of both, and the code and libraries that compute them."""
-    computed = {name: (scores.PROXIES | scores.RELEASED)[name] for name in proxies}
-    own = {Path(inspect.getsourcefile(inspect.unwrap(function))) for function in computed.values()}
-    code = digest_each(Path(features.__file__), *sorted({*Path(scores.__file__).parent.glob("*.py"), *own}))
-    facts = {"model": model, "data": data, "proxies": proxies, "code": code}
-    return facts | libraries("scikit-learn", "scipy") | hardware.key()
-
-
-def score_one(item: tuple) -> list[dict]:
-    return features.score_cell(*item)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from twophase import proxies as proxies_package
+from twophase.infra.files import digest_each
 from twophase.proxies import PROXIES, RELEASED
 from twophase.training.encoding import Encoded, encode
 from twophase.training.finetuning import EVALUATION_BATCH, encoded
 from twophase.training.hardware import PLAIN, Hardware, batches, halving
 from twophase.training.loading import has_source_head, load_classifier, load_with_new_layers
+from twophase.training.stored import libraries
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,3 +107,16 @@ def score_cell(
         score = float(proxy(given, seen.labels))
         rows.append({"proxy": name, "score": score, "seconds": seen.seconds + time.perf_counter() - start})
     return rows
+
+
+def score_key(model: str, data: str, proxies: list[str], hardware: Hardware = PLAIN) -> dict:
+    """Key of the proxy scores of a model on a dataset: digests of both, and the code and libraries that compute them."""
+    computed = {name: (PROXIES | RELEASED)[name] for name in proxies}
+    own = {Path(inspect.getsourcefile(inspect.unwrap(function))) for function in computed.values()}
+    code = digest_each(Path(__file__), *sorted({*Path(proxies_package.__file__).parent.glob("*.py"), *own}))
+    facts = {"model": model, "data": data, "proxies": proxies, "code": code}
+    return facts | libraries("scikit-learn", "scipy") | hardware.key()
+
+
+def score_one(item: tuple) -> list[dict]:
+    return score_cell(*item)

@@ -105,7 +105,7 @@ def test_a_dataset_is_added_through_the_command_line(live, pictures, capsys):
 
 def test_a_model_of_a_zoo_that_is_not_built_is_not_built_to_be_shown(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(opening.building, "build_tasks", lambda *given: pytest.fail("it is built"))
+    monkeypatch.setattr(opening, "build_tasks", lambda *given: pytest.fail("it is built"))
     with pytest.raises(UserError, match="vit-latin is not built yet: `make repro` builds the live zoo"):
         additions.show("vit-latin")
 

@@ -30,7 +30,8 @@ from mapped import (
 from twophase.commands import main as command_line
 from twophase.errors import UserError
 from twophase.infra.compute import Engine, Failure, on_dask, on_ray, parallel_map, spreads, using, width
-from twophase.sources.live import building, corpora, parameters
+from twophase.sources.live import corpora, parameters
+from twophase.sources.live.models import build_zoo
 from twophase.sources.live.zoo import pretraining
 from twophase.sources.live.zoo.recipe import Recipe
 from twophase.training import cells, finetuning, tasks
@@ -254,7 +255,7 @@ def test_models_are_built_into_the_store_parents_first(engine, tmp_path, monkeyp
     for name, store in (("away", f"file://{tmp_path}/shared"), ("here", str(tmp_path / "own"))):
         monkeypatch.setenv("TWOPHASE_CACHE", store)
         with using(engine if name == "away" else Engine("serial")):
-            building.build_zoo(params, "cv", tmp_path / "data", tmp_path / name)
+            build_zoo(params, "cv", tmp_path / "data", tmp_path / name)
         built[name] = {model: model_digest(tmp_path / name / model) for model in few}
     assert built["away"] == built["here"]
     assert len(list((tmp_path / "shared" / "models").rglob("*.safetensors"))) == 2

@@ -21,7 +21,7 @@ from twophase.infra.store import cache_folder
 from twophase.records import TrainingRecords
 from twophase.sources.hub import fetch_model
 from twophase.training import cells
-from twophase.training.cells import FAILURE_COLUMNS
+from twophase.training.stored import FAILURE_COLUMNS
 
 MARK = "matrix.json"  # in the folder of records: that they are this verb's to replace
 

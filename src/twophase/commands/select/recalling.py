@@ -18,9 +18,10 @@ from twophase.large import cluster_many
 from twophase.pipeline import with_headless
 from twophase.proxies import PROXIES
 from twophase.training import tasks
-from twophase.training.cells import score_key, score_one, through_store
+from twophase.training.features import score_key, score_one
 from twophase.training.hardware import Hardware
 from twophase.training.loading import model_digest
+from twophase.training.stored import through_store
 
 TOLD = 3  # models that cannot be scored, named one by one
 

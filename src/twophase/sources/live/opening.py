@@ -12,7 +12,10 @@ from twophase.infra.config import find_project
 from twophase.infra.files import replacing
 from twophase.infra.store import cache_folder, digest
 from twophase.records import TrainingRecords
-from twophase.sources.live import building, measuring, parameters
+from twophase.sources.live import parameters
+from twophase.sources.live.datasets import build_tasks
+from twophase.sources.live.models import build_zoo
+from twophase.sources.live.records import train_cells
 from twophase.sources.live.zoo.pretraining import ZOO_VERSION
 from twophase.training.finetuning import TRAINING_VERSION
 
@@ -63,9 +66,9 @@ def built(params: parameters.Params, domain: str, say: Callable[[str], None]) ->
             f"The live zoo ({number} models, trained on {datasets} datasets) is not there yet: it is built once, in about "
             f"{MINUTES.get(domain, 15)} minutes on two cores; what is kept from before is not made again."
         )
-        building.build_tasks(params, domain, data)
-        building.build_zoo(params, domain, data, models)
-        rows, _ = measuring.train_cells(params, domain, data, models)
+        build_tasks(params, domain, data)
+        build_zoo(params, domain, data, models)
+        rows, _ = train_cells(params, domain, data, models)
         with replacing(table) as new:
             TrainingRecords.from_frame(rows).write(new)
     return models, table, data

@@ -12,9 +12,9 @@ def test_outside_a_project_the_live_zoo_is_built_once_and_says_how_long(tmp_path
     monkeypatch.chdir(tmp_path)
     params, said, calls = parameters.load(["domains=[cv]", "profile=smoke"]), [], []
     rows = pd.read_csv(pictures[0] / "records.csv")
-    monkeypatch.setattr(opening.building, "build_tasks", lambda *given: calls.append("tasks"))
-    monkeypatch.setattr(opening.building, "build_zoo", lambda *given: calls.append("zoo"))
-    monkeypatch.setattr(opening.measuring, "train_cells", lambda *given: (calls.append("cells"), (rows, None))[1])
+    monkeypatch.setattr(opening, "build_tasks", lambda *given: calls.append("tasks"))
+    monkeypatch.setattr(opening, "build_zoo", lambda *given: calls.append("zoo"))
+    monkeypatch.setattr(opening, "train_cells", lambda *given: (calls.append("cells"), (rows, None))[1])
     for _ in range(2):
         models, table, data = opening.built(params, "cv", said.append)
     assert calls == ["tasks", "zoo", "cells"] and len(said) == 1 and "about 4 minutes" in said[0]

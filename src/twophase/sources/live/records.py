@@ -1,4 +1,4 @@
-"""The live zoos' records: every model fine-tuned on every dataset, and scored on it without training."""
+"""The records of a live zoo: every model fine-tuned on every dataset."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import Any
 import pandas as pd
 
 from twophase.errors import UserError
-from twophase.infra.compute import Failure
-from twophase.infra.store import Store
 from twophase.records import TrainingRecords
-from twophase.sources.live.building import built_models
+from twophase.sources.live.models import built_models
 from twophase.sources.live.parameters import Params
-from twophase.training.cells import FAILURE_COLUMNS, digests, score_key, score_one, through_store, train_folders
+from twophase.training.cells import train_folders
+from twophase.training.stored import FAILURE_COLUMNS
 
 
 def train_cells(params: Params, domain: str, data: Path, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -69,33 +68,3 @@ def seeds(seed: int, repeated: Any, model: str, role: str) -> list[int]:
     """The seeds of a model's cells on datasets of ``role``: only benchmark cells are repeated."""
     extra = repeated.extra if model in repeated.models and role == "benchmark" else 0
     return [seed + number for number in range(extra + 1)]
-
-
-def score_cells(params: Params, domain: str, data: Path, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Score each (model, dataset) by every proxy of the domain.
-
-    Returns:
-        Scores (model, dataset, proxy, score, seconds) and failures.
-
-    Raises:
-        UserError: not one model could be scored.
-    """
-    part = params.domain[domain]
-    models, failures = built_models(part.zoo.recipes, folder)
-    places = {model: folder / model for model in models}
-    data_digests, model_digests, broken = digests({task: data / task for task in part.tasks.roles}, places)
-    pairs = [(m, d) for d in part.tasks.roles for m in models if m not in broken]
-    keys = [score_key(model_digests[m], data_digests[d], list(part.proxies)) for m, d in pairs]
-    items = [(folder / model, data / dataset, list(part.proxies)) for model, dataset in pairs]
-    values = through_store(Store(), "proxies", keys, score_one, items, f"{domain} proxies")
-    rows = []
-    failures += [(model, "", "", reason) for model, reason in broken.items()]
-    for (model, dataset), value in zip(pairs, values, strict=True):
-        if isinstance(value, Failure):
-            failures.append((model, dataset, "", value.reason))
-        else:
-            rows += [{"model": model, "dataset": dataset} | row for row in value]
-    if not rows:
-        raise UserError(f"not one {domain} model could be scored; the first reason: {failures[0][-1]}")
-    columns = ["model", "dataset", "proxy", "score", "seconds"]
-    return pd.DataFrame(rows, columns=columns), pd.DataFrame(failures, columns=FAILURE_COLUMNS)

@@ -1,9 +1,8 @@
-"""The live zoos' datasets and models, built side by side; models through the store."""
+"""The models of a live zoo, pre-trained side by side through the store."""
 
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,42 +11,14 @@ import pandas as pd
 from twophase.errors import UserError
 from twophase.infra.compute import Failure, parallel_map
 from twophase.infra.store import Store, cache_folder, digest
-from twophase.sources.live import corpora
 from twophase.sources.live.parameters import Params
 from twophase.sources.live.zoo import parts as parts_
 from twophase.sources.live.zoo import pretraining
 from twophase.sources.live.zoo import recipes as recipes_
 from twophase.training import finetuning, tasks
-from twophase.training.cells import libraries
+from twophase.training.stored import libraries
 
 UNBUILT = "unbuilt.csv"  # in the zoo's folder: models that could not be built, with the reason
-
-
-def build_tasks(params: Params, domain: str, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Build the datasets into ``folder/<task>``. One that cannot be built ends the stage.
-
-    Returns:
-        What they were drawn from (`corpora.prepare`), and facts of each (`tasks.describe`, and its role).
-    """
-    chosen = params.domain[domain].tasks
-    sizes = dict.fromkeys(chosen.roles, chosen.sizes) | dict.fromkeys(chosen.upstream, chosen.upstream_sizes)
-    sources = corpora.prepare(domain, list(sizes), folder, chosen.files)
-    items = [
-        (domain, name, asdict(size), params.seed, folder / name, name in chosen.upstream)
-        for name, size in sizes.items()
-    ]
-    results = parallel_map(build_task, items, description=f"{domain} tasks")
-    failed = [f"{item[1]} ({result.reason})" for item, result in zip(items, results, strict=True) if result]
-    if failed:
-        raise UserError(f"{domain} datasets that cannot be built: {'; '.join(failed)}")
-    roles = chosen.roles | dict.fromkeys(chosen.upstream, "upstream")
-    facts = [{"dataset": name, "role": roles[name], **tasks.describe(folder / name)} for name in sizes]
-    return sources, pd.DataFrame(facts)
-
-
-def build_task(item: tuple[str, str, dict, int, Path, bool]) -> None:
-    domain, name, sizes, seed, folder, at_most = item
-    tasks.save(corpora.build(domain, name, sizes, seed, folder.parent, at_most), folder)
 
 
 def build_zoo(params: Params, domain: str, data: Path, folder: Path) -> None:
