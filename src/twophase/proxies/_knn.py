@@ -10,6 +10,8 @@ from twophase.errors import UserError
 from twophase.proxies._checks import check_choice, check_features, check_whole, to_unit
 from twophase.proxies._proxy import proxy
 
+BLOCK = 2**22  # similarities in memory at a time
+
 
 @proxy(label="nearest neighbours", reads="features")
 def knn(features, labels, *, k=5, metric="cosine"):
@@ -45,14 +47,24 @@ def knn(features, labels, *, k=5, metric="cosine"):
 
 
 def _nearest(features, k, metric):
-    """Indices of each example's k nearest others (N, k), nearest first."""
-    from sklearn import config_context
-    from sklearn.neighbors import NearestNeighbors
+    """Indices of each example's k nearest others (N, k), nearest first; of equally near ones the first.
 
-    if metric == "euclidean":
-        # Distances come from |x|^2 - 2x'y + |y|^2, where a large mean would drown them.
-        features = features - features.mean(axis=0)
-    with config_context(working_memory=64):  # MiB of distances at a time
-        search = NearestNeighbors(n_neighbors=k, metric=metric, algorithm="brute").fit(features)
-        # Without an argument it leaves each example out of its own neighbours, by its index: copies stay in.
-        return search.kneighbors(return_distance=False)
+    scikit-learn's neighbours come in no particular order where they are equally near, as copies of a text are.
+    """
+    if metric == "euclidean":  # x'y - |y|^2 / 2 has the order of nearness to x; a large mean would drown it
+        vectors = features - features.mean(axis=0)
+        offset = (vectors**2).sum(axis=1) / 2
+    else:
+        norms = np.linalg.norm(features, axis=1, keepdims=True)
+        vectors, offset = features / np.where(norms > 0, norms, 1), 0
+    found = np.empty((len(vectors), k), dtype=np.intp)
+    size = max(1, BLOCK // len(vectors))
+    for start in range(0, len(vectors), size):
+        near = vectors[start : start + size] @ vectors.T - offset  # (B, N)
+        own = np.arange(len(near))
+        near[own, start + own] = -np.inf
+        least = np.partition(near, -k, axis=1)[:, -k]
+        for place, row in enumerate(near):
+            among = np.flatnonzero(row >= least[place])
+            found[start + place] = among[np.argsort(-row[among], kind="stable")][:k]
+    return found
