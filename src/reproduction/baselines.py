@@ -79,10 +79,7 @@ def _pruned(runs: Runs, models: Iterable[str], pruner: BasePruner, seed: int) ->
 
     # the study's name decides which bracket a trial of Hyperband belongs to
     study = optuna.create_study(
-        direction="maximize",
-        pruner=pruner,
-        sampler=optuna.samplers.RandomSampler(seed),
-        study_name="twophase",
+        direction="maximize", pruner=pruner, sampler=optuna.samplers.RandomSampler(seed), study_name="twophase"
     )
     for number in np.random.default_rng(seed).permutation(len(names)):
         study.enqueue_trial({"model": names[number]})

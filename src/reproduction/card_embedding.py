@@ -1,20 +1,14 @@
 """Model cards as vectors, for text-based similarity (Table I): one sentence-transformers model, weights as data only."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from twophase.errors import UserError
 from twophase.infra.files import digest
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 PACKAGE = "package:"
 

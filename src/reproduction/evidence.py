@@ -4,8 +4,6 @@ A target is a dataset of role target, or a benchmark dataset that takes its turn
 trends are made again without it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path

@@ -3,8 +3,6 @@
 Prior, clusters and trends are made without the dataset whose turn it is. Notebooks 5 to 9 read this one table.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterator
 from math import comb

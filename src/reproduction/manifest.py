@@ -1,7 +1,5 @@
 """What figures were made with: versions, processor, lock and data, as ``results/manifest.json``."""
 
-from __future__ import annotations
-
 import platform
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What an ablation is judged by: a few means over all datasets, each taking its turn as the target."""
 
-from __future__ import annotations
-
 from statistics import fmean
 
 from reproduction.evidence import Evidence

@@ -1,7 +1,5 @@
 """Notebook 01: how all models do (Fig. 1), and whether this zoo can tell good choices from bad ones."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -1,7 +1,5 @@
 """Notebook 03: coarse recall against random recall and against the prior alone (Fig. 5)."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -1,7 +1,5 @@
 """Notebook 04: curves, convergence groups and what the trends predict (Figs. 3, 4, 6)."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 
@@ -95,10 +93,7 @@ def figure_4(evidence: Evidence, model: str):
         ticks = list(range(1, evidence.records.epochs + 1))
         axis.set_xticks([*ticks, ticks[-1] + 0.35], [*map(str, ticks), "test"])
         axis.set(
-            xlabel="epoch",
-            ylabel="validation accuracy",
-            ylim=(0, 1),
-            title=f"{model}: one colour a convergence trend",
+            xlabel="epoch", ylabel="validation accuracy", ylim=(0, 1), title=f"{model}: one colour a convergence trend"
         )
         axis.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
         return plots.save(figure, "figure_4", evidence.name)
@@ -148,11 +143,7 @@ def figure_6(evidence: Evidence, table: pd.DataFrame):
             for name, colour, mark in marks:
                 axis.plot(table[f"{kind}: {name}"], rows, ls="", marker=mark, ms=4, color=colour, label=name)
             axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
-        left.set(
-            xlabel="silhouette of datasets\nby first validation",
-            yticks=list(rows),
-            yticklabels=list(table.index),
-        )
+        left.set(xlabel="silhouette of datasets\nby first validation", yticks=list(rows), yticklabels=list(table.index))
         right.set(xlabel="relative error of the predicted\nfinal test, leave one dataset out", xlim=(0, None))
         left.tick_params(axis="y", labelsize=6.5)
         return plots.save(figure, "figure_6", evidence.name)

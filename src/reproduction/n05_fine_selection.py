@@ -1,7 +1,5 @@
 """Notebook 05: fine-selection against successive halving and brute force (Tables IV, V, Fig. 7)."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 
@@ -133,13 +131,7 @@ def figure_cuts(evidence: Evidence, target: str):
             wins, last = model == chosen.winner, rows.iloc[-1]
             colour = plots.BLUE if wins else plots.RED if last["reason"].startswith("filtered") else plots.ORANGE
             axis.plot(
-                rows["stage"],
-                rows["val"],
-                color=colour,
-                marker="o",
-                ms=3,
-                lw=2 if wins else 1,
-                zorder=3 if wins else 2,
+                rows["stage"], rows["val"], color=colour, marker="o", ms=3, lw=2 if wins else 1, zorder=3 if wins else 2
             )
             if not wins:
                 axis.plot(last["stage"], last["val"], marker="x", ms=6, color=colour)

@@ -1,7 +1,5 @@
 """Notebook 06: the two phases end to end (Tables VI, VII)."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from reproduction import paper
@@ -91,16 +89,7 @@ def best_single_proxy(evidence: Evidence) -> str:
 
 def table_6(evidence: Evidence, everything: pd.DataFrame) -> pd.DataFrame:
     """Table VI: epochs of two-phase, speed-ups in epochs and in measured seconds, accuracies; the paper's rows below."""
-    columns = [
-        "2PH epochs",
-        "vs. BF",
-        "vs. SH",
-        "vs. BF (seconds)",
-        "vs. SH (seconds)",
-        "BF acc",
-        "SH acc",
-        "2PH acc",
-    ]
+    columns = ["2PH epochs", "vs. BF", "vs. SH", "vs. BF (seconds)", "vs. SH (seconds)", "BF acc", "SH acc", "2PH acc"]
     rows = {}
     for target in evidence.targets:
         e = everything.loc[target]

@@ -1,7 +1,5 @@
 """Notebook 07: where the released code differs from the paper, and what each difference changes."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from reproduction.claims import FAILS, HOLDS, LEDGER, OPEN, UNTESTED

@@ -1,7 +1,5 @@
 """Notebook 08: what each parameter does, from the experiments of `reproduction.sweep`."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from twophase.errors import UserError

@@ -1,7 +1,5 @@
 """Notebook 09: the ledger of claims as a table and a picture, and regret against cost for all domains."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from reproduction.claims import FAILS, HOLDS, LEDGER, OPEN, UNTESTED

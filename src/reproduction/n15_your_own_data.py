@@ -1,7 +1,5 @@
 """Notebook 15: a dataset as a user's files, and what `twophase.select` found, without this machine's paths."""
 
-from __future__ import annotations
-
 import base64
 import shutil
 from dataclasses import asdict

@@ -1,23 +1,19 @@
 """Executes a notebook with papermill and makes the executed copy the same bytes on every run."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import nbformat
+from nbformat import NotebookNode
 from nbformat.v4 import new_notebook
 
 from twophase.errors import UserError
 from twophase.infra.files import replacing
-
-if TYPE_CHECKING:
-    from nbformat import NotebookNode
 
 ADDRESSES = re.compile(r" at 0x[0-9a-f]+")
 TABLE_IDS = re.compile(r"\bT_[0-9a-f]{5,}")  # random, from pandas' styled tables

@@ -68,14 +68,8 @@ TABLE_6 = {  # 2PH epochs, speed-up against BF and SH, accuracy of BF, SH, 2PH
            "Flowers": (20, 6.00, 2.75, 0.986, 0.986, 0.985), "Beans": (22, 5.45, 2.50, 0.968, 0.961, 0.961)},
 }  # fmt: skip
 TABLE_7 = {  # selected model, accuracy, rank in the recall (from 0), average accuracy of the recalled models
-    "nlp": {
-        "MultiRC": ("albert-base-v2", 0.630, 5, 0.574),
-        "Boolq": ("bert-base-uncased-mnli", 0.720, 0, 0.635),
-    },
-    "cv": {
-        "MedMNIST": ("vit-base-patch16-384", 0.773, 1, 0.768),
-        "Flowers": ("vit-base-patch16-224", 0.985, 9, 0.891),
-    },
+    "nlp": {"MultiRC": ("albert-base-v2", 0.630, 5, 0.574), "Boolq": ("bert-base-uncased-mnli", 0.720, 0, 0.635)},
+    "cv": {"MedMNIST": ("vit-base-patch16-384", 0.773, 1, 0.768), "Flowers": ("vit-base-patch16-224", 0.985, 9, 0.891)},
 }
 TABLE_10 = {"nlp": {5: 0.543, 10: 0.503, 15: 0.535}, "cv": {3: 0.850, 4: 0.828, 5: 0.821}}  # technical report
 RECALL_CONTAINS_BEST = {  # Section V-B: K that contains the best model

@@ -4,8 +4,6 @@ Each verb reads ``params.yaml`` and what earlier stages wrote, nothing else of t
 kept cell by cell in the store (:mod:`twophase.training.cells`), so a stage that was killed goes on where it was.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

@@ -1,7 +1,5 @@
 """``make ablations``: each value of ``conf/ablations.yaml`` as an experiment of DVC's, one parameter at a time."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import re

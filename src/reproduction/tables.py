@@ -1,7 +1,5 @@
 """How results are said: intervals, tables that are kept, sentences."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

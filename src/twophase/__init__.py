@@ -1,7 +1,5 @@
 """Find the pre-trained model worth fine-tuning for a new task: coarse recall, then fine-selection."""
 
-from __future__ import annotations
-
 import importlib.abc
 import importlib.util
 import sys

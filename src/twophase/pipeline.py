@@ -4,8 +4,6 @@
 a `Runs` that replays or trains, and a `Scorer` that looks proxy scores up or computes them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Coarse recall: rank all models by prior and proxy, scoring one representative a cluster (Eq. 2-4)."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

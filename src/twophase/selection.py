@@ -4,8 +4,6 @@ They see only a `Runs`, live or replayed, and write down what they did: for ever
 validation, the predicted final score, whether it was kept and why.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -186,14 +184,7 @@ class _Journal:
         removed = gone | self._failed
         for i in self.alive:
             predicted = math.nan if pred is None else pred.get(i, math.nan)
-            row = (
-                self._stage,
-                i,
-                self._val.get(i, math.nan),
-                predicted,
-                i not in removed,
-                removed.get(i, "kept"),
-            )
+            row = (self._stage, i, self._val.get(i, math.nan), predicted, i not in removed, removed.get(i, "kept"))
             self._rows.append(row)
         self.alive = [i for i in self.alive if i not in removed]
 

@@ -1,7 +1,5 @@
 """How alike two models are (Eq. 1): models x models in [0, 1]."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

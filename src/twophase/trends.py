@@ -1,7 +1,5 @@
 """Convergence trends: what a model's validation at a stage meant for its final test on benchmark datasets."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Iterable
 

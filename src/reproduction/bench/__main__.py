@@ -1,7 +1,5 @@
 """``python -m reproduction.bench [part …] key=value``: what `make bench` runs."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys

@@ -1,7 +1,5 @@
 """How well clusters from a sample agree with average linkage of all models, and what recall loses by them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Features and source-label probabilities of a given size, with classes in them."""
 
-from __future__ import annotations
-
 import numpy as np
 
 SIGNAL = 0.3  # standard deviation of the class means, that of the noise being one

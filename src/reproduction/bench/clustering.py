@@ -4,8 +4,6 @@ Each size is measured in a process of its own. What compiles is compiled before,
 most that was resident during a measurement: interpreter, libraries and the matrix itself included.
 """
 
-from __future__ import annotations
-
 import contextlib
 import re
 import resource

@@ -1,7 +1,5 @@
 """Parts *agreement* and *likeness*: sampled clusters beside exact ones, simulated matrices beside published ones."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import pandas as pd

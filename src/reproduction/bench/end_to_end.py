@@ -4,8 +4,6 @@ One worker, one thread, the models of a stage one after the other; each method w
 wall-clock, proxies, checkpoints and loading included; clusters are made before, as they do not depend on the target.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial

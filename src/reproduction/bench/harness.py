@@ -1,7 +1,5 @@
 """Runs the parts of the benchmark, keeps what is finished, and writes ``results/bench/`` when all of them are there."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from importlib import import_module

@@ -4,8 +4,6 @@ Nothing is timed here: the numbers are of other groups' records (`make published
 ``conf/bench.yaml``. What they come to is in `reproduction.hub_cost`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -4,8 +4,6 @@
 where a difference between the two can be undone; each case below says which.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping
 from functools import partial

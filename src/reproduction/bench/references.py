@@ -1,7 +1,5 @@
 """LEEP and N-LEEP written down as the papers say, step by step: what ours are compared with."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Things that are compared, run in turn: A B A B …, so that whatever else the machine does falls on both."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping
 from typing import Any

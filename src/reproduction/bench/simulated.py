@@ -14,8 +14,6 @@ are clipped to [0, 1].
 `python -m reproduction.bench.simulated` fits anew and writes conf/simulated.yaml; it needs the published records.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path

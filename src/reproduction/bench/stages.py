@@ -7,8 +7,6 @@ writes DVC's lines with the seconds since the start before each; two such files,
 does not, it lasts until the next line about a stage. The row "all" is the time of the whole.
 """
 
-from __future__ import annotations
-
 import itertools
 import re
 import sys

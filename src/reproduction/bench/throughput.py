@@ -1,7 +1,5 @@
 """Part *throughput*: cells of the performance matrix a second, with one worker and with more, in turn."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial

@@ -4,15 +4,13 @@ Both begin with the saved model and the encoded task, use the same optimiser, sc
 epochs, validate after every epoch and end with the test split. Only what dropout draws differs.
 """
 
-from __future__ import annotations
-
 import math
 import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,11 +23,9 @@ from reproduction.bench.zoo import live
 from twophase.errors import UserError
 from twophase.infra.compute import single_thread
 from twophase.training.config import TrainingConfig
+from twophase.training.encoding import Encoded
 from twophase.training.finetuning import EVALUATION_BATCH, FineTuning, encoded
 from twophase.training.loading import load_with_new_head
-
-if TYPE_CHECKING:
-    from twophase.training.encoding import Encoded
 
 OURS, TRAINER = "twophase", "transformers.Trainer"
 ORDERS = 100_003  # times the run's seed, plus the epochs done: what an epoch's order is drawn from in `FineTuning`

@@ -1,7 +1,5 @@
 """The live zoo of a domain, as `make repro` left it in the project."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The ledger: every claim of the paper, tested on each domain. A module a section of the paper; `LEDGER` is all of them."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

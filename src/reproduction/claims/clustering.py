@@ -1,7 +1,5 @@
 """Claims about similarity and clusters (Sections III-A and V-B; Tables I, II, III, X, XI)."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from reproduction.claims.verdicts import UNTESTED, Claim, Measured, above, given

@@ -1,7 +1,5 @@
 """Claims about curves and convergence trends (Sections IV-A, IV-C and V-C; Figs. 3, 6 and 8)."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -1,7 +1,5 @@
 """Claims about proxies and coarse recall (Sections I, II, III-B and V-B; Figs. 1 and 5)."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from reproduction.claims.verdicts import Claim, Measured, above, always, below

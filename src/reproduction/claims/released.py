@@ -1,7 +1,5 @@
 """Where the released code differs from the paper: does the difference change the figures?"""
 
-from __future__ import annotations
-
 import numpy as np
 
 from reproduction import paper

@@ -1,7 +1,5 @@
 """Claims about fine-selection and the two phases end to end (Sections IV-C, V-C, V-D, V-E; Tables IV to VII)."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -1,7 +1,5 @@
 """A claim of the paper, and the rules by which a measurement decides it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 

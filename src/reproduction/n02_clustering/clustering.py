@@ -1,7 +1,5 @@
 """Notebook 02: the clusters and what they hold (Tables II, III and XI)."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from reproduction import paper
@@ -49,11 +47,7 @@ def _members(found: Clusters) -> pd.DataFrame:
     for number, label in enumerate(found.non_singletons, 1):
         first = found.representatives[label]
         others = sorted(set(found.members(label)) - {first})
-        rows[f"C{number}"] = {
-            "size": 1 + len(others),
-            "representative": first,
-            "other members": ", ".join(others),
-        }
+        rows[f"C{number}"] = {"size": 1 + len(others), "representative": first, "other members": ", ".join(others)}
     return pd.DataFrame(rows).T.rename_axis("cluster")
 
 

@@ -1,7 +1,5 @@
 """Notebook 02: which similarity, clustering, k and cut hold together best (Tables I and X)."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import replace

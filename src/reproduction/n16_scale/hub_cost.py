@@ -1,7 +1,5 @@
 """Notebook 16, last part: what the method costs for a hub of models, on paper, from `results/bench/hub.csv`."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from reproduction.n16_scale.scale import load, missing

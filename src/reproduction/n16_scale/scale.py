@@ -1,7 +1,5 @@
 """Notebook 16: the figures of the benchmark (`make bench`), and where the pipeline's time goes."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The ledger's published column: the claims that final scores of other groups' models can decide."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

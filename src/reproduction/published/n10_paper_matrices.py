@@ -1,7 +1,5 @@
 """Notebook 10: the paper's own matrices, clustered again beside the printed tables."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from reproduction import paper as printed

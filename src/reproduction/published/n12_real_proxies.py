@@ -1,7 +1,5 @@
 """Notebook 12: LogME and H-score of 141 real models: alone, with the prior, and through clusters."""
 
-from __future__ import annotations
-
 from functools import cache
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Notebook 13: how much accuracy differs between seeds, and which differences of the paper are larger."""
 
-from __future__ import annotations
-
 from functools import cache
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Notebook 14: learning curves along the size of the training set, and halving and trends on them."""
 
-from __future__ import annotations
-
 from functools import cache
 
 import numpy as np

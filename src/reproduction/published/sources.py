@@ -1,7 +1,5 @@
 """Published records as `Evidence`, so that the live notebooks' functions serve them too."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import cache
 

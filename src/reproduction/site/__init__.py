@@ -1,7 +1,5 @@
 """The executed notebooks as web pages with an index, readable without a network."""
 
-from __future__ import annotations
-
 import shutil
 import tempfile
 from pathlib import Path

@@ -1,7 +1,5 @@
 """``python -m reproduction.site``: what `make site` calls."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What the index shows of the README, read with the Markdown library that renders the notebooks."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

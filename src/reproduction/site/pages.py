@@ -1,18 +1,13 @@
 """The executed notebooks of a results folder, in order and with their neighbours."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import nbformat
+from nbformat import NotebookNode
 
 from reproduction.site.markdown import parse, text
 from twophase.errors import UserError
-
-if TYPE_CHECKING:
-    from nbformat import NotebookNode
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,7 +1,5 @@
 """Models and benchmark datasets of the user's own, added to a live zoo: only their cells are trained."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

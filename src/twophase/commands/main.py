@@ -4,8 +4,6 @@ Exit code 0, 2 for the user's fault (one line on stderr), 130 for Ctrl-C. Every 
 itself, so that ``--help`` answers at once.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import sys
@@ -134,11 +132,7 @@ def parser() -> Parser:
     records_verb.add_argument(
         "given", nargs="*", metavar="source | key=value", help="sources to get, and overrides (published.mirror=folder)"
     )
-    verb(
-        "doctor",
-        "report versions, machine, cache, data and whether params.yaml is in step",
-        overrides=False,
-    )
+    verb("doctor", "report versions, machine, cache, data and whether params.yaml is in step", overrides=False)
     clean_verb = verb("clean", "remove every kept result from the cell store", overrides=False)
     clean_verb.add_argument("--yes", action="store_true", help="do not ask")
     return top

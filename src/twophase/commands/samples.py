@@ -1,7 +1,5 @@
 """The datasets of the live zoos as files, as a user would bring them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

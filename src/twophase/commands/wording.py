@@ -1,7 +1,5 @@
 """How the screen, the report and the model card write numbers, names, paths and tables."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Sequence
 from functools import cache

@@ -4,8 +4,6 @@ Stages and notebooks never see Hydra: they read ``params.yaml`` through :func:`r
 dataclasses (see :mod:`twophase.infra.settings`).
 """
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections.abc import Collection

@@ -1,7 +1,5 @@
 """Files that are there whole or not at all, and digests of what files hold."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """The machine and the packages that results come from."""
 
-from __future__ import annotations
-
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path

@@ -4,8 +4,6 @@ A class marked with `settings` says in its annotations what it takes: types, ran
 (`OneOf`). Nothing is converted but whole numbers to float and lists to tuples.
 """
 
-from __future__ import annotations
-
 import functools
 import json
 from collections.abc import Iterable, Mapping

@@ -11,8 +11,6 @@ So a cluster whose centre has, on any k datasets, a mean gap that reaches the be
 The datasets are looked at in groups of k, those on which models differ most first.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A clustered zoo to which models are added, each at the cost of the clusters there are, not of the models."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -6,8 +6,6 @@ it lies within sd(a) sd(p) of mean(a) mean(p). Mean and standard deviation of a 
 in place of C; Eq. 4 itself is computed only for singletons that this interval does not exclude from those recalled.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -4,8 +4,6 @@ Time and memory grow with the number of models times that of clusters, not with 
 agrees with average linkage of all models is measured, not assumed (`bench.agreement.agreement`).
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from twophase.clustering import average_linkage

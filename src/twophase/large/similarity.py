@@ -1,7 +1,5 @@
 """Eq. 1 compiled and in blocks: the bits of `twophase.similarity.top_k_similarity`, for many models or some of them."""
 
-from __future__ import annotations
-
 import os
 from functools import cache
 

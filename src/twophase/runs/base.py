@@ -1,7 +1,5 @@
 """What a selection may ask of fine-tuning runs, and the ledger of what they cost."""
 
-from __future__ import annotations
-
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator

@@ -1,29 +1,23 @@
 """Runs that really train."""
 
-from __future__ import annotations
-
 import math
 import shutil
 import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from datasets import DatasetDict
 from tqdm.auto import tqdm
 
 from twophase.errors import UserError
 from twophase.infra.compute import Failure, imap, spreads, width
 from twophase.runs.base import Runs
+from twophase.training.config import TrainingConfig
+from twophase.training.encoding import Encoded
+from twophase.training.finetuning import FineTuning
 from twophase.training.hardware import PLAIN, Hardware
 from twophase.training.resumable import ResumableTraining, Step, step
-
-if TYPE_CHECKING:
-    from datasets import DatasetDict
-
-    from twophase.training.config import TrainingConfig
-    from twophase.training.encoding import Encoded
-from twophase.training.finetuning import FineTuning
 
 
 class LiveRuns(Runs):

@@ -1,7 +1,5 @@
 """Runs that were trained before, replayed from their records."""
 
-from __future__ import annotations
-
 import math
 
 from twophase.errors import UserError

@@ -1,7 +1,5 @@
 """Cells of a performance matrix: models fine-tuned on tasks, each kept as soon as it is done."""
 
-from __future__ import annotations
-
 import math
 import shutil
 from dataclasses import asdict

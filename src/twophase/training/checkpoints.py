@@ -1,24 +1,16 @@
 """States of live runs on the disk, so that a run that was stopped goes on where it was."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
+from datasets import DatasetDict
 
 from twophase.errors import UserError
 from twophase.infra import files
 from twophase.training.encoding import Encoded
-
-if TYPE_CHECKING:
-    from datasets import DatasetDict
-
-    from twophase.training.encoding import Encoded
-
 
 VERSIONS = ("training version", "checkpoint version")
 

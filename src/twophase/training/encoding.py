@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
+from datasets import Dataset, DatasetDict
 from safetensors import safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from twophase.errors import UserError
 from twophase.training.loading import load_processor, modality
-
-if TYPE_CHECKING:
-    from datasets import Dataset, DatasetDict
-    from torch import Tensor
 
 LONGEST = 512  # tokens, where a tokenizer does not say what its model can read
 CHARACTERS = 32  # a token, at most: a text is cut there before it is tokenized

@@ -1,14 +1,13 @@
 """What a pre-trained model already knows of a task: source-label probabilities and features, in one pass."""
 
-from __future__ import annotations
-
 import inspect
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from datasets import DatasetDict
 
 from twophase import proxies as proxies_package
 from twophase.infra.files import digest_each
@@ -18,10 +17,6 @@ from twophase.training.finetuning import EVALUATION_BATCH, encoded
 from twophase.training.hardware import PLAIN, Hardware, batches, halving
 from twophase.training.loading import has_source_head, load_classifier, load_with_new_layers
 from twophase.training.stored import libraries
-
-if TYPE_CHECKING:
-    import numpy as np
-    from datasets import DatasetDict
 
 
 @dataclass(frozen=True)

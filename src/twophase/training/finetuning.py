@@ -11,9 +11,11 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
+from datasets import DatasetDict
+from torch import Tensor, nn
 
 from twophase.errors import UserError
 from twophase.training import tasks
@@ -21,11 +23,6 @@ from twophase.training.config import TrainingConfig
 from twophase.training.encoding import Encoded, encode
 from twophase.training.hardware import PLAIN, Hardware, batches, halving, summed_gradients
 from twophase.training.loading import load_with_new_head, processor_digest
-
-if TYPE_CHECKING:
-    import numpy as np
-    from datasets import DatasetDict
-    from torch import Tensor, nn
 
 TRAINING_VERSION = 2  # raise it when a change of this file changes any score: kept cells are trained again
 EVALUATION_BATCH = 256

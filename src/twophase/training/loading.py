@@ -1,13 +1,11 @@
 """Loading models that were saved with `save_pretrained`: safetensors only, nothing downloaded is executed."""
 
-from __future__ import annotations
-
 import json
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 from torch.nn import Linear
 from transformers import (
     AutoImageProcessor,
@@ -19,9 +17,6 @@ from transformers.utils import logging
 
 from twophase.errors import UserError
 from twophase.infra.files import digest
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 @contextmanager

@@ -1,28 +1,23 @@
 """Fine-tunings of one task that can stop and go on after every epoch, in this process or in another."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from datasets import DatasetDict
 
 from twophase.errors import UserError
 from twophase.infra.files import digest_each
 from twophase.training.checkpoints import Checkpoints, task_digest
+from twophase.training.config import TrainingConfig
 from twophase.training.encoding import Encoded, encode
 from twophase.training.finetuning import TRAINING_VERSION, Diverged, FineTuning
 from twophase.training.hardware import PLAIN, Hardware
 from twophase.training.loading import processor_digest
 from twophase.training.metrics import scorer
-
-if TYPE_CHECKING:
-    from datasets import DatasetDict
-
-    from twophase.training.config import TrainingConfig
-    from twophase.training.encoding import Encoded
 
 VERSION = 2  # of what a checkpoint holds
 

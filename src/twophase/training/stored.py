@@ -5,8 +5,6 @@ code that computes it, the seed, and the libraries whose arithmetic it is. A fai
 kept, and never ends the run.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Notebook 11: coarse recall among a thousand real models, and how many benchmark datasets it needs."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -1,7 +1,5 @@
 """Notebook 11, second part: how many benchmark datasets the prior needs, and which (the paper's future work)."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

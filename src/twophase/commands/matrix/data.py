@@ -1,14 +1,11 @@
 """The datasets of a matrix: files of the user's, or ids on a hub, each read once and kept as a task."""
 
-from __future__ import annotations
-
 import json
 import math
 import re
 import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -24,10 +21,6 @@ from twophase.sources.files.parquet_shards import gather
 from twophase.sources.hub import fetch_dataset
 from twophase.training import tasks
 from twophase.training.encoding import LONGEST
-
-if TYPE_CHECKING:
-    import pandas as pd
-    from datasets import Dataset
 
 NOTES = "task.json"  # beside a kept task: what was guessed and left out
 DESCRIPTIVE = ("role", "rows", "tokens", "note")  # of a source, what changes no row

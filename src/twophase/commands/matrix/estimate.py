@@ -1,7 +1,5 @@
 """What a matrix will cost, before anything starts: arithmetic on sizes, with every input in ``conf/matrix.yaml``."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

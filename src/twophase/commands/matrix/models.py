@@ -1,7 +1,5 @@
 """The models of a matrix: what they weigh, how much they multiply, and where they are."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace

@@ -1,7 +1,5 @@
 """The plan of a matrix: which cells are done, which are to do, and what they will cost. It trains nothing."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import dataclass
 from pathlib import Path

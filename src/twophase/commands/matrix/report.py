@@ -1,7 +1,5 @@
 """A plan as text."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from twophase.commands.matrix.data import Data

@@ -1,7 +1,5 @@
 """A matrix, really trained: what is missing is brought and trained, and the records are written."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 

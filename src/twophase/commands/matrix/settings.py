@@ -1,7 +1,5 @@
 """What `twophase matrix` is told, as frozen dataclasses (``conf/matrix.yaml``)."""
 
-from __future__ import annotations
-
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any

@@ -1,7 +1,5 @@
 """How many models, and how many epochs, a budget allows; and the clock that ends training when its minutes are over."""
 
-from __future__ import annotations
-
 import math
 import time
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What is selected from: models in folders, and what is known of them on benchmark datasets."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,11 +49,7 @@ class Candidates:
 
 
 def open_candidates(
-    zoo: ZooSource,
-    training: dict[str, Any],
-    modality: str,
-    say: Callable[[str], None],
-    trust_remote_code: bool = False,
+    zoo: ZooSource, training: dict[str, Any], modality: str, say: Callable[[str], None], trust_remote_code: bool = False
 ) -> Candidates:
     """The models of a zoo that read this modality ("text" or "image").
 

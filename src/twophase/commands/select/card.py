@@ -1,7 +1,5 @@
 """The model card: what a fine-tuned model was trained on, how well it does and how it was selected."""
 
-from __future__ import annotations
-
 from huggingface_hub import EvalResult, ModelCardData
 
 from twophase.commands.select.outcome import Outcome

@@ -1,7 +1,5 @@
 """The figures of a report: who was cut when, the ranking, the cost, and the classes that are hardest."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.lines import Line2D
 

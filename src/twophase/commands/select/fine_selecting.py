@@ -1,7 +1,5 @@
 """The second phase of a run: how many models and epochs the budget allows, and their fine-selection."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path

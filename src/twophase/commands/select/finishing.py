@@ -1,14 +1,12 @@
 """The end of a run: the winner saved with its card, costs against brute force, the outcome and its report."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
+from datasets import DatasetDict
 
 from twophase.commands.select import report
 from twophase.commands.select.candidates import Candidates
@@ -23,9 +21,6 @@ from twophase.selection import HISTORY, Selection
 from twophase.sources.files.reader import FileTask
 from twophase.training.encoding import CHARACTERS, LONGEST
 from twophase.training.loading import load_processor, quiet
-
-if TYPE_CHECKING:
-    from datasets import DatasetDict
 
 PIPELINES = {"text": "text-classification", "image": "image-classification"}
 

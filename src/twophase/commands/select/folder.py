@@ -1,7 +1,5 @@
 """The folder of a run: opened for one task, and what is said when the disk is full."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import json

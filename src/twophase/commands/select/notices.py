@@ -1,20 +1,16 @@
 """What a run tells its user before it trains: what was left out, what was asked for and does not apply, what is cut."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from datasets import Dataset
 
 from twophase.commands.select.candidates import Candidates
 from twophase.commands.select.settings import Settings
 from twophase.infra.files import write_text
 from twophase.training.encoding import LONGEST
 from twophase.training.loading import load_processor
-
-if TYPE_CHECKING:
-    from datasets import Dataset
 
 NAMED = 3  # models that are left out, named one by one
 LOOKED_AT = 2000  # texts whose length is looked at

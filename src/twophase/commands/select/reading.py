@@ -1,7 +1,5 @@
 """The task that a run's settings name, read from files or brought from a hub."""
 
-from __future__ import annotations
-
 import tempfile
 from dataclasses import asdict
 

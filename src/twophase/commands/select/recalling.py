@@ -1,7 +1,5 @@
 """The first step of a run that costs something: proxy scores of the representatives, and the ranking of all models."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path

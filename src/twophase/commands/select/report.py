@@ -1,7 +1,5 @@
 """The report of a run: one page that loads nothing."""
 
-from __future__ import annotations
-
 import base64
 from io import BytesIO
 from pathlib import Path

@@ -3,8 +3,6 @@
 Everything is kept in one folder, so that a run can be stopped and go on.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What `twophase select` is told, as frozen dataclasses (``conf/select.yaml``)."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Any
 

@@ -1,7 +1,5 @@
 """`twophase clean`: an empty cell store."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 

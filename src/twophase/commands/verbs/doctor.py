@@ -1,7 +1,5 @@
 """``twophase doctor``: what is here, what is missing, and what to do about it."""
 
-from __future__ import annotations
-
 import argparse
 import platform
 import sys

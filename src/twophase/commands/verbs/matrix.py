@@ -1,7 +1,5 @@
 """`twophase matrix`: a performance matrix, planned or trained."""
 
-from __future__ import annotations
-
 import argparse
 
 from twophase.commands import matrix as matrices

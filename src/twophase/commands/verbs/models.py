@@ -1,7 +1,5 @@
 """`twophase models`: those of the live zoos, one of them, or one of the user's own."""
 
-from __future__ import annotations
-
 import argparse
 
 from twophase.commands import additions, wording

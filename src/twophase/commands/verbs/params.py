@@ -1,7 +1,5 @@
 """`twophase params`: params.yaml from conf/."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

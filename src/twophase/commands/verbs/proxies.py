@@ -1,7 +1,5 @@
 """`twophase proxies`: the proxy scores that there are."""
 
-from __future__ import annotations
-
 import argparse
 
 from twophase.commands import wording

@@ -1,7 +1,5 @@
 """`twophase records`: other groups' fine-tuning records."""
 
-from __future__ import annotations
-
 import argparse
 
 from twophase.commands import wording

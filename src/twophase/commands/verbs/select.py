@@ -1,7 +1,5 @@
 """`twophase select`: a model for a task."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 

@@ -1,7 +1,5 @@
 """`twophase tasks`: datasets of the live zoos, one of them as files, or one of the user's own."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 

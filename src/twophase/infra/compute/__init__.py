@@ -5,8 +5,6 @@ ended; the items of a killed worker are submitted again; an item's exception bec
 does not end the map.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any

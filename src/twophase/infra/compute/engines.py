@@ -3,8 +3,6 @@
 The choice is no parameter of any stage: results are the same on every engine, so it makes nothing stale.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import shlex

@@ -1,7 +1,5 @@
 """An item of a parallel map that could not be computed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Loaded by the Dask workers that are started here: Ctrl-C is for the process that started them, which ends them."""
 
-from __future__ import annotations
-
 import signal
 from typing import Any
 

@@ -1,7 +1,5 @@
 """In this process, or in processes of this machine (joblib's loky: they stay warm from one map to the next)."""
 
-from __future__ import annotations
-
 import contextlib
 import importlib
 import os

@@ -4,8 +4,6 @@ Dask gives up a task once more workers died with it than its scheduler allows, b
 task waited on them for another. So such a task is submitted again; and if that goes on, once more with none beside it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import threading

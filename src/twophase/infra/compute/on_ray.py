@@ -1,7 +1,5 @@
 """Tasks of a Ray cluster, through Ray's own client: it starts a killed worker's task again, and no worker has two at once."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import socket

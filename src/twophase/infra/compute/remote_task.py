@@ -3,8 +3,6 @@
 What travels are bytes, so that an item or a result that cannot be pickled fails alone, whatever the cluster's own pickling.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import pickle

@@ -1,7 +1,5 @@
 """One thread a worker, so that the bits do not depend on how many workers there are."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import sys

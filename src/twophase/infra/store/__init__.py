@@ -5,8 +5,6 @@ experiment (:mod:`.local`), or a URL that fsspec knows, shared by machines (:mod
 or none; an entry that does not read back as it was written counts as missing.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

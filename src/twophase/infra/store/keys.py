@@ -1,7 +1,5 @@
 """Content keys, and what a kept folder must hold."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

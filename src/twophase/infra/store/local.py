@@ -1,7 +1,5 @@
 """A store in a folder: entries are written to a temporary name and renamed; one run at a time holds it."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os
@@ -113,11 +111,7 @@ class Local:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            print(
-                f"twophase: {purpose} waits for {_holder(note)} (up to {wait:.0f} s)",
-                file=sys.stderr,
-                flush=True,
-            )
+            print(f"twophase: {purpose} waits for {_holder(note)} (up to {wait:.0f} s)", file=sys.stderr, flush=True)
             try:
                 lock.acquire(timeout=wait, poll_interval=0.2)
             except Timeout:
@@ -126,12 +120,7 @@ class Local:
                     "then repeat; or give this run a store of its own in TWOPHASE_CACHE"
                 ) from None
         try:
-            who = {
-                "pid": os.getpid(),
-                "host": socket.gethostname(),
-                "command": _command(),
-                "since": time.time(),
-            }
+            who = {"pid": os.getpid(), "host": socket.gethostname(), "command": _command(), "since": time.time()}
             files.write_text(note, json.dumps(who))
             yield
         finally:

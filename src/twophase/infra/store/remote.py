@@ -4,8 +4,6 @@ Half a value is no JSON. A folder counts only with its marker, which is written 
 files lie below the sha256 of the marker, so that two machines that keep the same entry never mix theirs.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import re

@@ -1,7 +1,5 @@
 """Which column of a table is the text (or picture) and which the label, and rows without them left out."""
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Set
 from pathlib import Path

@@ -1,12 +1,9 @@
 """Pictures as they are kept: PNG, RGB, eight bits, upright and at most 512 pixels a side; and what was done to them."""
 
-from __future__ import annotations
-
 import io
 import warnings
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,9 +11,6 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from twophase.errors import UserError
 from twophase.sources.files.tables import plural, shorten, sort_of
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 LARGEST = 512  # pixels a side that are kept
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # no EPS and the like, which start other programs
@@ -106,7 +100,7 @@ def _png(source: Path | bytes | None) -> tuple[bytes, list[str]]:
     return out.getvalue(), changes
 
 
-def _rgb(image: Image, changes: list[str]) -> Image:
+def _rgb(image: Image.Image, changes: list[str]) -> Image.Image:
     """RGB of any mode: more bits scaled, transparency put on white. Raises ValueError where the scale is unknown."""
     if image.mode.startswith("I") or image.mode == "F":
         values, mode = np.asarray(image, dtype=float), image.mode

@@ -1,7 +1,5 @@
 """Tables whose cells are set apart by a comma, or by another sign that the header shows."""
 
-from __future__ import annotations
-
 import csv
 import io
 import itertools

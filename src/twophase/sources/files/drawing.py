@@ -1,7 +1,5 @@
 """Rows drawn class by class, so that copies of one input stay together."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -1,7 +1,5 @@
 """Names of classes from the cells of a label column."""
 
-from __future__ import annotations
-
 import math
 import numbers
 import unicodedata

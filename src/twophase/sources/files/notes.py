@@ -1,7 +1,5 @@
 """What looks wrong with the splits of a task, a sentence each."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from twophase.sources.files.tables import plural, shorten, shown

@@ -1,12 +1,9 @@
 """A dataset's files as a hub has them (parts, labels as numbers) as one file a split, which `tasks.files` reads."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 import pyarrow as pa
@@ -14,10 +11,6 @@ import pyarrow.parquet as pq
 
 from twophase.errors import UserError
 from twophase.sources.files import tables
-
-if TYPE_CHECKING:
-    import pandas as pd
-    import pyarrow as pa
 
 PART = re.compile(r"(?P<split>train|validation|test)\b.*\.(?P<kind>parquet|csv|jsonl|json)$")
 

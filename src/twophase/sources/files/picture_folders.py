@@ -1,7 +1,5 @@
 """Pictures from folders, a folder a class, or from a column: RGB, eight bits, upright and at most 512 pixels a side."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pandas as pd

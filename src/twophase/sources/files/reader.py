@@ -1,14 +1,11 @@
 """A user's own labelled task, read from files: a table of texts or of pictures, or folders of pictures, a folder a class."""
 
-from __future__ import annotations
-
 import math
 import numbers
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Value
@@ -16,9 +13,6 @@ from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Value
 from twophase.errors import UserError
 from twophase.sources.files import columns, splits, tables
 from twophase.sources.files import picture_folders as folders
-
-if TYPE_CHECKING:
-    from datasets import DatasetDict
 
 KINDS = (*tables.SUFFIXES, "image_folder")
 

@@ -1,7 +1,5 @@
 """The splits that a user did not give, drawn class by class, and the faults that labels can have."""
 
-from __future__ import annotations
-
 import math
 import re
 

@@ -1,7 +1,5 @@
 """Tables from files: csv, json and parquet, and which file of a folder is which split."""
 
-from __future__ import annotations
-
 import itertools
 import json
 import unicodedata

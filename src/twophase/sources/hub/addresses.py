@@ -1,7 +1,5 @@
 """Where the repositories of a hub lie on this machine."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A dataset of a hub as local files, a few a split."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from urllib.parse import quote
 

@@ -1,7 +1,5 @@
 """A model of a hub as a local folder."""
 
-from __future__ import annotations
-
 import json
 import logging
 import re
@@ -9,16 +7,12 @@ import tempfile
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from twophase.errors import Unreachable, UserError
 from twophase.sources.hub.addresses import Place
 from twophase.sources.hub.transfer import Repository, list_repository, receive, receive_all, total_size
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SETTINGS = ("config.json", "tokenizer_config.json", "preprocessor_config.json", "processor_config.json")
 PROCESSORS = ("tokenizer_config.json", "preprocessor_config.json")  # `loading.modality` needs one of them

@@ -1,7 +1,5 @@
 """Which files of a dataset repository make up a configuration, and which split each belongs to."""
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections.abc import Iterable

@@ -4,8 +4,6 @@
 throws a broken download away, never compares hashes, and asks for listings without a time-out.
 """
 
-from __future__ import annotations
-
 import contextlib
 import difflib
 import hashlib

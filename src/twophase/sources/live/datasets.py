@@ -1,7 +1,5 @@
 """The datasets of a live zoo, built side by side."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The models of a live zoo, pre-trained side by side through the store."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 from typing import Any

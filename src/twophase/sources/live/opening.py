@@ -1,7 +1,5 @@
 """The live zoo of a domain: the project's own, or built once beside the cell store; with what the user has added."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path

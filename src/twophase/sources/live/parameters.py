@@ -3,8 +3,6 @@
 Stages and notebooks never see Hydra: they call :func:`read`, which gives frozen dataclasses.
 """
 
-from __future__ import annotations
-
 from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
@@ -283,11 +281,7 @@ def _check_domain(params: Params, name: str, domain: Domain) -> None:
     for dataset in datasets:
         if dataset not in known:
             raise unknown(f"dataset {dataset!r} in {name}.tasks", dataset, known)
-    for where, names in (
-        ("tasks", datasets),
-        ("proxies", domain.proxies),
-        ("seeds.models", domain.seeds.models),
-    ):
+    for where, names in (("tasks", datasets), ("proxies", domain.proxies), ("seeds.models", domain.seeds.models)):
         if twice := sorted({item for item in names if names.count(item) > 1}):
             raise UserError(f"{name}.{where}: {', '.join(twice)} is named twice; name it once")
     for where, names in (("zoo.include", domain.zoo.include or ()), ("seeds.models", domain.seeds.models)):

@@ -1,7 +1,5 @@
 """The records of a live zoo: every model fine-tuned on every dataset."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

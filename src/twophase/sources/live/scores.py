@@ -1,7 +1,5 @@
 """The proxy scores of a live zoo: every model scored on every dataset without training."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pandas as pd

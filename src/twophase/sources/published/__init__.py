@@ -1,7 +1,5 @@
 """Other groups' fine-tuning records: a catalogue of files (facts), and a reader for each source."""
 
-from __future__ import annotations
-
 from twophase.sources.published import model_recycling, paper_matrices, scaling_law, transfergraph
 from twophase.sources.published.cleaning import Published
 

@@ -4,8 +4,6 @@ The catalogue holds facts alone: repository, commit, path, size, sha256, licence
 this repository or its wheel.
 """
 
-from __future__ import annotations
-
 import csv
 import os
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What a reader returns, and the account of what it left out."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """IBM's model-recycling: 2,703 text models fine-tuned on 36 datasets, and 6 base models with 20 seeds each."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

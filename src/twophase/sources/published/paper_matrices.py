@@ -1,7 +1,5 @@
 """The paper's own performance matrices (39 x 21 and 30 x 6) and the LEEP scores that were released with them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pandas as pd

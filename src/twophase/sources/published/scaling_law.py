@@ -1,7 +1,5 @@
 """Test loss of 30 language models on three tasks after fine-tuning on 0 to 1,638,400 examples."""
 
-from __future__ import annotations
-
 from math import exp
 from pathlib import Path
 

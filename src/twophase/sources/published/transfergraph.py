@@ -1,7 +1,5 @@
 """TransferGraph: about 160 text models fine-tuned on ten tasks, with LogME, H-score and the seconds of each."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

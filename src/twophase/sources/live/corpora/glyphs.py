@@ -1,7 +1,5 @@
 """Characters rendered from the TrueType fonts that matplotlib ships."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path

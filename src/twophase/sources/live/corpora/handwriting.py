@@ -1,7 +1,5 @@
 """Handwritten digits (UCI optical recognition, 1,797 pictures of 8 x 8) from scikit-learn."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

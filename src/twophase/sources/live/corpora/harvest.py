@@ -3,8 +3,6 @@
 Sources are parsed with `ast`, never imported. What comes out depends on their versions only.
 """
 
-from __future__ import annotations
-
 import ast
 import functools
 import hashlib

@@ -4,8 +4,6 @@ A photograph is divided into blocks, and each block belongs to one split: no pat
 shares a pixel with a training patch.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files

@@ -1,7 +1,5 @@
 """What every vision task shares: the side of a picture, balanced labels, noise and rounding."""
 
-from __future__ import annotations
-
 import numpy as np
 
 SIDE = 16

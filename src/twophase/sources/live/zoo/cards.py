@@ -1,7 +1,5 @@
 """Model cards in the hub's format, written from what was really done to a model."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from twophase.sources.live.zoo.recipe import Recipe

@@ -1,7 +1,5 @@
 """What several models of a zoo are made of: tokenizers, word vectors, encoded upstreams. Each is made once, side by side."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path

@@ -1,13 +1,11 @@
 """Training one model of a zoo from its recipe and saving it as its publisher would."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
+from transformers import PreTrainedModel
 
 from twophase.sources.live.zoo import parts as shared_parts
 from twophase.sources.live.zoo import text, vision
@@ -18,19 +16,12 @@ from twophase.training.encoding import Encoded
 from twophase.training.finetuning import FineTuning
 from twophase.training.loading import PROCESSOR_FILES, load_with_new_head, modality
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
 ZOO_VERSION = 6  # raise it when a change of this folder changes any model: kept models are built again
 BY_MODALITY = {"image": vision, "text": text}
 
 
 def build(
-    recipe: Recipe,
-    folder: str | Path,
-    data: str | Path,
-    parent: str | Path | None = None,
-    parts: Path | None = None,
+    recipe: Recipe, folder: str | Path, data: str | Path, parent: str | Path | None = None, parts: Path | None = None
 ) -> Path:
     """Train one model and save it (`save_pretrained`, image processor or tokenizer, model card) into `folder`.
 
@@ -70,10 +61,7 @@ def build(
 
 def _training(recipe: Recipe) -> TrainingConfig:
     return TrainingConfig(
-        epochs=recipe.epochs,
-        batch_size=recipe.batch_size,
-        learning_rate=recipe.learning_rate,
-        weight_decay=0.05,
+        epochs=recipe.epochs, batch_size=recipe.batch_size, learning_rate=recipe.learning_rate, weight_decay=0.05
     )
 
 

@@ -1,7 +1,5 @@
 """How one model of a zoo comes to be."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

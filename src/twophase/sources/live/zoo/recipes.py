@@ -1,7 +1,5 @@
 """How each model of a zoo comes to be: validated configuration, parents before children."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, fields
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING
