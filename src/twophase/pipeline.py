@@ -200,15 +200,9 @@ def two_phase(
     score = proxy_scores if callable(proxy_scores) else looked_up(proxy_scores)
     found = recall(matrix, clusters, score, top, normalization, proxy=proxy, singleton_similarity=singleton_similarity)
     chosen = fine_select(runs, found.models, records, threshold, n_trends, threshold_kind)
-    return TwoPhase(
-        winner=chosen.winner,
-        test=chosen.test,
-        epochs=chosen.epochs + epochs_per_proxy * len(found.scores),
-        seconds=chosen.seconds + proxy_seconds,
-        history=chosen.history,
-        recall=found.table,
-        proxies=len(found.scores),
-    )
+    scored = len(found.scores)
+    costs = {"epochs": chosen.epochs + epochs_per_proxy * scored, "seconds": chosen.seconds + proxy_seconds}
+    return TwoPhase(**(vars(chosen) | costs), recall=found.table, proxies=scored)
 
 
 def looked_up(scores: pd.Series) -> Scorer:

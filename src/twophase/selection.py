@@ -100,12 +100,12 @@ def halving_epochs(models: int, epochs: int) -> int:
     return sum(max(1, models >> stage) for stage in range(epochs))
 
 
-def check_threshold(threshold: float, kind: str) -> None:
-    """Raise UserError unless `fine_selection` takes this threshold and kind."""
+def check_threshold(threshold: float, kind: str, where: str = "") -> None:
+    """Raise UserError unless `fine_selection` takes this threshold and kind; `where` stands before their names."""
     if kind not in THRESHOLDS:
-        raise unknown(f"selection.threshold_kind {kind!r}", kind, THRESHOLDS)
+        raise unknown(f"{where}threshold_kind {kind!r}", kind, THRESHOLDS)
     if not threshold >= 0:
-        raise UserError(f"selection.threshold: got {threshold}; allowed is at least 0 (0.05 is five per cent).")
+        raise UserError(f"{where}threshold: got {threshold}; allowed is at least 0 (0.05 is five per cent).")
 
 
 def dominated(val: pd.Series, pred: pd.Series, threshold: float = 0.0, kind: str = "relative") -> dict[str, str]:
@@ -181,11 +181,11 @@ class _Journal:
 
     def cut(self, gone: dict[str, str], pred: pd.Series | None = None) -> None:
         """Write the stage down and go on with the models that are neither gone nor failed."""
-        removed = gone | self._failed
-        for i in self.alive:
-            predicted = math.nan if pred is None else pred.get(i, math.nan)
-            row = (self._stage, i, self._val.get(i, math.nan), predicted, i not in removed, removed.get(i, "kept"))
-            self._rows.append(row)
+        removed, val, predicted = gone | self._failed, self._val, {} if pred is None else pred
+        self._rows += [
+            (self._stage, i, val.get(i, math.nan), predicted.get(i, math.nan), i not in removed, removed.get(i, "kept"))
+            for i in self.alive
+        ]
         self.alive = [i for i in self.alive if i not in removed]
 
     def selection(self) -> Selection:

@@ -130,8 +130,3 @@ class TrendPredictor:
         val = self._val[stage][model].to_numpy()
         known = ~np.isnan(val)
         return val[known], known
-
-
-def predict_final(records: TrainingRecords, model: str, stage: int, value: float, n_trends: int = 4) -> float:
-    """The final test that a validation of `value` at a stage (from 1) promises; `TrendPredictor` for many of them."""
-    return TrendPredictor(records, n_trends).predict(model, stage, value)

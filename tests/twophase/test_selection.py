@@ -173,7 +173,7 @@ def test_bad_options_are_named():
     runs = RecordedRuns(records, "t")
     with pytest.raises(UserError, match="unknown threshold_kind 'ratio'; allowed: relative, absolute"):
         fine_selection(runs, records.models, records, threshold_kind="ratio")
-    with pytest.raises(UserError, match=r"threshold is -0.1; allowed: 0 or more"):
+    with pytest.raises(UserError, match=r"threshold: got -0.1; allowed is at least 0"):
         fine_selection(runs, records.models, records, threshold=-0.1)
     with pytest.raises(UserError, match=r"no benchmark records of \['z'\]"):
         fine_selection(runs, ["z"], records)

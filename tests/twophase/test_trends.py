@@ -4,7 +4,7 @@ import pytest
 
 from twophase.errors import UserError
 from twophase.records import TrainingRecords
-from twophase.trends import TrendPredictor, match, mine, predict, predict_final
+from twophase.trends import TrendPredictor, match, mine, predict
 
 VAL = pd.Series({"p": 0.30, "q": 0.32, "r": 0.60, "s": 0.90, "t": 0.92})
 TEST = pd.Series({"p": 0.40, "q": 0.50, "r": 0.70, "s": 0.95, "t": 0.97})
@@ -64,9 +64,12 @@ def test_matrix_only_records_have_no_trends(records):
         TrendPredictor(TrainingRecords.from_matrix(records.matrix()))
 
 
-def test_predict_final_is_the_predictor_of_one(records):
+def test_one_prediction_by_hand(records):
     known = records.only("benchmark")
-    assert predict_final(known, "b", 1, 0.41, n_trends=2) == 0.50 and predict_final(known, "b", 1, 0.79, 2) == 0.90
+    assert (
+        TrendPredictor(known, 2).predict("b", 1, 0.41) == 0.50
+        and TrendPredictor(known, 2).predict("b", 1, 0.79) == 0.90
+    )
 
 
 def test_final_test_is_the_last_epochs_whatever_the_order_of_the_rows(records):

@@ -56,7 +56,7 @@ class Selection:
     n_trends: AtLeastOne
 
     def __post_init__(self) -> None:
-        check_threshold(self.threshold, self.threshold_kind)
+        check_threshold(self.threshold, self.threshold_kind, "selection.")
 
 
 @settings()
