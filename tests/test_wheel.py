@@ -69,3 +69,26 @@ def test_it_holds_the_catalogue_of_published_records(installed):
     done = run(installed, "-m", "twophase", "records", "list")
     assert done.returncode == 0, done.stderr
     assert "models_tested.csv" in done.stdout
+
+
+def test_it_holds_the_library_alone(installed):
+    packages = {path.name for path in (installed / "site").iterdir() if not path.name.endswith(".dist-info")}
+    assert packages == {"twophase"}
+
+
+LIGHT = """
+import sys, time
+start = time.perf_counter()
+import {module}
+took = time.perf_counter() - start
+heavy = {{"torch", "transformers", "datasets", "matplotlib", "sklearn", "numba", "hydra"}} & set(sys.modules)
+print(took, *heavy)
+"""
+
+
+@pytest.mark.parametrize("module", ["twophase", "twophase.recall", "twophase.pipeline", "twophase.proxies"])
+def test_the_algorithms_are_there_at_once_and_without_torch(installed, module):
+    """In under a second, of the best of three: another process may have the machine."""
+    tries = [run(installed, "-c", LIGHT.format(module=module)).stdout.split() for _ in range(3)]
+    assert [names for _, *names in tries] == [[], [], []]
+    assert min(float(took) for took, *_ in tries) < 1.0
