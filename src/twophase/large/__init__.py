@@ -2,8 +2,7 @@
 a recall index. All of it gives the bits of the plain formulas in `twophase`, except where a result says "sampled".
 """
 
-from twophase.large.growing import GrowingClusters
-from twophase.large.many import LazyClusters, cluster_many
+from twophase.large.clusters import GrowingClusters, LazyClusters, cluster_many
 from twophase.large.recall_index import RecallIndex
 
 __all__ = ["GrowingClusters", "LazyClusters", "RecallIndex", "cluster_many"]

@@ -14,10 +14,12 @@ The datasets are looked at in groups of k, those on which models differ most fir
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 
-from twophase.large.compiled import against_known, among_new
 from twophase.large.similarity import in_threads
 
+TILE = 64  # clusters looked at together
+MARGIN = 1e-9  # far above what rounding does to a mean of gaps, far below any difference that matters
 BATCH = 2048  # models compared with the leaders there are, before those among them that lead are known
 
 
@@ -67,7 +69,7 @@ def nearest(models: np.ndarray, known: Prototypes, k: int, threshold: float) -> 
     cluster, distance = np.full(len(models), -1), np.full(len(models), float(threshold))
     count = known.centres.shape[1]
     here = models, known.centres, known.members, known.starts, count, k, cluster, distance
-    in_threads(against_known, len(models), len(models) * count, *here)
+    in_threads(_against_known, len(models), len(models) * count, *here)
     return cluster, distance
 
 
@@ -107,6 +109,77 @@ def lead(models: np.ndarray, k: int, threshold: float) -> np.ndarray:
             room *= 2
             starts = np.arange(room + 1)
         here = models[first:last], centres, members, starts, count, k, cluster[first:last], distance[first:last]
-        in_threads(against_known, last - first, (last - first) * count, *here)
-        count = among_new(*here)
+        in_threads(_against_known, last - first, (last - first) * count, *here)
+        count = _among_new(*here)
     return cluster
+
+
+@njit(nogil=True, cache=True)
+def _distance_below(limit, own, members, first, last, k, largest):
+    """Mean distance of a model to members `first` to `last`; infinite as soon as it is sure to reach `limit`."""
+    total = 0.0
+    for y in range(first, last):
+        largest[:] = 0  # ascending
+        for d in range(len(own)):
+            gap = abs(own[d] - members[y, d])
+            if gap > largest[0]:
+                place = 0
+                while place + 1 < k and largest[place + 1] < gap:
+                    largest[place] = largest[place + 1]
+                    place += 1
+                largest[place] = gap
+        total += largest.sum() / k
+        if total > (limit + MARGIN) * (last - first):
+            return np.inf
+    return total / (last - first)
+
+
+@njit(nogil=True, cache=True)
+def _scan(own, centres, members, starts, begin, end, k, near, best):
+    """The nearest of clusters `begin` to `end` if its distance is below `best`; else what came in."""
+    m = len(own)
+    partial, bound, largest = np.empty(TILE), np.empty(TILE), np.empty(k)
+    for start in range(begin, end, TILE):
+        width = min(TILE, end - start)
+        bound[:] = 0
+        lowest = 0.0
+        for group in range(0, m - k + 1, k):
+            partial[:] = 0
+            for d in range(group, group + k):
+                for w in range(width):
+                    partial[w] += abs(own[d] - centres[d, start + w])
+            lowest = np.inf
+            for w in range(width):
+                bound[w] = max(bound[w], partial[w])
+                lowest = min(lowest, bound[w])
+            if lowest > k * (best + MARGIN):
+                break
+        if lowest > k * (best + MARGIN):
+            continue
+        for w in range(width):
+            if bound[w] <= k * (best + MARGIN):
+                found = _distance_below(best, own, members, starts[start + w], starts[start + w + 1], k, largest)
+                if found < best:
+                    near, best = start + w, found
+    return near, best
+
+
+@njit(nogil=True, cache=True)
+def _against_known(first, last, models, centres, members, starts, count, k, cluster, distance):
+    """Nearest of the first `count` clusters for models `first` to `last`, into `cluster` and `distance`."""
+    for x in range(first, last):
+        cluster[x], distance[x] = _scan(models[x], centres, members, starts, 0, count, k, cluster[x], distance[x])
+
+
+@njit(nogil=True, cache=True)
+def _among_new(models, centres, members, starts, count, k, cluster, distance):
+    """The same against the leaders after the first `count`, which models that join none become; their number."""
+    old = count
+    for x in range(len(models)):
+        cluster[x], distance[x] = _scan(models[x], centres, members, starts, old, count, k, cluster[x], distance[x])
+        if cluster[x] < 0:
+            centres[:, count] = models[x]
+            members[count] = models[x]
+            cluster[x] = count
+            count += 1
+    return count

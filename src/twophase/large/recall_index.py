@@ -45,7 +45,13 @@ class RecallIndex:
         group = pd.Index(groups).get_indexer(clusters.labels.loc[matrix.columns])
         self.clustered, self.alone = np.flatnonzero(group >= 0), np.flatnonzero(group < 0)
         self.group = group[self.clustered]
-        self.mean, self.deviation = self._moments()
+        # of each singleton's similarity to the representatives
+        self.mean, self.deviation = np.empty(len(self.alone)), np.empty(len(self.alone))
+        size = max(1, CELLS // len(self.representatives))
+        for first in range(0, len(self.alone), size):
+            part = slice(first, first + size)
+            block = clusters.alike(self.models[self.alone[part]], self.representatives).to_numpy()
+            self.mean[part], self.deviation[part] = block.mean(axis=1), block.std(axis=1)
 
     def recall(self, proxy_scores: pd.Series, top: int = 10) -> pd.DataFrame:
         """The first `top` rows of `coarse_recall`, bit for bit.
@@ -82,16 +88,6 @@ class RecallIndex:
         table["recalled"] = True
         return table
 
-    def _moments(self) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation of each singleton's similarity to the representatives."""
-        mean, deviation = np.empty(len(self.alone)), np.empty(len(self.alone))
-        size = max(1, CELLS // len(self.representatives))
-        for first in range(0, len(self.alone), size):
-            part = slice(first, first + size)
-            block = self.clusters.alike(self.models[self.alone[part]], self.representatives).to_numpy()
-            mean[part], deviation[part] = block.mean(axis=1), block.std(axis=1)
-        return mean, deviation
-
     def _at_most(self, scores: np.ndarray) -> np.ndarray:
         """What no singleton's recall score exceeds."""
         middle, width = self.mean * scores.mean(), self.deviation * scores.std() + ROUNDING
@@ -99,26 +95,12 @@ class RecallIndex:
         return np.maximum(prior * (middle - width), prior * (middle + width))  # a prior of correlations may be negative
 
     def _eq_4(self, at: np.ndarray, scores: pd.Series) -> np.ndarray:
+        """Eq. 4 as `coarse_recall` has it, of the models at some places; some of their similarities at a time."""
         if len(at) == 1 < len(self.alone):  # a single row is summed in another order than one of many
             return self._eq_4(np.repeat(at, 2), scores)[:1]
-        return decayed(self.clusters, self.models[at], scores).to_numpy()
-
-
-def decayed(clusters: Clusters, singletons: pd.Index, scores: pd.Series) -> pd.Series:
-    """Eq. 4 as `coarse_recall` has it: mean over the representatives of their proxy score times the similarity to them.
-
-    Args:
-        clusters: of the models.
-        singletons: models that want a score.
-        scores: representative -> proxy score.
-
-    Returns:
-        singleton -> proxy score; the similarity to all representatives is in memory for some singletons at a time.
-    """
-    parts = np.array_split(np.arange(len(singletons)), max(1, len(singletons) * len(scores) // CELLS))
-    return pd.concat(
-        (clusters.alike(singletons[part], scores.index) * scores.to_numpy()).mean(axis=1) for part in parts
-    )
+        parts = np.array_split(at, max(1, len(at) * len(scores) // CELLS))
+        alike = (self.clusters.alike(self.models[part], scores.index) for part in parts)
+        return np.concatenate([(block * scores.to_numpy()).mean(axis=1) for block in alike])
 
 
 def _largest(values: np.ndarray, top: int) -> float:

@@ -1,10 +1,11 @@
 """Eq. 1 compiled and in blocks: the bits of `twophase.similarity.top_k_similarity`, for many models or some of them."""
 
 import os
-from functools import cache
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, cpu_count, delayed
+from numba import njit
 
 from twophase.errors import UserError
 from twophase.similarity import check_matrix
@@ -28,13 +29,12 @@ class TopKSimilarity:
     """
 
     def __init__(self, matrix: pd.DataFrame, k: int = 5, positive_only: bool = False):
-        # writable, because for read-only arrays the kernel would be compiled anew
-        self.values = np.require(check_matrix(matrix, k).to_numpy(), np.float64, ["C", "W"])  # (m, n)
+        self.values = check_matrix(matrix, k).to_numpy(dtype=np.float64)  # (m, n)
         self.models, self.k, self.positive_only = matrix.columns, k, positive_only
 
     def frame(self) -> pd.DataFrame:
         """All of it: (n, n), symmetric, with ones on the diagonal; n * n * 8 bytes."""
-        return pd.DataFrame(self._block(self.values, self.values), self.models, self.models, copy=False)
+        return self.between(self.models, self.models)
 
     def between(self, models, others) -> pd.DataFrame:
         """The rows `models` and columns `others` of `frame`, and nothing else in memory.
@@ -42,52 +42,36 @@ class TopKSimilarity:
         Raises:
             UserError: a model that is not in the matrix.
         """
-        left, right = (self.values[:, self._places(names)] for names in (models, others))
-        return pd.DataFrame(self._block(left, right), models, others, copy=False)
+        left, right = self._scores(models), self._scores(others)
+        pairs = np.empty(left.shape[1] * right.shape[1])
+        in_threads(_eq_1, right.shape[1], len(pairs), right, left, False, self.k, self.positive_only, pairs)
+        # columns stand in memory one after the other, as in a frame: what sums over them give depends on it
+        return pd.DataFrame(pairs.reshape(right.shape[1], left.shape[1]).T, models, others, copy=False)
 
-    def _places(self, names) -> np.ndarray:
-        names = pd.Index(names)
+    def _scores(self, models) -> np.ndarray:
+        names = pd.Index(models)
         places = self.models.get_indexer(names)
         if (places < 0).any():
             raise UserError(f"models {list(names[places < 0][:5])} are not in the matrix that the similarity is of.")
-        return places
-
-    def _block(self, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        """Columns stand in memory one after the other, as in a frame: what sums over them give depends on it."""
-        left, right = (np.require(values, requirements=["C", "W"]) for values in (left, right))
-        a, b = left.shape[1], right.shape[1]
-        pairs = np.empty(a * b)
-        in_threads(_kernel(), b, len(pairs), right, left, False, self.k, self.positive_only, pairs)
-        return pairs.reshape(b, a).T
-
-
-def threads() -> int:
-    """Threads to compute with: NUMBA_NUM_THREADS, which workers set to 1, or the cores of this machine."""
-    from joblib import cpu_count
-
-    return int(os.environ.get("NUMBA_NUM_THREADS") or cpu_count())
+        return np.ascontiguousarray(self.values[:, places])
 
 
 def in_threads(kernel, rows: int, pairs: int, *arguments) -> None:
-    """`kernel(first, last, *arguments)` for all rows. Each pair is computed by itself: threads change no bit."""
-    if pairs < SMALL or threads() == 1:
+    """`kernel(first, last, *arguments)` for all rows. Each pair is computed by itself: threads change no bit.
+
+    There are as many as NUMBA_NUM_THREADS says, which workers set to 1, or as this machine has cores.
+    """
+    threads = int(os.environ.get("NUMBA_NUM_THREADS") or cpu_count())
+    if pairs < SMALL or threads == 1:
         kernel(0, rows, *arguments)
         return
-    from joblib import Parallel, delayed
-
-    size = max(ROWS, rows // (threads() * TURNS))
-    Parallel(threads(), prefer="threads")(
+    size = max(ROWS, rows // (threads * TURNS))
+    Parallel(threads, prefer="threads")(
         delayed(kernel)(first, min(first + size, rows), *arguments) for first in range(0, rows, size)
     )
 
 
-@cache
-def _kernel():
-    from numba import njit  # takes half a second, which the command line need not wait for
-
-    return njit(_eq_1, nogil=True, cache=True)  # compiled once a machine, not once a process
-
-
+@njit(nogil=True, cache=True)  # compiled once a machine, not once a process
 def _eq_1(first, last, left, right, once, k, positive_only, pairs):
     """Fills `pairs` for models `first` to `last` of `left` (m, a) against `right` (m, b); `once`: later ones only."""
     m, b = right.shape
@@ -130,8 +114,8 @@ def pair_distances(values: np.ndarray, k: int, positive_only: bool = False) -> n
     Returns:
         n * (n - 1) / 2 numbers in [0, 1], which is all the memory it takes.
     """
-    values = np.require(values, requirements=["C", "W"])
+    values = np.require(values, requirements=["C", "W"])  # for read-only arrays the kernel would be compiled anew
     n = values.shape[1]
     pairs = np.empty(n * (n - 1) // 2)
-    in_threads(_kernel(), n, len(pairs), values, values, True, k, positive_only, pairs)
+    in_threads(_eq_1, n, len(pairs), values, values, True, k, positive_only, pairs)
     return np.subtract(1, pairs, out=pairs)

@@ -46,8 +46,8 @@ def test_eq_4_is_computed_for_few_and_in_parts(monkeypatch):
     monkeypatch.setattr(recall_index, "CELLS", 2000)
     index = RecallIndex(matrix.iloc[1:], clusters)
     asked = []
-    whole = recall_index.decayed
-    monkeypatch.setattr(recall_index, "decayed", lambda c, at, s: asked.extend(at) or whole(c, at, s))
+    whole = index._eq_4
+    monkeypatch.setattr(index, "_eq_4", lambda at, scores: asked.extend(at) or whole(at, scores))
     pd.testing.assert_frame_equal(index.recall(scores, 10), expected, check_exact=True)
     assert len(asked) < 0.1 * len(index.alone)
     everything = coarse_recall(matrix.iloc[1:], clusters, scores, 10).drop(columns="recalled")
