@@ -1,3 +1,4 @@
+import importlib.util
 import json
 import os
 import re
@@ -8,7 +9,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
 
+import reproduction.published
 from reproduction import notebooks
 from twophase.errors import UserError
 
@@ -35,6 +38,18 @@ def test_the_notebooks_are_there():
         "01_models", "02_clustering", "03_recall", "04_convergence", "05_fine_selection", "06_end_to_end",
         "07_released_code", "08_ablations", "09_claims", *PUBLISHED, "15_your_own_data", "16_scale",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_notebook_module_and_stage_are_one_word(path):
+    """`03_recall.ipynb`, the stage 03_recall, and the module n03_recall: Python wants a letter first."""
+    own = path.parent == ROOT / "notebooks"
+    package = reproduction if own else reproduction.published
+    assert importlib.util.find_spec(f"{package.__name__}.n{path.stem}")
+    stages = yaml.safe_load((ROOT / "dvc.yaml" if own else path.parent / "dvc.yaml").read_text())["stages"]
+    stage = stages[path.stem].get("do", stages[path.stem])
+    assert f"notebook {path.stem}" in stage["cmd"] and path.relative_to(ROOT).as_posix() in stage["deps"]
+    assert any(dep.startswith(f"src/{package.__name__.replace('.', '/')}/n{path.stem}") for dep in stage["deps"])
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
