@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -29,14 +30,8 @@ def made(bench):
 
 
 def test_without_measurements_every_figure_says_what_to_run(bench):
-    figures = [
-        scale.figure_growth,
-        scale.figure_proxies,
-        scale.figure_training,
-        scale.figure_end_to_end,
-        scale.figure_stages,
-    ]
-    for draw in figures:
+    figures = ["figure_growth", "figure_proxies", "figure_training", "figure_end_to_end", "figure_stages"]
+    for draw in (getattr(scale, name) for name in figures):
         (text,) = [text.get_text() for axis in draw().axes for text in axis.texts]
         assert "not there; run make bench" in text
     tables = [scale.exponents, scale.proxy_times, scale.speed_up, scale.against_trainer, scale.end_to_end, scale.stages]
@@ -69,15 +64,9 @@ def test_end_to_end_speed_up_is_over_brute_force_of_the_same_repeat(bench):
 
 
 def test_stages_of_both_domains_are_added_and_the_longest_come_first(bench):
-    rows = [
-        ("before", "a@cv", 1.0),
-        ("before", "a@nlp", 2.0),
-        ("before", "b", 9.0),
-        ("after", "a@cv", 1.0),
-        ("after", "b", 4.0),
-        ("before", "all", 12.5),
-        ("after", "all", 4.5),
-    ]
+    before = {"a@cv": 1.0, "a@nlp": 2.0, "b": 9.0, "all": 12.5}
+    after = {"a@cv": 1.0, "b": 4.0, "all": 4.5}
+    rows = [(when, *row) for when, given in (("before", before), ("after", after)) for row in given.items()]
     write(bench, "stages", "when stage seconds", *rows)
     table = scale.stages()
     assert table.index.tolist() == ["b", "a", "all"] and table.columns.tolist() == ["before", "after"]
@@ -104,6 +93,44 @@ def test_machines_are_said_once(bench):
     assert scale.machines().data == (
         "P, 2 cores, 8 GiB, Linux, Python 3.11, numpy 2. Parts, with the load when each began: a (0.10), b (1.00)."
     )
+
+
+def test_ratios_are_medians_of_the_repeats_own():
+    """A machine that slows down while it measures changes no ratio: ours takes half each time."""
+    raw = pd.DataFrame(
+        [("x", side, repeat, slow * (1 if side == "twophase" else 2)) for repeat, slow in enumerate([1, 2, 4, 8, 16], 1)
+         for side in ("twophase", "other")]
+        + [("y", side, repeat, value) for repeat, value in enumerate([3, 1, 2], 1) for side in ("twophase", "other")],
+        columns=["size", "side", "repeat", "seconds"],
+    )  # fmt: skip
+    raw.loc[(raw["size"] == "y") & (raw["side"] == "other"), "seconds"] = [1, 1, 1]
+    table = scale.ratios(raw, ["size"])
+    assert table.loc["x", ["ratio", "low", "high", "repeats"]].tolist() == [0.5, 0.5, 0.5, 5]
+    assert table.loc["x", ["ours", "other"]].tolist() == [4, 8]
+    assert table.loc["y", ["ratio", "low", "high", "repeats"]].tolist() == pytest.approx([2, 1.5, 2.5, 3])
+    assert set(table["against"]) == {"other"}
+
+
+def test_a_repeat_that_one_side_lacks_does_not_count():
+    raw = pd.DataFrame(
+        {"k": 1, "side": ["twophase", "other", "twophase"], "repeat": [1, 1, 2], "seconds": [1.0, 2.0, 9.0]}
+    )
+    assert scale.ratios(raw, ["k"])[["ratio", "repeats"]].iloc[0].tolist() == [0.5, 1]
+
+
+def test_growth_by_hand():
+    sizes = np.array([10, 100, 1000])
+    square, flat = 3e-6 * sizes**2.0, np.array([2.0, 2.0, 2.0])
+    frame = pd.DataFrame({"what": ["a"] * 3 + ["b"] * 3 + ["c"], "n": [*sizes, *sizes, 10],
+                          "seconds": [*square, *flat, 1.0]})  # fmt: skip
+    found = scale.growth(frame, "seconds")
+    assert found.loc["a", ["exponent", "low", "high"]].tolist() == pytest.approx([2, 2, 2])
+    assert found.loc["b", "exponent"] == pytest.approx(0, abs=1e-12) and np.isnan(found.loc["c", "exponent"])
+    assert np.isnan(scale.growth(frame[frame["n"] >= 100], "seconds").loc["a", "exponent"])
+    # slopes 1 and 3: their mean 2, residuals of a third, two thirds, a third of a decade
+    bent = pd.DataFrame({"what": "d", "n": sizes, "seconds": [1.0, 10.0, 10.0**4]})
+    row = scale.growth(bent, "seconds").loc["d"]
+    assert row["exponent"] == pytest.approx(2) and row["low"] < 0 < 4 < row["high"]
 
 
 def test_halving_counts_model_epochs():

@@ -1,4 +1,4 @@
-"""How well clusters from a sample agree with average linkage of all models, and what recall loses by them."""
+"""Parts *agreement* and *likeness*: sampled clusters beside exact ones, simulated matrices beside published ones."""
 
 from collections.abc import Iterator, Mapping
 
@@ -6,24 +6,28 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import adjusted_rand_score
 
-from reproduction.bench import simulated
+from reproduction.bench.simulated import read, simulate
+from reproduction.published.sources import params
 from reproduction.tables import interval
 from twophase.clustering import Clusters, silhouette
 from twophase.large import RecallIndex, cluster_many
-from twophase.large.sampled import evenly
+from twophase.large.clusters import evenly
 from twophase.sources.published import catalogue, model_recycling
 
 VARIANTS = {"cleaned": True, "as_published": False}  # of the published matrix: whether it is cleaned
+SEEDS = 5  # simulated matrices that a published one is compared with
 
 
-def agreement(settings: Mapping, mirror: str | None = None) -> pd.DataFrame:
-    """A row a matrix and share of its models that average linkage sees; means over targets.
+def agreement(settings: Mapping, repeats: int) -> pd.DataFrame:
+    """How well clusters from a sample agree with average linkage of all models, and what recall loses by them.
+
+    A row a matrix and share of its models that average linkage sees; means over targets. Every target is a dataset left
+    out of the matrix, its scores on the representatives are the proxy: a perfect one. Without the published records only
+    simulated matrices are compared.
 
     Args:
         settings: `clustering` of conf/bench.yaml.
-        mirror: of published records; without them only simulated matrices are compared.
-
-    Every target is a dataset left out of the matrix, its scores on the representatives are the proxy: a perfect one.
+        repeats: not used; it repeats over targets.
 
     Returns:
         source, n, share, targets; clusters and singletons of both; ari (adjusted Rand index: 0 is chance, 1 the same
@@ -32,18 +36,22 @@ def agreement(settings: Mapping, mirror: str | None = None) -> pd.DataFrame:
         best of those recalled) and their difference with its 95 % bootstrap interval over targets.
     """
     rows = []
-    for source, whole, targets in _matrices(settings, mirror):
+    for source, whole, targets in _matrices(settings):
         found: dict[float, list[dict]] = {share: [] for share in settings["agreement"]["shares"]}
         for target in targets:
             matrix, final = whole.drop(index=target), whole.loc[target].clip(0, 1)
-            exact = _clusters(matrix, settings, matrix.shape[1])
+            names = matrix.columns.sort_values()
+            order = names[np.argsort(-matrix.mean().loc[names].to_numpy(), kind="stable")]
+            exact = _clusters(matrix, settings, len(names))
             base = _judged(matrix, final, exact, settings, "exact")
             for share, here in found.items():
-                sample = int(share * matrix.shape[1])
-                sampled = _clusters(matrix, settings, sample)
-                here.append(
-                    base | _judged(matrix, final, sampled, settings, "sampled") | _alike(matrix, exact, sampled, sample)
-                )
+                drawn = order[evenly(len(order), int(share * len(order)))]
+                sampled = _clusters(matrix, settings, len(drawn))
+                alike = {
+                    name: adjusted_rand_score(exact.labels.loc[among], sampled.labels.loc[among])
+                    for name, among in (("ari", names), ("ari_of_sample", drawn))
+                }
+                here.append(base | _judged(matrix, final, sampled, settings, "sampled") | alike)
         for share, here in found.items():
             table = pd.DataFrame(here)
             change = table["regret_sampled"] - table["regret_exact"]
@@ -53,27 +61,30 @@ def agreement(settings: Mapping, mirror: str | None = None) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def likeness(settings: Mapping, mirror: str | None = None, seeds: int = 5) -> pd.DataFrame:
+def likeness(settings: Mapping, repeats: int) -> pd.DataFrame:
     """Published matrices beside simulated ones of their size: clusters, singletons, silhouettes, distances.
 
     Args:
-        settings, mirror: see `agreement`; without the records nothing can be compared, which raises.
-        seeds: simulated matrices of each.
+        settings: `clustering` of conf/bench.yaml.
+        repeats: not used; `SEEDS` matrices of each are simulated.
+
+    Raises:
+        UserError: without the published records nothing can be compared.
     """
     rows = []
     for name, clean in VARIANTS.items():
-        real = model_recycling.read(mirror, clean=clean).matrix
-        given = simulated.read(name)
-        drawn = [(f"simulated, seed {seed}", simulated.simulate(real.shape[1], given, seed)) for seed in range(seeds)]
-        for what, matrix in [("published", real), *drawn]:
-            found = _clusters(matrix, settings, matrix.shape[1])
+        matrices = {"published": model_recycling.read(params().published.mirror, clean=clean).matrix}
+        models = matrices["published"].shape[1]
+        matrices |= {f"simulated, seed {seed}": simulate(models, read(name), seed) for seed in range(SEEDS)}
+        for what, matrix in matrices.items():
+            found = _clusters(matrix, settings, models)
             sizes = found.labels.value_counts()
-            distances = 1 - found.similarity.to_numpy()[np.triu_indices(len(found.labels), 1)]
+            distances = 1 - found.similarity.to_numpy()[np.triu_indices(models, 1)]
             rows.append(
                 {
                     "zoo": name,
                     "matrix": what,
-                    "n": len(found.labels),
+                    "n": models,
                     "clusters": len(sizes),
                     "singletons": int((sizes == 1).sum()),
                     "largest": int(sizes.max()),
@@ -86,13 +97,15 @@ def likeness(settings: Mapping, mirror: str | None = None, seeds: int = 5) -> pd
     return pd.DataFrame(rows)
 
 
-def _matrices(settings: Mapping, mirror: str | None) -> Iterator[tuple[str, pd.DataFrame, list[str]]]:
+def _matrices(settings: Mapping) -> Iterator[tuple[str, pd.DataFrame, list[str]]]:
+    """Source, matrix and targets."""
+    mirror = params().published.mirror
     if catalogue.kept(catalogue.find(model_recycling.SOURCE, "models_tested.csv"), mirror):
         for name, clean in VARIANTS.items():
             whole = model_recycling.read(mirror, clean=clean).matrix
             yield f"published, {name}", whole, list(whole.index)
     for n in settings["agreement"]["simulated"]:
-        whole = simulated.simulate(n, simulated.read(settings["zoo"]))
+        whole = simulate(n, read(settings["zoo"]))
         yield f"simulated, {settings['zoo']}", whole, list(whole.index[: settings["agreement"]["targets"]])
 
 
@@ -108,14 +121,4 @@ def _judged(matrix: pd.DataFrame, final: pd.Series, clusters: Clusters, settings
         f"clusters_{name}": count,
         f"singletons_{name}": count - len(clusters.non_singletons),
         f"regret_{name}": final.max() - final.loc[recalled].max(),
-    }
-
-
-def _alike(matrix: pd.DataFrame, exact: Clusters, sampled: Clusters, sample: int) -> dict:
-    names = matrix.columns.sort_values()
-    order = names[np.argsort(-matrix.mean().loc[names].to_numpy(), kind="stable")]
-    drawn = order[evenly(len(order), sample)]
-    return {
-        "ari": adjusted_rand_score(exact.labels.loc[names], sampled.labels.loc[names]),
-        "ari_of_sample": adjusted_rand_score(exact.labels.loc[drawn], sampled.labels.loc[drawn]),
     }

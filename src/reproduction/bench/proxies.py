@@ -12,15 +12,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.decomposition import PCA
+from sklearn.mixture import GaussianMixture
 from tqdm import tqdm
 
-from reproduction.bench import arrays, references
-from reproduction.bench.sides import in_turn
+from reproduction.bench.timing import in_turn
 from twophase import proxies
 from twophase.errors import UserError
 from twophase.infra.compute import single_thread
 
 OURS, RANKER, PAPER = "twophase", "transformer-ranker", "the paper's formula"
+SIGNAL = 0.3  # standard deviation of the class means, that of the noise being one
+DECAY = 0.5  # the i-th direction has a standard deviation of i^-DECAY, as features of trained models have long tails
 NEIGHBOURS = 3  # transformer-ranker's default
 CONVERGED = {"max_iter": 2000, "tol": 1e-13}  # its fixed point of LogME stops after 11 steps otherwise
 
@@ -46,7 +49,7 @@ def run(settings: Mapping[str, Any], repeats: int) -> pd.DataFrame:
     rows = []
     with single_thread():
         for name, (n, d, classes) in tqdm(jobs, desc="proxies", unit="size"):
-            made = arrays.probabilities if name == "leep" else arrays.features
+            made = probabilities if name == "leep" else features
             values, labels = made(n, d, classes, settings["seed"])
             ours, other, alike = CASES[name](values, labels)
             side = PAPER if name in ("leep", "nleep") else RANKER
@@ -118,15 +121,67 @@ def _knn(values: np.ndarray, labels: np.ndarray) -> Case:
 
 
 def _leep(values: np.ndarray, labels: np.ndarray) -> Case:
-    return partial(proxies.leep, values, labels), partial(references.leep, values, labels), None
+    return partial(proxies.leep, values, labels), partial(leep_as_written, values, labels), None
 
 
 def _nleep(values: np.ndarray, labels: np.ndarray) -> Case:
     given = proxies.nleep.__wrapped__.__kwdefaults__
     wanted = given["components_per_class"] * (labels.max() + 1), len(labels) // given["examples_per_component"]
     options = {"components": max(2, min(wanted))} | {name: given[name] for name in ("energy", "covariance", "seed")}
-    return partial(proxies.nleep, values, labels), partial(references.nleep, values, labels, **options), None
+    return partial(proxies.nleep, values, labels), partial(nleep_as_written, values, labels, **options), None
 
 
-CASES = {"logme": _logme, "h_score": _h_score, "h_score_plain": _h_score_plain, "knn": _knn, "leep": _leep,
-         "nleep": _nleep}  # fmt: skip
+CASES = {
+    "logme": _logme,
+    "h_score": _h_score,
+    "h_score_plain": _h_score_plain,
+    "knn": _knn,
+    "leep": _leep,
+    "nleep": _nleep,
+}
+
+
+def features(n: int, dimensions: int, classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Single-precision features (n, dimensions), as models give them, and labels (n,)."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % classes
+    values = rng.normal(size=(n, dimensions)) + SIGNAL * rng.normal(size=(classes, dimensions))[labels]
+    values *= np.arange(1, dimensions + 1) ** -DECAY
+    return values.astype(np.float32), labels
+
+
+def probabilities(n: int, source: int, classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Softmax (n, source) of a source head, and labels (n,)."""
+    logits, labels = features(n, source, classes, seed)
+    logits = 3 * logits.astype(np.float64)
+    values = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return values / values.sum(axis=1, keepdims=True), labels
+
+
+def leep_as_written(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """LEEP (Nguyen et al. 2020, Section 3): probabilities (N, Z), labels (N,)."""
+    n, source = probabilities.shape
+    joint = np.zeros((int(labels.max()) + 1, source))
+    for theta, label in zip(probabilities, labels, strict=True):
+        joint[label] += theta / n
+    marginal = joint.sum(axis=0)
+    conditional = joint / marginal
+    total = 0.0
+    for theta, label in zip(probabilities, labels, strict=True):
+        total += math.log(float(conditional[label] @ theta))
+    return total / n
+
+
+def nleep_as_written(
+    features: np.ndarray, labels: np.ndarray, energy: float, components: int, covariance: str, seed: int
+) -> float:
+    """N-LEEP (Li et al. 2021, Section 3.2): PCA that keeps `energy`, a mixture of `components`, LEEP of its posteriors.
+
+    Features are (N, D), brought to a first component of variance one: what scikit-learn adds to variances is absolute.
+    """
+    projected = PCA(energy, svd_solver="full").fit_transform(features.astype(np.float64))
+    projected /= projected[:, 0].std()
+    mixture = GaussianMixture(
+        components, covariance_type=covariance, init_params="k-means++", reg_covar=1e-3, random_state=seed
+    )
+    return leep_as_written(mixture.fit(projected).predict_proba(projected), labels)

@@ -15,8 +15,6 @@ are clipped to [0, 1].
 """
 
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -34,6 +32,9 @@ from twophase.sources.published import model_recycling
 FILE = "simulated.yaml"
 KINDS = ("family", "alone", "member")
 BLOCK = 50_000  # models drawn at a time
+HEAD = """\
+# What bench.simulated draws matrices from: statistics of the published matrix of text models (model-recycling), with
+# and without the rows that cleaning leaves out. Written by `python -m reproduction.bench.simulated`, not by hand."""
 
 
 @dataclass(frozen=True)
@@ -109,17 +110,9 @@ def simulate(n: int, given: Statistics, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(values, list(given.datasets), [f"m{model:07d}" for model in range(n)], copy=False)
 
 
+@njit(cache=True)
 def families(n: int, alpha: float, theta: float, random: np.random.Generator) -> np.ndarray:
     """Family of each of n models, numbered as they are founded: a draw of the Pitman-Yor process."""
-    return _seating()(n, alpha, theta, random)
-
-
-@cache
-def _seating():
-    return njit(_seat, cache=True)
-
-
-def _seat(n, alpha, theta, random):
     family, sizes, count = np.zeros(n, np.int64), np.zeros(n, np.int64), 1
     sizes[0] = 1
     for model in range(1, n):
@@ -157,12 +150,7 @@ def published(clean: bool, k: int, threshold: float, rank: int, mirror: str | No
 
 def text(zoos: dict[str, Statistics]) -> str:
     """The file: a line a vector, four decimals."""
-    lines = [
-        "# What bench.simulated draws matrices from: statistics of the published matrix of text models "
-        "(model-recycling), with",
-        "# and without the rows that cleaning leaves out. Written by `python -m reproduction.bench.simulated`, "
-        "not by hand.",
-    ]
+    lines = [HEAD]
     for name, given in zoos.items():
         lines += [f"{name}:", f"  alpha: {given.alpha:.4f}", f"  theta: {given.theta:.4f}"]
         lines += [f"  datasets: [{', '.join(given.datasets)}]"]
@@ -176,14 +164,9 @@ def _list(numbers: np.ndarray) -> str:
     return f"[{', '.join(f'{number:.4f}' for number in numbers)}]"
 
 
-def main() -> Path:
-    """Fit both zoos as conf/bench.yaml says and write the file."""
+if __name__ == "__main__":
     given = OmegaConf.load(find_conf() / "bench.yaml").clustering
     options = given.k, given.threshold, given.rank
     path = find_conf() / FILE
     path.write_text(text({name: published(name == "cleaned", *options) for name in ("cleaned", "as_published")}))
-    return path
-
-
-if __name__ == "__main__":
-    print(f"{main()} written")
+    print(f"{path} written")

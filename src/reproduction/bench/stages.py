@@ -21,7 +21,7 @@ from twophase.errors import UserError
 
 LINE = re.compile(r"\s*(\d+(?:\.\d+)?) ?(.*)")
 FINISHED = re.compile(r"Finished stage '(.+)' in (\d+(?:\.\d+)?) seconds")
-RUNNING, SKIPPED = re.compile(r"Running stage '(.+)':"), re.compile(r"Stage '.+' (didn't change|is cached)")
+BEGAN = re.compile(r"Running stage '(?P<running>.+)':|Stage '.+' (didn't change|is cached)")
 WHEN, ALL = ("before", "after"), "all"
 
 
@@ -40,9 +40,8 @@ def run(settings: Mapping, repeats: int = 1) -> pd.DataFrame:
             "profile.before and profile.after name no file; write one with `make from-scratch | python -m "
             "reproduction.bench.stages > FILE` and give profile.before=FILE."
         )
-    return pd.concat([parse(Path(path)).assign(when=when) for when, path in given.items()])[
-        ["when", "stage", "seconds"]
-    ]
+    tables = [parse(Path(path)).assign(when=when) for when, path in given.items()]
+    return pd.concat(tables)[["when", "stage", "seconds"]]
 
 
 def parse(path: Path) -> pd.DataFrame:
@@ -56,10 +55,8 @@ def parse(path: Path) -> pd.DataFrame:
     last = 0.0
     for found in filter(None, map(LINE.match, path.read_text(encoding="utf-8").splitlines())):
         last = float(found[1])
-        if running := RUNNING.match(found[2]):
-            marks.append((last, running[1]))
-        elif SKIPPED.match(found[2]):
-            marks.append((last, None))
+        if began := BEGAN.match(found[2]):
+            marks.append((last, began["running"]))
         elif finished := FINISHED.match(found[2]):
             said[finished[1]] = float(finished[2])
     marks.append((last, None))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from reproduction.bench import arrays, references
+from reproduction.bench import proxies as bench
 from twophase import proxies
 
 SETTINGS = {
@@ -15,9 +15,7 @@ SETTINGS = {
 @pytest.fixture(scope="module")
 def measured():
     pytest.importorskip("transformer_ranker", reason="transformer-ranker is not installed: pip install -e '.[bench]'")
-    from reproduction.bench.proxies import run
-
-    return run(SETTINGS, 2)
+    return bench.run(SETTINGS, 2)
 
 
 def test_every_proxy_is_measured_on_both_sides(measured):
@@ -48,14 +46,14 @@ def test_references_are_the_papers_formulas():
     joint = np.array([[1.7, 0.3], [0.3, 0.7]]) / 3
     conditional = joint / joint.sum(axis=0)
     expected = np.log([(conditional[y] * row).sum() for row, y in zip(theta, labels, strict=True)]).mean()
-    assert references.leep(theta, labels) == pytest.approx(expected)
+    assert bench.leep_as_written(theta, labels) == pytest.approx(expected)
     assert proxies.leep(theta, labels) == pytest.approx(expected)
 
 
 def test_arrays_have_classes_in_them_and_are_the_same_again():
-    features, labels = arrays.features(400, 16, 4, seed=3)
+    features, labels = bench.features(400, 16, 4, seed=3)
     assert features.dtype == np.float32 and features.shape == (400, 16) and set(labels) == set(range(4))
     assert proxies.knn(features, labels) > 0.4
-    assert (features == arrays.features(400, 16, 4, seed=3)[0]).all()
-    theta, _ = arrays.probabilities(50, 9, 4, seed=3)
+    assert (features == bench.features(400, 16, 4, seed=3)[0]).all()
+    theta, _ = bench.probabilities(50, 9, 4, seed=3)
     assert theta.shape == (50, 9) and theta.sum(axis=1) == pytest.approx(np.ones(50))

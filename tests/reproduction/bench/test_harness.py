@@ -7,8 +7,7 @@ import types
 import pandas as pd
 import pytest
 
-from reproduction.bench import __main__ as command
-from reproduction.bench import harness
+from reproduction.bench import __main__ as harness
 from twophase.errors import UserError
 
 
@@ -109,9 +108,9 @@ def test_every_block_of_the_configuration_is_a_part():
 
 def test_the_command_says_what_it_can_do_and_ends_with_2_on_a_fault(capsys):
     with pytest.raises(SystemExit) as ended:
-        command.main(["--help"])
+        harness.main(["--help"])
     assert ended.value.code == 0
     said = capsys.readouterr().out
     assert all(part in said for part in harness.PARTS)
-    assert command.main(["nothing"]) == 2
+    assert harness.main(["nothing"]) == 2
     assert "unknown part 'nothing'" in capsys.readouterr().err
