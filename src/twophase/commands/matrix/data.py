@@ -17,8 +17,7 @@ from twophase.commands.select.settings import SUFFIXES, kind_of
 from twophase.errors import Unreachable, UserError, unknown
 from twophase.infra.store import cache_folder, digest
 from twophase.sources.files import reader as files
-from twophase.sources.files.parquet_shards import gather
-from twophase.sources.hub import fetch_dataset
+from twophase.sources.hub import fetch_dataset, gather
 from twophase.training import tasks
 from twophase.training.encoding import LONGEST
 

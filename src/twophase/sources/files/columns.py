@@ -1,14 +1,17 @@
-"""Which column of a table is the text (or picture) and which the label, and rows without them left out."""
+"""Which column of a table is the text (or picture) and which the label; and the texts and names of classes in them."""
 
 import difflib
+import math
+import numbers
 from collections.abc import Set
+from decimal import Decimal
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from twophase.errors import UserError
-from twophase.sources.files.labels import clean_labels, composed, missing
-from twophase.sources.files.tables import ALIASES, encodable, plural, shorten, shown
+from twophase.sources.files.tables import ALIASES, composed, encodable, plural, shorten, shown
 
 LABELS = ("label", "labels", "category", "class", "target", "sentiment", "intent", "stars", "rating", "topic", "genre",
           "emotion", "language", "tag", "y")  # fmt: skip
@@ -16,6 +19,10 @@ TEXTS = ("text", "sentence", "review", "content", "message", "utterance", "docum
          "query", "question", "description", "abstract", "title")  # fmt: skip
 PAIRS = (("text", "text_pair"), ("text1", "text2"), ("sentence1", "sentence2"), ("premise", "hypothesis"),
          ("question1", "question2"), ("question", "sentence"))  # fmt: skip
+NOT_A_NUMBER = ("nan", "-nan", "+nan")  # what tools write for a number that is missing
+INVISIBLE = "\u200b\u2060\ufeff"  # spaces of no width, which str.strip leaves
+# these may be classes: an intent "None", the region "NA"
+WORDS = ("na", "n/a", "#n/a", "<na>", "none", "null", "nil", "nat", "inf", "-inf")
 
 
 def choose(
@@ -127,7 +134,8 @@ def clean(table: pd.DataFrame, chosen: dict[str, str], path: Path, notes: list[s
     labels = clean_labels(table, chosen["label"], path, notes)
     roles = [role for role in ("text", "text_pair") if role in chosen]
     frame = pd.DataFrame({role: _texts(table[chosen[role]], chosen[role], path) for role in roles})
-    _leave_out(frame.isna().any(axis=1) & labels.notna(), "without a text", path, notes)
+    if count := int((frame.isna().any(axis=1) & labels.notna()).sum()):
+        notes.append(f"{path.name}: {plural(count, 'row')} without a text left out")
     frame = frame.assign(label=labels).dropna()
     if frame.empty:
         raise UserError(f"{path} has no row with both a text and a label; fill the cells, or name other columns.")
@@ -158,22 +166,18 @@ def check_columns(table: pd.DataFrame, chosen: dict[str, str], path: Path) -> No
             )
 
 
-def _leave_out(rows: pd.Series, what: str, path: Path, notes: list[str]) -> None:
-    if count := int(rows.sum()):
-        notes.append(f"{path.name}: {plural(count, 'row')} {what} left out")
-
-
 def _texts(values: pd.Series, column: str, path: Path) -> pd.Series:
     """Texts, None where missing or blank. Raises UserError where one is no text, or all are numbers or blank."""
-    present = [value for value in values if not missing(value)]
-    texts = [value for value in present if isinstance(value, str) and value.strip()]
+    present = [value for value in values if not _missing(value)]
+    kept = [value if isinstance(value, str) and value.strip() else None for value in values]
+    texts = [value for value in kept if value is not None]
     if present and (_all_numbers(texts) if texts else not any(isinstance(value, str) for value in present)):
         raise UserError(
             f"{path}: column {column!r} holds no text (numbers or the like, for example {shown(present[0])}); "
             "name the column with the texts."
         )
     for row, value in enumerate(values, 1):
-        if not missing(value) and not isinstance(value, str):
+        if not _missing(value) and not isinstance(value, str):
             raise UserError(
                 f"{path}, row {row}: {shown(value)} in column {column!r} is no text, where other rows have text; "
                 "write it as a string, or leave the row out."
@@ -184,8 +188,63 @@ def _texts(values: pd.Series, column: str, path: Path) -> pd.Series:
         raise UserError(
             f"{path}: all {len(values)} texts in column {column!r} are empty; name the column with the texts."
         )
-    return pd.Series([value if isinstance(value, str) and value.strip() else None for value in values], dtype=object)
+    return pd.Series(kept, dtype=object)
 
 
 def _all_numbers(texts: list[str]) -> bool:
     return bool(pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").notna().all())
+
+
+def clean_labels(table: pd.DataFrame, column: str, path: Path, notes: list[str]) -> pd.Series:
+    """Names of classes, None where a row has none.
+
+    A label is missing in an empty cell and where it is NaN; words such as NA, None and null are classes, with a note.
+    Blanks around a name go, and its Unicode form is the composed one, so that what looks alike is one class.
+
+    Raises:
+        UserError: no row has a label, or one is no label.
+    """
+    labels = pd.Series([_label(value, row, column, path) for row, value in enumerate(table[column], 1)], dtype=object)
+    if labels.isna().all():
+        raise UserError(f"{path}: all {len(table)} labels in column {column!r} are missing; name another column.")
+    if count := int(labels.isna().sum()):
+        written = sum(isinstance(value, str) and value.strip() != "" for value in table[column][labels.isna()])
+        says = f" ({written} of them: 'nan' is written there)" if written else ""
+        notes.append(f"{path.name}: {plural(count, 'row')} without a label left out{says}")
+    forms: dict[str, set[str]] = {}
+    for value, name in zip(table[column], labels, strict=True):
+        if isinstance(value, str) and name is not None:
+            forms.setdefault(name, set()).add(value)
+    if merged := sorted(name for name, written in forms.items() if len(written) > 1):
+        notes.append(
+            f"{path.name}: labels that differ by blanks around them or by Unicode form only are one class: {shorten(merged)}"
+        )
+    if words := sorted({name for name in labels.dropna().unique() if name.lower() in WORDS}):
+        notes.append(
+            f"{path.name}: {shorten(words)} in column {column!r} taken as the name of a class; "
+            "where the label is missing, empty the cell"
+        )
+    return labels
+
+
+def _missing(value: object) -> bool:
+    """Whether a cell holds nothing."""
+    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value))
+
+
+def _label(value: object, row: int, column: str, path: Path) -> str | None:
+    """The class's name, None if missing."""
+    if _missing(value):
+        return None
+    if isinstance(value, str):
+        if not encodable(value):
+            raise UserError(f"{path}, row {row}: label {value!r} is not valid Unicode; save the file as UTF-8.")
+        name = composed(value.strip().strip(INVISIBLE).strip())
+        return None if name == "" or name.lower() in NOT_A_NUMBER else name
+    if isinstance(value, bool | np.bool_ | numbers.Integral):
+        return str(value)
+    if isinstance(value, numbers.Real | Decimal):
+        return str(int(value)) if math.isfinite(value) and value == int(value) else str(value)
+    raise UserError(
+        f"{path}, row {row}: the label in column {column!r} is {shown(value)}; a string or a number is needed, one a row."
+    )

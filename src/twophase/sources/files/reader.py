@@ -1,5 +1,6 @@
 """A user's own labelled task, read from files: a table of texts or of pictures, or folders of pictures, a folder a class."""
 
+import itertools
 import math
 import numbers
 import os
@@ -11,8 +12,8 @@ import pandas as pd
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Value
 
 from twophase.errors import UserError
-from twophase.sources.files import columns, splits, tables
-from twophase.sources.files import picture_folders as folders
+from twophase.sources.files import columns, pictures, splits, tables
+from twophase.training.tasks import SPLITS
 
 KINDS = (*tables.SUFFIXES, "image_folder")
 
@@ -81,37 +82,32 @@ def read(
                 f"{', '.join(named)} given for an image folder, where a picture's label is its folder; "
                 "leave it out, or choose the kind of a table."
             )
-        sources, origin = folders.find(path, given, notes), "the class folders"
+        sources = pictures.find(path, given, notes)
         _check_distinct(sources)
-        frames = {split: folders.read(at, split, notes) for split, at in sources.items()}
+        origin = "the class folders"
+        frames = {split: pictures.read(at, split, notes) for split, at in sources.items()}
     else:
         sources = tables.find(kind, path, given)
         _check_distinct(sources)
         raw = {split: tables.read(kind, at, notes) for split, at in sources.items()}
-        image = folders.image_column(raw["train"]) if text is None and text_pair is None else None
+        image = pictures.image_column(raw["train"]) if text is None and text_pair is None else None
         if image is None:
             chosen = columns.choose(raw["train"], text, text_pair, label, guesses)
             columns.note_unused(raw["train"], chosen, notes)
             frames = {split: columns.clean(table, chosen, sources[split], notes) for split, table in raw.items()}
         else:
             guesses.append(f"picture column: {image!r} (it holds the bytes of pictures)")
-            label = columns.choose_label(raw["train"].drop(columns=image), label, guesses)
-            chosen = {"image": image, "label": label}
+            chosen = {"image": image, "label": columns.choose_label(raw["train"].drop(columns=image), label, guesses)}
             columns.note_unused(raw["train"], chosen, notes)
-            frames = {split: _pictures(table, chosen, sources[split], split, notes) for split, table in raw.items()}
+            frames = {
+                split: pictures.clean(table, chosen, sources[split], split, notes) for split, table in raw.items()
+            }
         origin = f"column {chosen['label']!r}"
-    frames, classes = splits.label(frames)
     shares = {"test": test_share, "validation": validation_share}
-    frames, classes, leaked = splits.complete(frames, classes, origin, shares, max_rows, seed, notes)
-    counts = {split: frames[split]["label"].value_counts().reindex(classes, fill_value=0) for split in splits.SPLITS}
+    frames, classes, leaked = splits.complete(frames, origin, shares, max_rows, seed, notes)
+    counts = {split: frames[split]["label"].value_counts().reindex(classes, fill_value=0) for split in SPLITS}
     counts = pd.DataFrame(counts).rename_axis("class")
     return FileTask(_to_dataset(frames, classes), guesses, notes, counts, leaked)
-
-
-def _pictures(table: pd.DataFrame, chosen: dict[str, str], path: Path, split: str, notes: list[str]) -> pd.DataFrame:
-    columns.check_columns(table, chosen, path)
-    labels = columns.clean_labels(table, chosen["label"], path, notes)
-    return folders.read_column(table[chosen["image"]], labels, path, split, notes)
 
 
 def _path(name: str, at: str | Path) -> Path:
@@ -137,42 +133,37 @@ def _check_numbers(validation_share: float, test_share: float, max_rows: int | N
             f"validation_share {validation_share} and test_share {test_share} sum to 1 or more, which leaves nothing to "
             "train on; give shares that sum to less, for example 0.1 and 0.2."
         )
-    for name, value in (("max_rows", 1 if max_rows is None else max_rows), ("seed", seed)):
-        if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < (name == "max_rows"):
-            raise UserError(f"{name} is {value!r}; give a whole number of {int(name == 'max_rows')} or more.")
+    for name, value, least in (("max_rows", 1 if max_rows is None else max_rows, 1), ("seed", seed, 0)):
+        if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
+            raise UserError(f"{name} is {value!r}; give a whole number of {least} or more.")
 
 
 def _check_distinct(sources: dict[str, Path]) -> None:
     """Raise UserError where two splits are the same rows, or one folder lies in another."""
-    for first, one in sources.items():
-        for second, other in sources.items():
-            if first >= second:
-                continue
-            if os.path.samefile(one, other):
-                judge, data = ("test", second) if first == "test" else ("validation", first)
-                data = "training" if data == "train" else data
-                raise UserError(
-                    f"{one} is given for {first} and for {second}: the {judge} would be the {data} data; "
-                    "name another file, or leave it out and rows are set apart."
-                )
-            if one.resolve().is_relative_to(other.resolve()) or other.resolve().is_relative_to(one.resolve()):
-                raise UserError(
-                    f"of {one} ({first}) and {other} ({second}) one lies inside the other, so pictures could be in both; "
-                    "put them side by side."
-                )
+    for (first, one), (second, other) in itertools.permutations(sources.items(), 2):
+        if first > second:
+            continue
+        if os.path.samefile(one, other):
+            judge, data = ("test", second) if first == "test" else ("validation", first)
+            data = "training" if data == "train" else data
+            raise UserError(
+                f"{one} is given for {first} and for {second}: the {judge} would be the {data} data; "
+                "name another file, or leave it out and rows are set apart."
+            )
+        if one.resolve().is_relative_to(other.resolve()) or other.resolve().is_relative_to(one.resolve()):
+            raise UserError(
+                f"of {one} ({first}) and {other} ({second}) one lies inside the other, so pictures could be in both; "
+                "put them side by side."
+            )
 
 
 def _to_dataset(frames: dict[str, pd.DataFrame], classes: list[str]) -> DatasetDict:
-    inputs = [column for column in ("text", "text_pair", "image") if column in frames["train"]]
-    features = Features(
-        {column: Image() if column == "image" else Value("string") for column in inputs}
-        | {"label": ClassLabel(names=classes)}
-    )
-    number = {name: at for at, name in enumerate(classes)}
-    task = {}
-    for split in splits.SPLITS:
-        rows = {column: frames[split][column].tolist() for column in inputs}
-        if "image" in rows:
-            rows["image"] = [{"bytes": png, "path": None} for png in rows["image"]]
-        task[split] = Dataset.from_dict(rows | {"label": [number[name] for name in frames[split]["label"]]}, features)
-    return DatasetDict(task)
+    kinds = {
+        "text": Value("string"),
+        "text_pair": Value("string"),
+        "image": Image(),
+        "label": ClassLabel(names=classes),
+    }
+    features = Features({column: kind for column, kind in kinds.items() if column in frames["train"]})
+    rows = {split: frame[list(features)].to_dict("list") for split, frame in frames.items()}
+    return DatasetDict({split: Dataset.from_dict(rows[split], features) for split in SPLITS})

@@ -1,8 +1,13 @@
 """Tables from files: csv, json and parquet, and which file of a folder is which split."""
 
+import csv
+import io
 import itertools
 import json
+import re
 import unicodedata
+import warnings
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +15,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from twophase.errors import UserError
-from twophase.sources.files.delimited import read_separated
 
 SUFFIXES = {"csv": (".csv", ".tsv", ".txt"), "json": (".json", ".jsonl", ".ndjson"), "parquet": (".parquet", ".pq")}
 ALIASES = {"train": "train", "training": "train", "test": "test"} | dict.fromkeys(
@@ -29,6 +33,8 @@ MAGIC = {
     b"<!doctype html": "a web page",
     b"<html": "a web page",
 }
+NAMES = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "bars"}
+HEADER, ROWS = 1 << 16, 20  # characters and rows in which the separator is looked for
 
 
 def find(kind: str, path: Path, given: dict[str, Path]) -> dict[str, Path]:
@@ -38,10 +44,7 @@ def find(kind: str, path: Path, given: dict[str, Path]) -> dict[str, Path]:
         UserError: a path is missing, of the wrong sort or suffix; a split is there twice, or training is not.
     """
     sources = _splits_of(kind, path) if exists(path).is_dir() else {"train": path}
-    for split, at in given.items():
-        if split in sources:
-            raise UserError(f"{split} is given twice, {sources[split]} and {at}; leave one out.")
-        sources[split] = at
+    add_given(sources, given)
     for at in sources.values():
         if not exists(at).is_file():
             raise UserError(f"{at} is a folder or no plain file, where a {kind} file is needed; name the file in it.")
@@ -64,29 +67,45 @@ def exists(path: Path) -> Path:
     return path
 
 
-def _splits_of(kind: str, folder: Path) -> dict[str, Path]:
+def inside(folder: Path, wanted: Callable[[Path], bool]) -> list[Path]:
+    """What is wanted of a folder, by name. Raises UserError if it cannot be listed."""
     try:
-        files = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES[kind] and p.is_file())
+        return sorted((path for path in folder.iterdir() if wanted(path)), key=lambda path: path.name)
     except OSError as error:
         raise UserError(f"{folder} cannot be listed ({error}); make it readable.") from error
+
+
+def splits_among(folder: Path, paths: Iterable[Path]) -> dict[str, Path]:
+    """Split -> the file or folder with its name. Raises UserError where one is there twice."""
     sources: dict[str, Path] = {}
-    for file in files:
-        split = ALIASES.get(file.stem.lower())
+    for path in paths:
+        split = ALIASES.get((path.name if path.is_dir() else path.stem).lower())
         if split in sources:
-            raise UserError(f"{folder} has {sources[split].name} and {file.name}, both {split}; keep one.")
+            raise UserError(f"{folder} has {sources[split].name} and {path.name}, both {split}; keep one.")
         if split:
-            sources[split] = file
+            sources[split] = path
+    return sources
+
+
+def add_given(sources: dict[str, Path], given: dict[str, Path]) -> None:
+    """Enter the splits that the user named. Raises UserError where one is there already."""
+    for split, at in given.items():
+        if split in sources:
+            raise UserError(f"{split} is given twice, {sources[split]} and {at}; leave one out.")
+        sources[split] = at
+
+
+def _splits_of(kind: str, folder: Path) -> dict[str, Path]:
+    files = inside(folder, lambda path: path.suffix.lower() in SUFFIXES[kind] and path.is_file())
+    sources = splits_among(folder, files)
     if "train" not in sources:
+        advice = "Name a file, or rename the training file."
         below = itertools.islice(itertools.chain(folder.glob("*/*"), folder.glob("*/*/*")), 1000)
-        pictures = not files and any(p.suffix.lower() in PICTURES for p in below)
+        if not files and any(path.suffix.lower() in PICTURES for path in below):
+            advice = "Below it are pictures: choose the kind image_folder (task=image_folder)."
         raise UserError(
             f"{folder} is a folder without a training file (train{SUFFIXES[kind][0]}); {kind} files in it: "
-            f"{shorten([p.name for p in files])}. "
-            + (
-                "Name a file, or rename the training file."
-                if not pictures
-                else "Below it are pictures: choose the kind image_folder (task=image_folder)."
-            )
+            f"{shorten(path.name for path in files)}. {advice}"
         )
     return sources
 
@@ -101,12 +120,12 @@ def read(kind: str, path: Path, notes: list[str]) -> pd.DataFrame:
     """
     try:
         _check_content(path, kind)
-        table = read_separated(path, notes) if kind == "csv" else {"json": _json, "parquet": _parquet}[kind](path)
+        table = _csv(path, notes) if kind == "csv" else _json(path) if kind == "json" else _parquet(path)
     except UnicodeDecodeError as error:
         raise _not_utf8(path) from error
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error}); make it readable, or give another file.") from error
-    table.columns = [unicodedata.normalize("NFC", str(name)).strip() for name in table.columns]
+    table.columns = [composed(str(name)).strip() for name in table.columns]
     if doubled := sorted(set(table.columns[table.columns.duplicated()])):
         raise UserError(f"{path} has more than one column named {shorten(doubled)}; rename them.")
     if table.empty:
@@ -141,30 +160,78 @@ def sort_of(head: bytes) -> str | None:
 
 
 def _not_utf8(path: Path) -> UserError:
+    where = ""
     try:
         path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as fault:
         byte, at = fault.object[fault.start], fault.start
         line = fault.object.count(b"\n", 0, at) + 1
-        return UserError(
-            f"{path} is not UTF-8: byte 0x{byte:02x} at offset {at} (line {line}), as Windows-1252 or Latin-1 has it; "
-            "save as UTF-8."
+        where = f": byte 0x{byte:02x} at offset {at} (line {line}), as Windows-1252 or Latin-1 has it"
+    return UserError(f"{path} is not UTF-8{where}; save as UTF-8.")
+
+
+def _csv(path: Path, notes: list[str]) -> pd.DataFrame:
+    """All rows as strings, NaN for empty cells; the header may show another separator than the suffix, with a note.
+
+    Raises:
+        UserError: rows with more cells than the header, or an open quote.
+    """
+    usual = "\t" if path.suffix.lower() == ".tsv" else ","
+    with path.open(encoding="utf-8-sig") as stream:
+        head = stream.read(HEADER)
+    skipped = 0
+    if first := re.match(r'"?sep=.?"?\n', head, re.IGNORECASE):  # Excel's line that names the separator
+        head, skipped = head[first.end() :], 1
+    sign = _separator(head, usual)
+    options = dict(sep=sign, dtype=str, index_col=False, keep_default_na=False, na_values=[""], skiprows=skipped)
+    try:
+        with warnings.catch_warnings():
+            # pandas only warns where it drops the last cells of rows that are all longer than the header
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(path, encoding="utf-8-sig", **options)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, pd.errors.ParserWarning) as error:
+        fault = str(error).strip().removeprefix("Error tokenizing data. C error: ")
+        raise UserError(
+            f"{path} is no table separated by {NAMES[sign]} ({fault}); every row needs as many cells as "
+            'the header, and a text with a separator, a line break or a quote stands in "…" with its quotes doubled.'
+        ) from error
+    names = next(iter(_first_rows(head, sign)), [])
+    if len(names) == len(table.columns):  # pandas renames the second of two columns of one name
+        table.columns = [name or other for name, other in zip(names, table.columns, strict=True)]
+    if sign != usual:
+        notes.append(
+            f"{path.name}: its header shows that {NAMES[sign]} separate the cells, not {NAMES[usual]}; read so"
         )
-    return UserError(f"{path} is not UTF-8; save as UTF-8.")
+    return table
+
+
+def _separator(head: str, usual: str) -> str:
+    """The sign that gives the first rows as many cells as the header, or else the header more than one."""
+    cells = {sign: [len(row) for row in _first_rows(head, sign)] for sign in NAMES}
+    several = [sign for sign in NAMES if cells[sign] and cells[sign][0] > 1]
+    fitting = [sign for sign in several if len(set(cells[sign])) == 1]
+    choice = fitting or several or [usual]
+    return usual if usual in choice else max(choice, key=lambda sign: cells[sign][0])
+
+
+def _first_rows(head: str, sign: str) -> list[list[str]]:
+    """Those that are not blank; none where a cell is longer than the module allows."""
+    try:
+        return [row for row in itertools.islice(csv.reader(io.StringIO(head), delimiter=sign), ROWS) if row]
+    except csv.Error:
+        return []
 
 
 def _json(path: Path) -> pd.DataFrame:
     text = path.read_text(encoding="utf-8-sig")
-    lines = path.suffix.lower() in (".jsonl", ".ndjson")
     try:
-        rows = _json_lines(path, text) if lines else json.loads(text)
+        rows = _json_lines(path, text) if path.suffix.lower() in (".jsonl", ".ndjson") else json.loads(text)
     except json.JSONDecodeError as error:
-        if error.msg == "Extra data" and text[: error.pos].strip().startswith("{"):
-            rows = _json_lines(path, text)
-        else:
+        if not (error.msg == "Extra data" and text[: error.pos].strip().startswith("{")):
             raise UserError(
                 f"{path} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}; mend or export it again."
             ) from error
+        rows = _json_lines(path, text)
     except (RecursionError, ValueError) as error:  # nested too deep; a number of thousands of digits
         raise UserError(f"{path} cannot be read as JSON ({error}); give a list of flat objects.") from error
     wanted = (
@@ -182,14 +249,11 @@ def _json(path: Path) -> pd.DataFrame:
 def _json_lines(path: Path, text: str) -> list:
     rows = []
     for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            try:
-                rows.append(json.loads(line))
-            except (ValueError, RecursionError) as error:
-                fault = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else error
-                raise UserError(
-                    f"{path} is not JSON lines: line {number}: {fault}; write one object a line."
-                ) from error
+        try:
+            rows += [json.loads(line)] if line.strip() else []
+        except (ValueError, RecursionError) as error:
+            fault = f"{error.msg} at column {error.colno}" if isinstance(error, json.JSONDecodeError) else error
+            raise UserError(f"{path} is not JSON lines: line {number}: {fault}; write one object a line.") from error
     return rows
 
 
@@ -224,6 +288,11 @@ def shown(value: object) -> str:
 def plural(count: int, what: str) -> str:
     """ "1 row", "2 rows", for messages."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def composed(name: str) -> str:
+    """A name in Unicode's composed form (NFC): é may be one character or two, and looks the same."""
+    return unicodedata.normalize("NFC", name)
 
 
 def encodable(text: str) -> bool:

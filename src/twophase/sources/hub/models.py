@@ -11,8 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from twophase.errors import Unreachable, UserError
-from twophase.sources.hub.addresses import Place
-from twophase.sources.hub.transfer import Repository, list_repository, receive, receive_all, total_size
+from twophase.sources.hub.transfer import Place, Repository, list_repository, receive, receive_all, total_size
 
 SETTINGS = ("config.json", "tokenizer_config.json", "preprocessor_config.json", "processor_config.json")
 PROCESSORS = ("tokenizer_config.json", "preprocessor_config.json")  # `loading.modality` needs one of them

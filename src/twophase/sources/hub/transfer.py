@@ -1,4 +1,4 @@
-"""Files of one repository of a hub: listed at one commit, received with resumption, checked by size and hash.
+"""One repository of a hub: where it lies here; its files listed at one commit, received with resumption, checked by hash.
 
 `huggingface_hub` makes the requests' addresses, headers and errors, but does not receive files here: version 2.4
 throws a broken download away, never compares hashes, and asks for listings without a time-out.
@@ -14,40 +14,39 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx2
-from huggingface_hub import HfApi, constants, hf_hub_url, is_offline_mode
-from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, OfflineModeIsEnabled, RevisionNotFoundError
-from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
+from filelock import FileLock
+from huggingface_hub import HfApi, constants, errors, hf_hub_url, is_offline_mode
+from huggingface_hub.hf_api import RepoSibling
+from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status, validate_repo_id
 from tqdm import tqdm
 
 from twophase.errors import Unreachable, UserError
+from twophase.infra.store import cache_folder
 
 PUBLIC = "https://huggingface.co"
 TIMEOUT = 20.0  # seconds that the hub may be silent
 RETRIES, PAUSE = 3, 1.0  # of a file whose connection broke; seconds between them
-BLOCK = 1 << 20  # bytes read at a time to compute a hash
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A file of a listing: bytes, and its sha256 (large files) or git's own hash (others); None where not told."""
-
-    size: int | None
-    sha256: str | None
-    blob: str | None
-
-
-@dataclass(frozen=True)
 class Repository:
-    """A repository at one commit; `kind` is "model" or "dataset", `card` the metadata block of its README."""
+    """A repository at one commit.
+
+    Attributes:
+        kind: "model" or "dataset".
+        files: name -> size (bytes), and sha256 (`lfs`, large files) or git's own hash (`blob_id`); None where not told.
+        card: the metadata block of its README.
+    """
 
     kind: str
     name: str
     commit: str
     gated: bool
-    files: dict[str, Entry]
+    files: dict[str, RepoSibling]
     card: dict
 
 
@@ -61,6 +60,72 @@ def offline() -> bool:
     return is_offline_mode() or os.environ.get("HF_HUB_OFFLINE", "").upper() in constants.ENV_VARS_TRUE_VALUES
 
 
+class Place:
+    """Where a repository lies in the cache: a folder a commit, and notes of which one each revision stood for."""
+
+    def __init__(self, kind: str, name: str, revision: str | None, cache: str | Path | None):
+        self.name, self.revision = _parse(name, revision)
+        root = Path(cache).expanduser() if cache is not None else cache_folder() / "hub"
+        self.root = root / f"{kind}s--{self.name.replace('/', '--')}"
+
+    def kept(self, config: str) -> Path | None:
+        """The whole folder from an earlier call, if the hub need not (a commit) or must not (offline) be asked."""
+        if not (COMMIT.fullmatch(self.revision or "") or offline()):
+            return None
+        if (folder := self.latest(config)) is None and offline():
+            raise UserError(
+                f"{self.name} at {self.revision or 'its default branch'} is not in {self.root.parent}, and "
+                "HF_HUB_OFFLINE is set; unset it and repeat, or give a revision that was brought before."
+            )
+        return folder
+
+    def latest(self, config: str) -> Path | None:
+        """The whole folder that the last call with this revision brought, if it is still there."""
+        try:
+            folder = self.root / self._note(self.revision, config).read_text(encoding="utf-8")
+            return folder if folder.is_dir() else None
+        except OSError:
+            return None
+
+    def keep(self, config: str, folder: Path) -> None:
+        """Note, for the revision asked for and for the commit, that `folder` is whole."""
+        for revision in {self.revision, folder.name[:40]}:
+            note = self._note(revision, config)
+            note.parent.mkdir(exist_ok=True)
+            note.write_text(folder.name, encoding="utf-8")
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[Path]:
+        """Hold the repository's folder, which is given, against another process that brings the same."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            held = FileLock(self.root / ".lock").acquire()
+        except OSError as error:
+            raise UserError(
+                f"{self.root} cannot be written ({error}); name another folder in TWOPHASE_CACHE."
+            ) from error
+        with held:
+            yield self.root
+
+    def _note(self, revision: str | None, config: str) -> Path:
+        return self.root / "notes" / f"{quote(revision or 'HEAD', safe='')}@{quote(config, safe='')}"
+
+
+def _parse(name: str, revision: str | None) -> tuple[str, str | None]:
+    """Id and revision of "org/name[@revision]". Raises UserError on another form, or two different revisions."""
+    known, at, given = str(name).partition("@")
+    try:
+        validate_repo_id(known)
+    except errors.HFValidationError as error:
+        raise UserError(
+            f"{name!r} names no repository; give 'org/name' or 'org/name@revision', "
+            "of letters, digits, '-', '_' and '.'."
+        ) from error
+    if at and (not given or revision not in (None, given)):
+        raise UserError(f"{name!r} with revision={revision!r}: give one revision, in the name or beside it.")
+    return known, given or revision or None
+
+
 def list_repository(kind: str, name: str, revision: str | None) -> Repository:
     """The files of a repository at the commit that a revision (branch, tag, commit; default branch) stands for.
 
@@ -68,35 +133,46 @@ def list_repository(kind: str, name: str, revision: str | None) -> Repository:
         UserError: no such repository or revision, no access, or no answer that can be understood.
     """
     api = HfApi(endpoint=endpoint())
-    with explained(kind, name, revision):
+    with _explained(kind, name, revision):
         try:
             ask = api.model_info if kind == "model" else api.dataset_info
             info = ask(name, revision=revision, files_metadata=True, timeout=TIMEOUT)
             if not COMMIT.fullmatch(info.sha or ""):
                 raise KeyError("sha")
-        except HfHubHTTPError:
+        except errors.HfHubHTTPError:
             raise
         except (KeyError, TypeError, ValueError) as error:
             raise UserError(
                 f"{endpoint()} does not answer as a hub does ({type(error).__name__}: {str(error)[:80]}); "
                 "HF_ENDPOINT must be the address of a Hugging Face hub or a mirror of it."
             ) from error
-    files = {}
-    for file in info.siblings or []:
-        files[file.rfilename] = Entry(file.size, file.lfs.sha256 if file.lfs else None, file.blob_id)
+    files = {file.rfilename: file for file in info.siblings or []}
     card = info.card_data.to_dict() if hasattr(info.card_data, "to_dict") else {}
     return Repository(kind, name, info.sha, bool(info.gated), files, card)
 
 
-def make_room(repository: Repository, names: Iterable[str], folder: Path) -> int:
-    """Bytes of the named files. Raises UserError if the disk of `folder` has less room than that."""
-    needed, free = sum(repository.files[name].size or 0 for name in names), shutil.disk_usage(folder).free
+def total_size(repository: Repository, names: Iterable[str]) -> int:
+    """Bytes of files of a repository, as listed."""
+    return sum(repository.files[name].size or 0 for name in names)
+
+
+def receive_all(repository: Repository, files: dict[str, str], folder: Path, progress: bool) -> None:
+    """Bring the files, given as local name -> name in the repository, that are not in the folder yet.
+
+    Raises:
+        UserError: no room, or see `receive`.
+    """
+    missing = [source for target, source in files.items() if not (folder / target).is_file()]
+    needed, free = total_size(repository, missing), shutil.disk_usage(folder).free
     if needed > free:
         raise UserError(
             f"{repository.name} needs {needed:,} bytes and {folder} has {free:,} left; "
             "make room, or name another folder in TWOPHASE_CACHE."
         )
-    return needed
+    total = total_size(repository, files.values())
+    with tqdm(total=total, unit="B", unit_scale=True, desc=repository.name, disable=not progress) as bar:
+        for target, source in files.items():
+            receive(repository, source, folder / target, bar)
 
 
 def receive(repository: Repository, name: str, target: Path, bar=None) -> None:
@@ -113,7 +189,7 @@ def receive(repository: Repository, name: str, target: Path, bar=None) -> None:
     address = hf_hub_url(
         repository.name, name, repo_type=repository.kind, revision=repository.commit, endpoint=endpoint()
     )
-    with explained(repository.kind, repository.name, repository.commit, name):
+    with _explained(repository.kind, repository.name, repository.commit, name):
         for attempt in range(RETRIES + 1):
             try:
                 _stream(address, part, entry.size, bar)
@@ -150,14 +226,14 @@ def _stream(address: str, part: Path, size: int | None, bar) -> None:
 
 def _check(repository: Repository, name: str, part: Path) -> None:
     entry, got = repository.files[name], part.stat().st_size
+    sha256 = entry.lfs.sha256 if entry.lfs else None
     if entry.size not in (None, got):
-        wrong = (
-            f"has {'over ' if got > entry.size else ''}{min(got, entry.size + 1):,} bytes, listed are {entry.size:,}"
-        )
-    elif entry.sha256 and (found := _hash(part, hashlib.sha256())) != entry.sha256:
-        wrong = f"has sha256 {found}, listed is {entry.sha256}"
-    elif not entry.sha256 and entry.blob and (found := _hash(part, hashlib.sha1(b"blob %d\0" % got))) != entry.blob:
-        wrong = f"has git hash {found}, listed is {entry.blob}"
+        over = "over " if got > entry.size else ""
+        wrong = f"has {over}{min(got, entry.size + 1):,} bytes, listed are {entry.size:,}"
+    elif sha256 and (found := _hash(part, hashlib.sha256())) != sha256:
+        wrong = f"has sha256 {found}, listed is {sha256}"
+    elif not sha256 and entry.blob_id and (found := _hash(part, hashlib.sha1(b"blob %d\0" % got))) != entry.blob_id:
+        wrong = f"has git hash {found}, listed is {entry.blob_id}"
     else:
         return
     part.unlink()
@@ -167,23 +243,21 @@ def _check(repository: Repository, name: str, part: Path) -> None:
     )
 
 
-def _hash(path: Path, total) -> str:
+def _hash(path: Path, start) -> str:
     with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            total.update(block)
-    return total.hexdigest()
+        return hashlib.file_digest(file, lambda: start).hexdigest()
 
 
 @contextlib.contextmanager
-def explained(kind: str, name: str, revision: str | None, file: str | None = None) -> Iterator[None]:
+def _explained(kind: str, name: str, revision: str | None, file: str | None = None) -> Iterator[None]:
     """Turn what `huggingface_hub`, the connection and the disk raise into a UserError that says what to do."""
     what = f"{file} of {name}" if file else name
     again = "repeat the call: it continues where it stopped" if file else "repeat later"
     try:
         yield
-    except HfHubHTTPError as error:
+    except errors.HfHubHTTPError as error:
         raise UserError(_refusal(kind, name, revision, what, again, error)) from error
-    except OfflineModeIsEnabled as error:
+    except errors.OfflineModeIsEnabled as error:
         raise UserError(f"{what} was asked for while HF_HUB_OFFLINE is set; unset it and repeat.") from error
     except httpx2.TimeoutException as error:
         raise Unreachable(f"{endpoint()} was silent for {TIMEOUT:g} s on {what}; {again}.") from error
@@ -198,13 +272,13 @@ def explained(kind: str, name: str, revision: str | None, file: str | None = Non
         raise UserError(f"{what} cannot be written ({error}); make room, or name another folder.") from error
 
 
-def _refusal(kind: str, name: str, revision: str | None, what: str, again: str, error: HfHubHTTPError) -> str:
+def _refusal(kind: str, name: str, revision: str | None, what: str, again: str, error: errors.HfHubHTTPError) -> str:
     status, missing = error.response.status_code, error.response.headers.get("X-Error-Code") == "RepoNotFound"
     page = f"{endpoint()}/{'datasets/' if kind == 'dataset' else ''}{name}"
     login = "log in with `hf auth login` or set HF_TOKEN"
-    if isinstance(error, GatedRepoError) or (status in (401, 403) and not missing):
+    if isinstance(error, errors.GatedRepoError) or (status in (401, 403) and not missing):
         return f"{what} is gated or private ({status}): accept its licence at {page}, then {login}, and repeat."
-    if isinstance(error, RevisionNotFoundError):
+    if isinstance(error, errors.RevisionNotFoundError):
         near = _near(revision or "", _references(kind, name))
         return f"{name} has no revision {revision!r}; {near} Give a branch, a tag or a whole commit."
     if missing or (status == 404 and what == name):
@@ -242,22 +316,3 @@ def _ask(path: str, query: dict) -> list | dict | None:
         return answer.json() if answer.is_success else None
     except (httpx2.HTTPError, ValueError, OSError):
         return None
-
-
-def receive_all(repository: Repository, files: dict[str, str], folder: Path, progress: bool) -> None:
-    """Bring the files, given as local name -> name in the repository, that are not in the folder yet.
-
-    Raises:
-        UserError: no room, or see `receive`.
-    """
-    missing = [source for target, source in files.items() if not (folder / target).is_file()]
-    make_room(repository, missing, folder)
-    total = total_size(repository, files.values())
-    with tqdm(total=total, unit="B", unit_scale=True, desc=repository.name, disable=not progress) as bar:
-        for target, source in files.items():
-            receive(repository, source, folder / target, bar)
-
-
-def total_size(repository: Repository, names: Iterable[str]) -> int:
-    """Bytes of files of a repository, as listed."""
-    return sum(repository.files[name].size or 0 for name in names)

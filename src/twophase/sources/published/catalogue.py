@@ -1,4 +1,5 @@
-"""Which files of other groups' records are read, and how one comes here: mirror, cache, or its public address.
+"""Which files of other groups' records are read, how one comes here (mirror, cache, or its public address), and what a
+reader makes of it.
 
 The catalogue holds facts alone: repository, commit, path, size, sha256, licence. The files themselves are never part of
 this repository or its wheel.
@@ -9,11 +10,13 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import requests
 
 from twophase.errors import UserError
 from twophase.infra.files import digest
 from twophase.infra.store import cache_folder
+from twophase.records import TrainingRecords
 
 ADDRESS = "https://raw.githubusercontent.com/{repository}/{commit}/{path}"
 TIMEOUT = 30.0  # seconds without a byte
@@ -64,11 +67,10 @@ def catalogue(source: str | None = None) -> list[Entry]:
 
 def find(source: str, file: str) -> Entry:
     """One entry. Raises UserError for a source or file that is not in the catalogue."""
-    entries = catalogue(source)
-    for entry in entries:
-        if entry.file == file:
-            return entry
-    raise UserError(f"{source} has no file {file!r}; allowed: {', '.join(entry.file for entry in entries)}.")
+    entries = {entry.file: entry for entry in catalogue(source)}
+    if file not in entries:
+        raise UserError(f"{source} has no file {file!r}; allowed: {', '.join(entries)}.")
+    return entries[file]
 
 
 def get(entry: Entry, mirror: str | Path | None = None, progress: bool = True) -> Path:
@@ -92,12 +94,7 @@ def kept(entry: Entry, mirror: str | Path | None = None) -> bool:
     """Whether the file is here already, so that `get` needs no network."""
     folder = os.environ.get("TWOPHASE_MIRROR") or mirror or cache_folder() / "records"
     path = Path(folder).expanduser() / entry.source / entry.file
-    return path.is_file() and sha256(path) == entry.sha256
-
-
-def sha256(path: Path) -> str:
-    """Of a file's bytes, in hexadecimal."""
-    return digest(path)
+    return path.is_file() and digest(path) == entry.sha256
 
 
 def _mirrored(entry: Entry, folder: Path) -> Path:
@@ -107,7 +104,7 @@ def _mirrored(entry: Entry, folder: Path) -> Path:
             f"{path} does not exist; the mirror must hold {entry.source}/{entry.file}. Without a mirror (unset "
             "TWOPHASE_MIRROR, published.mirror=null) the file is downloaded."
         )
-    if (got := sha256(path)) != entry.sha256:
+    if (got := digest(path)) != entry.sha256:
         raise UserError(
             f"{path} is not the file of the catalogue ({path.stat().st_size} bytes, sha256 {got[:12]}…; it must have "
             f"{entry.bytes} bytes, sha256 {entry.sha256[:12]}…): truncated, changed, or of another commit. Copy it again."
@@ -149,3 +146,48 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ValueError) and "hash" in str(error):
         return "what came is not the file of the catalogue (another sha256)"
     return " ".join(str(error).split())
+
+
+@dataclass(frozen=True)
+class Published:
+    """Published records as this project reads them.
+
+    Attributes:
+        records: final scores, or curves where there are any.
+        account: a row a cleaning step: what was left out and why (step), how many of which unit (dropped, unit), how
+            many are left (left).
+        models: facts of each model that the source gives, for example base_model, size (parameters).
+    """
+
+    records: TrainingRecords
+    account: pd.DataFrame
+    models: pd.DataFrame
+
+    @property
+    def matrix(self) -> pd.DataFrame:
+        """Final scores, datasets x models; models with empty cells are left out."""
+        return self.records.matrix(role=None, missing="drop")
+
+
+class Account:
+    """Keeps count while rows are left out."""
+
+    def __init__(self, unit: str):
+        self._unit = unit
+        self._steps: list[tuple] = []
+
+    def start(self, frame: pd.DataFrame, source: str) -> pd.DataFrame:
+        """The rows as they came."""
+        self._steps.append((f"in {source}", 0, self._unit, len(frame)))
+        return frame
+
+    def keep(self, frame: pd.DataFrame, these: pd.Series, why: str) -> pd.DataFrame:
+        """The rows where `these` holds; the others are counted under `why`."""
+        kept = frame[these]
+        self._steps.append((why, len(frame) - len(kept), self._unit, len(kept)))
+        return kept
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """step, dropped, unit, left."""
+        return pd.DataFrame(self._steps, columns=["step", "dropped", "unit", "left"])

@@ -6,8 +6,7 @@ import pandas as pd
 
 from twophase.errors import UserError
 from twophase.records import TrainingRecords
-from twophase.sources.published.catalogue import find, get
-from twophase.sources.published.cleaning import Account, Published
+from twophase.sources.published.catalogue import Account, Published, find, get
 
 SOURCE = "two-phase-selection"
 DOMAINS = ("nlp", "cv")

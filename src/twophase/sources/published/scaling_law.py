@@ -6,8 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from twophase.records import TrainingRecords
-from twophase.sources.published.catalogue import find, get
-from twophase.sources.published.cleaning import Account, Published
+from twophase.sources.published.catalogue import Account, Published, find, get
 
 SOURCE = "scaling-law"
 TASKS = ("flan", "wmt19", "gigaword")
@@ -27,24 +26,16 @@ def read(mirror: str | Path | None = None) -> Published:
     account = Account("curves")
     tables = {task: losses(task, mirror) for task in TASKS}
     long = pd.concat({task: table.T.drop(index=0) for task, table in tables.items()}, names=["dataset", "examples"])
-    account.start(pd.concat([table for table in tables.values()]), f"{len(TASKS)} files")
-    long = (-long).map(_exp).rename_axis(columns="model").stack().rename("test").reset_index()
+    account.start(pd.concat(tables.values()), f"{len(TASKS)} files")
+    long = (-long).map(exp).rename_axis(columns="model").stack().rename("test").reset_index()
     sizes = sorted(long["examples"].unique())
     long["epoch"] = long["examples"].map({size: number for number, size in enumerate(sizes, 1)})
     frame = long.assign(val=long["test"], role="benchmark", metric="likelihood")
-    facts = pd.read_csv(_path(TASKS[0], mirror), index_col="config name")[FACTS]
+    facts = pd.read_csv(get(find(SOURCE, f"{TASKS[0]}.csv"), mirror), index_col="config name")[FACTS]
     return Published(TrainingRecords.from_frame(frame), account.table, facts)
 
 
 def losses(task: str, mirror: str | Path | None = None) -> pd.DataFrame:
     """Test losses of a task (nats a token, lower is better), models x training examples (0 … 1,638,400)."""
-    table = pd.read_csv(_path(task, mirror), index_col="config name").drop(columns=FACTS)
+    table = pd.read_csv(get(find(SOURCE, f"{task}.csv"), mirror), index_col="config name").drop(columns=FACTS)
     return table.rename(columns=int).rename_axis(index="model", columns="examples")
-
-
-def _path(task: str, mirror: str | Path | None) -> Path:
-    return get(find(SOURCE, f"{task}.csv"), mirror)
-
-
-def _exp(value: float) -> float:
-    return exp(value)

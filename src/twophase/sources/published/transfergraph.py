@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 
 from twophase.records import TrainingRecords
-from twophase.sources.published.catalogue import find, get
-from twophase.sources.published.cleaning import Account, Published
+from twophase.sources.published.catalogue import Account, Published, find, get
 
 SOURCE = "transfergraph"
 KEY = ["model", "finetuned_dataset"]  # full fine-tuning has the same batch size, learning rate and seed throughout

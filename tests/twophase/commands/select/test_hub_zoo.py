@@ -12,7 +12,7 @@ from twophase.errors import UserError
 from twophase.records import TrainingRecords
 from twophase.sources.live import opening
 from twophase.sources.published import model_recycling
-from twophase.sources.published.cleaning import Published
+from twophase.sources.published.catalogue import Published
 from twophase.training.loading import model_digest
 
 sys.path.insert(0, str(Path(__file__).parents[3]))

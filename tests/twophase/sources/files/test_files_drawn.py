@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 from sample_files import plain, table, texts
 
-from twophase.sources.files.drawing import allot
 from twophase.sources.files.reader import read
+from twophase.sources.files.splits import allot
 from twophase.training.tasks import SPLITS
 
 

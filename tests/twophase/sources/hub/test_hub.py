@@ -15,9 +15,9 @@ from hub_server import TOKEN, HubServer, Repo, commit, files, reach
 from twophase.errors import UserError
 from twophase.infra.store import cache_folder
 from twophase.sources.hub import fetch_dataset, fetch_model, plan, transfer
-from twophase.sources.hub.addresses import Place
+from twophase.sources.hub.datasets import layout
 from twophase.sources.hub.models import SETTINGS
-from twophase.sources.hub.splits import layout
+from twophase.sources.hub.transfer import Place
 from twophase.training.loading import load_classifier, load_processor
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]

@@ -1,4 +1,4 @@
-"""Pictures as they are kept: PNG, RGB, eight bits, upright and at most 512 pixels a side; and what was done to them."""
+"""Pictures from folders, a folder a class, or from a column: PNG, RGB, eight bits, upright, at most 512 pixels a side."""
 
 import io
 import warnings
@@ -10,25 +10,113 @@ import pandas as pd
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from twophase.errors import UserError
-from twophase.sources.files.tables import plural, shorten, sort_of
+from twophase.sources.files import tables
+from twophase.sources.files.columns import check_columns, clean_labels
+from twophase.sources.files.tables import composed, encodable, plural, shorten
 
+LAYOUT = "put pictures in a folder a class, PATH/CLASS/*.jpg or PATH/train/CLASS/*.jpg"
 LARGEST = 512  # pixels a side that are kept
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # no EPS and the like, which start other programs
 TOPS = (1, 255, 65535)  # white, in pictures whose mode does not tell
 
 
-class Reading:
+def find(root: Path, given: dict[str, Path], notes: list[str]) -> dict[str, Path]:
+    """Split -> folder of class folders, of `root` (classes, or splits with classes) and of further folders.
+
+    Raises:
+        UserError: a folder is missing or is a file; a split is there twice, or training is not.
+    """
+    below = _list(root)[0]
+    sources = tables.splits_among(root, below)
+    if "train" not in sources:
+        if sources and len(sources) == len(below):
+            raise UserError(f"{root} has {shorten(f.name for f in below)} and no folder train; {LAYOUT}.")
+        sources = {"train": root}  # "test" beside other folders and no "train" is a class of that name
+    elif others := [folder.name for folder in below if folder not in sources.values()]:
+        notes.append(f"{root.name}: folders beside train left out: {shorten(others)}")
+    tables.add_given(sources, given)
+    for folder in given.values():
+        _list(folder)
+    return sources
+
+
+def _list(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Sub-folders and all else in a folder, sorted by name, hidden ones left out."""
+    if not tables.exists(folder).is_dir():
+        raise UserError(f"{folder} is a file, where a folder of pictures is needed; {LAYOUT}.")
+    shown = tables.inside(folder, lambda path: path.name[0] != "." and path.name != "__MACOSX")
+    return [path for path in shown if path.is_dir()], [path for path in shown if not path.is_dir()]
+
+
+def read(folder: Path, split: str, notes: list[str]) -> pd.DataFrame:
+    """A row a picture: image (the bytes of a PNG file) and label (its folder's name), by folder and file name.
+
+    Raises:
+        UserError: no class folders (one only, for training), no pictures, or more than half cannot be read.
+    """
+    classes, loose = _list(folder)
+    if not classes or (split == "train" and len(classes) < 2):
+        found = f"one class folder only, {classes[0].name!r}" if classes else "no class folders"
+        beside = f" and {plural(len(loose), 'file')} ({_names(loose)})" if loose else ""
+        is_table = any(path.suffix.lower() in suffixes for path in loose for suffixes in tables.SUFFIXES.values())
+        hint = f"; for tables choose the kind {' or '.join(tables.SUFFIXES)}" if is_table and not classes else ""
+        if len(classes) == 1 and (inner := _list(classes[0])[0]):
+            hint = f" (in {classes[0].name} are folders, {_names(inner)}: is it the one to give?)"
+        raise UserError(f"{folder} has {found}{beside}; {LAYOUT}, two classes at least{hint}.")
+    if loose:
+        notes.append(f"{split}: {plural(len(loose), 'file')} beside the class folders left out: {_names(loose)}")
+    reading = _Reading()
+    for place in classes:
+        if not encodable(place.name):
+            raise UserError(f"the name of folder {place.name!r} in {folder} is not UTF-8; rename it.")
+        deeper, files = _list(place)
+        if deeper:
+            notes.append(f"{split}: folders inside class {place.name!r} left out: {_names(deeper)}")
+        if not files:
+            notes.append(f"{split}: class {place.name!r} has no pictures: left out")
+        for file in files:
+            reading.add(file, composed(place.name), f"{place.name}/{file.name}")
+    if not reading.rows and not reading.broken:
+        raise UserError(f"{folder}: there are no pictures in {shorten(p.name for p in classes)}; {LAYOUT}.")
+    return reading.told(folder, split, notes)
+
+
+def _names(paths: list[Path]) -> str:
+    return shorten((path.name for path in paths), 3)
+
+
+def image_column(table: pd.DataFrame) -> str | None:
+    """The column that holds pictures as the `datasets` library writes them: objects with the file's bytes."""
+    for column in table.columns:
+        first = next((value for value in table[column] if value is not None), None)
+        if isinstance(first, dict) and isinstance(first.get("bytes"), bytes):
+            return column
+    return None
+
+
+def clean(table: pd.DataFrame, chosen: dict[str, str], path: Path, split: str, notes: list[str]) -> pd.DataFrame:
+    """As `read`, from a table's column of pictures; rows without a label are left out.
+
+    Raises:
+        UserError: a column is missing in this file, labels are none, or more than half cannot be read.
+    """
+    check_columns(table, chosen, path)
+    labels = clean_labels(table, chosen["label"], path, notes)
+    reading = _Reading()
+    for number, (picture, name) in enumerate(zip(table[chosen["image"]], labels, strict=True), 1):
+        if name is not None:
+            content = picture.get("bytes") if isinstance(picture, dict) else None
+            reading.add(content, name, f"row {number}")
+    return reading.told(path, split, notes)
+
+
+class _Reading:
     """Pictures of one split, those that could not be read and why, and what was changed."""
 
     def __init__(self) -> None:
         self.rows: list[tuple[bytes, str]] = []
         self.broken: dict[str, list[str]] = {}
         self.changes: Counter[str] = Counter()
-
-    @property
-    def empty(self) -> bool:
-        """Whether there was nothing to read."""
-        return not self.rows and not self.broken
 
     def add(self, source: Path | bytes | None, label: str, name: str) -> None:
         """Decode a picture of a class; `name` is told where it cannot be."""
@@ -61,7 +149,7 @@ class Reading:
 
 def _reason(error: Exception, source: Path | bytes | None) -> str:
     if isinstance(error, UnidentifiedImageError) and source is not None:
-        sort = sort_of(source[:64] if isinstance(source, bytes) else source.read_bytes()[:64])
+        sort = tables.sort_of(source[:64] if isinstance(source, bytes) else source.read_bytes()[:64])
         return sort or "none of the formats that are read, or broken at its start"
     if isinstance(error, Image.DecompressionBombError):
         return f"more than {2 * Image.MAX_IMAGE_PIXELS // 10**6} million pixels"

@@ -7,7 +7,7 @@ from PIL import Image as Picture
 
 from twophase.errors import UserError
 from twophase.sources.files import reader as files
-from twophase.sources.files.parquet_shards import gather
+from twophase.sources.hub import gather
 
 FEATURES = Features({"text": Value("string"), "label": ClassLabel(names=["bad", "good"])})
 
