@@ -1,7 +1,7 @@
 """Part *hub*: what the estimate for a hub of models rests on, a row a number, each with where it is from.
 
 Nothing is timed here: the numbers are of other groups' records (`make published`), of this project's records, or assumed in
-``conf/bench.yaml``. What they come to is in `reproduction.hub_cost`.
+`conf/bench.yaml`. What they come to is in `reproduction.n16_scale.hub_cost`.
 """
 
 from collections.abc import Mapping
@@ -49,13 +49,13 @@ def _run_times() -> list[tuple]:
     found = transfergraph.read(params().published.mirror).records.frame
     proxies = transfergraph.proxies(params().published.mirror)
     source = f"transfergraph, {len(found)} full fine-tunings of {found['model'].nunique()} models for five epochs"
+    proxy = proxies.loc[proxies["proxy"] == "logme", "seconds"].mean() / HOUR
     return [
         ("cell_mean", found["seconds"].mean() / HOUR, "GPU-hours", source),
         ("cell_median", found["seconds"].median() / HOUR, "GPU-hours", source),
         ("cell_epochs", 5, "epochs", source),
-        ("proxy_mean", proxies.loc[proxies["proxy"] == "logme", "seconds"].mean() / HOUR, "GPU-hours",
-         "transfergraph, LogME, features included"),
-    ]  # fmt: skip
+        ("proxy_mean", proxy, "GPU-hours", "transfergraph, LogME, features included"),
+    ]
 
 
 def _compact(keep: float) -> list[tuple]:
@@ -98,13 +98,11 @@ def _metadata(trained: list[int], draws: int) -> list[tuple]:
 def _samples(agreement: float) -> list[tuple]:
     """Share of the training data from which on the order of the models agrees with that at all of it, by task."""
     table = sizes.agreement()
-    largest = table.columns[-1]
+    source = "scaling-law, 30 language models (notebook 14)"
     rows = []
     for task, row in table.iterrows():
         enough = next(size for size in table.columns if (row.loc[size:] >= agreement).all())
-        rows.append(
-            (f"sample_{task}", enough / largest, "share of the data", "scaling-law, 30 language models (notebook 14)")
-        )
+        rows.append((f"sample_{task}", enough / table.columns[-1], "share of the data", source))
     return rows
 
 

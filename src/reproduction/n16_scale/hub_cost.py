@@ -2,24 +2,30 @@
 
 import pandas as pd
 
-from reproduction.n16_scale.scale import load, missing
-from reproduction.tables import save_table, say
+from reproduction.n16_scale.scale import load, missing, table_of
+from reproduction.tables import say
 from twophase.selection import halving_epochs
 
 TASKS = ("flan", "wmt19", "gigaword")
 FORMATS = {
-    "models trained": "{:,.0f}", "datasets": "{:,.0f}", "share of a training": "{:.4g}", "GPU-hours": "{:,.0f}",
-    "times less": "{:,.1f}", "GPU-hours, one more model": "{:.2f}", "gain kept": "{:.0%}",
-}  # fmt: skip
+    "models trained": "{:,.0f}",
+    "datasets": "{:,.0f}",
+    "share of a training": "{:.4g}",
+    "GPU-hours": "{:,.0f}",
+    "times less": "{:,.1f}",
+    "GPU-hours, one more model": "{:.2f}",
+    "gain kept": "{:.0%}",
+}
 
 
-def inputs() -> pd.DataFrame:
+@table_of("hub")
+def inputs(raw: pd.DataFrame) -> pd.DataFrame:
     """Every number that the estimate rests on: value, unit, source; index name."""
-    found = load("hub")
-    return pd.DataFrame() if found is None else found.set_index("name").fillna({"unit": ""})
+    return raw.set_index("name").fillna({"unit": ""})
 
 
-def costs() -> pd.DataFrame:
+@table_of("hub", "table_hub")
+def costs(raw: pd.DataFrame) -> pd.DataFrame:
     """GPU-hours of the performance matrix, saving by saving, each on top of those before it.
 
     Returns:
@@ -27,33 +33,26 @@ def costs() -> pd.DataFrame:
         less than without any saving, GPU-hours of one more model, and the share of the gain that this saving alone
         keeps where it was measured.
     """
-    given = inputs()
-    if given.empty:
-        return save_table(given, "table_hub", "bench")
-    value, hours = given["value"], given["value"]["cell_mean"]
-    shares = {name.removeprefix("metadata_kept_"): kept for name, kept in value.items() if "metadata_kept_" in name}
-    trained = max(int(count) for count in shares if int(count) > 0)
-    epoch = [value[name] for name in value.index if name.startswith("one_epoch_share_")]
-    kept = [value[name] for name in value.index if name.startswith("one_epoch_kept_")]
-    sample = pd.Series([value[f"sample_{task}"] for task in TASKS])
-    hub, all_sets, few_sets = value["models"], value["benchmarks"], value["datasets_enough"]
+    value = raw.set_index("name")["value"]
+    hub, few = value["models"], value["datasets_enough"]
+    epoch, kept = value.filter(like="one_epoch_share_").max(), value.filter(like="one_epoch_kept_").min()
+    part = epoch * value[[f"sample_{task}" for task in TASKS]].median()
+    trained = max(int(name.removeprefix("metadata_kept_")) for name in value.filter(like="metadata_kept_").index)
     rows = [
         ("the paper's matrix", value["paper_models"], value["paper_benchmarks"], 1.0, None),
-        ("the hub, as the paper does it", hub, all_sets, 1.0, None),
-        ("fewer benchmark datasets", hub, few_sets, 1.0, value["datasets_kept"]),
-        ("and one epoch", hub, few_sets, max(epoch), min(kept)),
-        ("and a part of the data (median of three tasks)", hub, few_sets, max(epoch) * sample.median(), None),
-        ("and a sample of models, metadata for the others", trained, few_sets, max(epoch) * sample.median(), shares[str(trained)]),
-    ]  # fmt: skip
+        ("the hub, as the paper does it", hub, value["benchmarks"], 1.0, None),
+        ("fewer benchmark datasets", hub, few, 1.0, value["datasets_kept"]),
+        ("and one epoch", hub, few, epoch, kept),
+        ("and a part of the data (median of three tasks)", hub, few, part, None),
+        ("and a sample of models, metadata for the others", trained, few, part, value[f"metadata_kept_{trained}"]),
+    ]
     names = ["what is done", "models trained", "datasets", "share of a training", "gain kept"]
     table = pd.DataFrame(rows, columns=names).set_index("what is done")
-    each = table["datasets"] * table["share of a training"] * hours
-    table["GPU-hours"] = table["models trained"] * each
+    table["GPU-hours, one more model"] = table["datasets"] * table["share of a training"] * value["cell_mean"]
+    table["GPU-hours"] = table["models trained"] * table["GPU-hours, one more model"]
     table["times less"] = table["GPU-hours"]["the hub, as the paper does it"] / table["GPU-hours"]
     table.loc["the paper's matrix", "times less"] = None
-    table["GPU-hours, one more model"] = each
-    ordered = ["models trained", "datasets", "share of a training", "GPU-hours", "times less", "GPU-hours, one more model", "gain kept"]  # fmt: skip
-    return save_table(table[ordered], "table_hub", "bench")
+    return table[list(FORMATS)]
 
 
 def per_target():
@@ -91,12 +90,10 @@ def verdict():
     steps = (whole.shift(1) / whole).iloc[2:]
     samples = ", ".join(f"{task} {value[f'sample_{task}']:.0%}" for task in TASKS)
     few = sum(value[f"sample_{task}"] <= 0.1 for task in TASKS)
-    names = [name for name in value.index if name.startswith("one_epoch_kept_")]
-    epoch = ", ".join(f"{name.removeprefix('one_epoch_kept_')} {value[name]:.0%}" for name in names)
-    shares = ", ".join(
-        f"{kept:.0%} with {int(name.removeprefix('metadata_kept_'))}"
-        for name, kept in value.items() if name.startswith("metadata_kept_") and not name.endswith("_0")
-    )  # fmt: skip
+    epochs = value.filter(like="one_epoch_kept_")
+    epoch = ", ".join(f"{name.removeprefix('one_epoch_kept_')} {kept:.0%}" for name, kept in epochs.items())
+    metadata = value.filter(like="metadata_kept_").drop("metadata_kept_0")
+    shares = ", ".join(f"{kept:.0%} with {name.removeprefix('metadata_kept_')}" for name, kept in metadata.items())
     return say(
         f"- **Fewer benchmark datasets**: {steps.iloc[0]:.1f} times less. {int(value['datasets_enough'])} keep "
         f"{value['datasets_kept']:.0%} of the gain.\n"

@@ -46,7 +46,7 @@ def missing(*names: str) -> str:
     return f"{' and '.join(f'`results/bench/{name}.csv`' for name in names)}: not there; run `make bench`."
 
 
-def _table(part: str, name: str | None = None) -> Callable:
+def table_of(part: str, name: str | None = None) -> Callable:
     """Makes of a function of a part's measurements one without arguments; its table is empty where they are not there.
 
     Args:
@@ -66,7 +66,7 @@ def _table(part: str, name: str | None = None) -> Callable:
     return mark
 
 
-def _figure(*parts: str) -> Callable:
+def figure_of(*parts: str) -> Callable:
     """Makes of a function that draws parts' measurements one without arguments, and saves the figure by its name.
 
     Where a file is missing the figure says so, so that the stage ends all the same.
@@ -130,7 +130,7 @@ def growth(raw: pd.DataFrame, quantity: str) -> pd.DataFrame:
     return pd.DataFrame(rows).T.rename_axis("what")
 
 
-@_table("clustering", "table_growth")
+@table_of("clustering", "table_growth")
 def exponents(raw: pd.DataFrame) -> pd.DataFrame:
     """Growth of time, memory and clusters as n to some power, from `GROWTH_FROM` models on.
 
@@ -145,7 +145,7 @@ def exponents(raw: pd.DataFrame) -> pd.DataFrame:
     return table.join(_medians(raw).reset_index("n").groupby("what").last().rename(columns={"n": "largest n"}))
 
 
-@_table("agreement")
+@table_of("agreement")
 def agreement_of_samples(raw: pd.DataFrame) -> pd.DataFrame:
     """Clusters from a sample against average linkage of all models: adjusted Rand index, and regret of recall by them."""
     shown = {
@@ -156,7 +156,7 @@ def agreement_of_samples(raw: pd.DataFrame) -> pd.DataFrame:
     return raw.set_index(["source", "n", "share"])[list(shown)].rename(columns=shown)
 
 
-@_figure("clustering")
+@figure_of("clustering")
 def figure_growth(raw: pd.DataFrame):
     """Seconds and peak memory against the number of models, a line for each thing that was timed."""
     figure, axes = plots.panels(2, columns=2, height=2.6)
@@ -196,13 +196,13 @@ def ratios(raw: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index(by)
 
 
-@_table("proxies", "table_proxy_times")
+@table_of("proxies", "table_proxy_times")
 def proxy_times(raw: pd.DataFrame) -> pd.DataFrame:
     """Median time ratio ours / other by proxy and size, with quartiles."""
     return ratios(raw, SIZE).rename(index=PROXIES, level="proxy")
 
 
-@_table("proxies")
+@table_of("proxies")
 def agreement(raw: pd.DataFrame) -> pd.DataFrame:
     """Largest difference between both scores by proxy: as each is used, and by one definition; and what differs."""
     rows = {}
@@ -220,7 +220,7 @@ def agreement(raw: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).T.rename_axis("proxy")
 
 
-@_figure("proxies")
+@figure_of("proxies")
 def figure_proxies(raw: pd.DataFrame):
     """Time ratios against examples x dimensions: below one, ours is faster."""
     table = ratios(raw, SIZE).reset_index()
@@ -245,7 +245,7 @@ def _rates(raw: pd.DataFrame) -> pd.DataFrame:
     return raw[raw["repeat"] > 0].assign(rate=lambda table: table["cells"] / table["seconds"])
 
 
-@_table("throughput", "table_throughput")
+@table_of("throughput", "table_throughput")
 def speed_up(raw: pd.DataFrame) -> pd.DataFrame:
     """Cells a second by number of workers, and the speed-up over one, repeat by repeat with quartiles."""
     wide = _rates(raw).pivot_table(index=["domain", "repeat"], columns="workers", values="rate", sort=False)
@@ -258,7 +258,7 @@ def speed_up(raw: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows).T.rename_axis(["domain", "workers"]).sort_index()
 
 
-@_table("trainer", "table_trainer")
+@table_of("trainer", "table_trainer")
 def against_trainer(raw: pd.DataFrame) -> pd.DataFrame:
     """Our training loop against transformers.Trainer: time ratio by cell with quartiles, and mean test accuracies."""
     cell = ["domain", "model", "dataset"]
@@ -267,7 +267,15 @@ def against_trainer(raw: pd.DataFrame) -> pd.DataFrame:
     return ratios(raw, cell).join(tests)
 
 
-@_figure("throughput", "trainer")
+def _bars(axis, table: pd.DataFrame, colours: tuple, labels: list[str]) -> None:
+    """A group of bars a row, a bar a column."""
+    places = np.arange(len(table))
+    for number, (column, label) in enumerate(zip(table, labels, strict=True)):
+        axis.barh(places + 0.4 * number, table[column], height=0.38, color=colours[number], label=label)
+    axis.set_yticks(places + 0.2, list(table.index))
+
+
+@figure_of("throughput", "trainer")
 def figure_training(cells: pd.DataFrame, loops: pd.DataFrame):
     """Cells a second with one worker and two; and seconds a cell of our loop and of Trainer."""
     figure, (left, right) = plots.panels(2, columns=2, height=2.3)
@@ -279,16 +287,13 @@ def figure_training(cells: pd.DataFrame, loops: pd.DataFrame):
     left.set(xlabel="workers (dotted: in proportion)", ylabel="cells a second", ylim=(0, None), xticks=counts)
     left.legend(loc="upper left")
     middles = loops.groupby(["model", "side"], sort=False)["seconds"].median().unstack("side")
-    places = np.arange(len(middles))
-    for number, side in enumerate(middles.columns):
-        right.barh(places + 0.4 * number, middles[side], height=0.38, color=COLOURS[number], label=side)
-    right.set_yticks(places + 0.2, list(middles.index))
+    _bars(right, middles, COLOURS, list(middles))
     right.set(xlabel="seconds a cell (median)", ylim=(len(middles) - 0.2, -1.4))
     right.legend(loc="upper right", ncols=2)
     return figure
 
 
-@_table("end_to_end", "table_end_to_end")
+@table_of("end_to_end", "table_end_to_end")
 def end_to_end(raw: pd.DataFrame) -> pd.DataFrame:
     """By target and method: seconds, speed-up over brute force, epochs, seconds training alone, test accuracy, winner."""
     whole = raw[raw["side"] == "BF"].set_index(["target", "repeat"])["seconds"]
@@ -299,7 +304,7 @@ def end_to_end(raw: pd.DataFrame) -> pd.DataFrame:
     return table.rename(columns={"times": "speed-up"})
 
 
-@_figure("end_to_end")
+@figure_of("end_to_end")
 def figure_end_to_end(raw: pd.DataFrame):
     """Accuracy of the model selected against the seconds that its selection took, a point a repeat."""
     targets = list(raw["target"].unique())
@@ -315,7 +320,7 @@ def figure_end_to_end(raw: pd.DataFrame):
     return figure
 
 
-@_table("stages", "table_stages")
+@table_of("stages", "table_stages")
 def stages(raw: pd.DataFrame) -> pd.DataFrame:
     """Seconds of the pipeline's stages, domains added, longest first, before and after; "all" is the time of the whole."""
     raw["stage"] = raw["stage"].str.replace(r"@.*", "", regex=True)
@@ -325,19 +330,14 @@ def stages(raw: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([table.drop(index="all").sort_values(table.columns[0], ascending=False), whole])
 
 
-@_figure("stages")
+@figure_of("stages")
 def figure_stages(raw: pd.DataFrame):
     """The longest stages as bars, before and after."""
     table = stages.__wrapped__(raw)  # not saved once more
     longest = table.drop(index="all").head(LONGEST)
-    places = np.arange(len(longest))
     figure, (axis,) = plots.panels(1, height=2.8, width=0.7 * plots.PAGE)
-    for number, when in enumerate(table.columns):
-        label = f"{when}: {table.loc['all', when] / 60:.1f} minutes"
-        axis.barh(
-            places + 0.4 * number, longest[when], height=0.38, color=(plots.GREY, plots.BLUE)[number], label=label
-        )
-    axis.set_yticks(places + 0.2, list(longest.index))
+    labels = [f"{when}: {seconds / 60:.1f} minutes" for when, seconds in table.loc["all"].items()]
+    _bars(axis, longest, (plots.GREY, plots.BLUE), labels)
     axis.set(xlabel="seconds, both domains", ylim=(len(longest), -0.6))
     axis.legend(loc="lower right")
     return figure

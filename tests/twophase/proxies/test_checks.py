@@ -88,10 +88,7 @@ def test_class_numbers_do_not_matter_only_which_examples_share_one(name):
         (lambda v, y: (v + 0j, y), r"complex128.*real numbers"),
         (lambda v, y: ([[0.5, 0.5], [1.0]], y[:2]), r"different lengths"),
         (lambda v, y: (np.where(np.arange(6) == 2, np.nan, v), y), r"NaN or infinity in 60 of 60 rows"),
-        (
-            lambda v, y: (np.where(np.arange(60)[:, None] == 7, np.inf, v), y),
-            r"in 1 of 60 rows \(first: row 7\)",
-        ),
+        (lambda v, y: (np.where(np.arange(60)[:, None] == 7, np.inf, v), y), r"in 1 of 60 rows \(first: row 7\)"),
         (lambda v, y: (v, y[:-1]), r"got 59 for 60 rows"),
         (lambda v, y: (v, y[:, None]), r"shape \(60, 1\)"),
         (lambda v, y: (v, [[0, 1], [0]]), r"labels.*different lengths"),
@@ -104,3 +101,29 @@ def test_class_numbers_do_not_matter_only_which_examples_share_one(name):
 def test_bad_input_is_named(name, spoil, words):
     with pytest.raises(UserError, match=words):
         PROXIES[name](*spoil(*data(name)))
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "words"),
+    [
+        ("h_score", {"shrinkage": "oas"}, "got 'oas'; allowed: 'none', 'ledoit-wolf'"),
+        ("knn", {"k": 200}, "got 200 for 200 examples"),
+        ("knn", {"k": 0}, "k: got 0; allowed"),
+        ("knn", {"k": True}, "k: got True; allowed"),
+        ("knn", {"metric": "manhattan"}, "got 'manhattan'; allowed: 'cosine', 'euclidean'"),
+        ("linear_probe", {"folds": 1}, "folds: got 1; allowed: a whole number from 2"),
+        ("linear_probe", {"strength": 0}, "strength: got 0; allowed: a number above 0"),
+        ("linear_probe", {"strength": float("nan")}, "strength: got nan"),
+        ("linear_probe", {"seed": -3}, "seed: got -3"),
+        ("nleep", {"energy": 0}, "energy: got 0; allowed"),
+        ("nleep", {"energy": 1.0}, "energy: got 1.0; allowed"),
+        ("nleep", {"components_per_class": 0}, "components_per_class: got 0; allowed"),
+        ("nleep", {"components_per_class": 2.5}, "whole number"),
+        ("nleep", {"examples_per_component": 0}, "examples_per_component: got 0"),
+        ("nleep", {"covariance": "tied"}, "got 'tied'; allowed: 'diag', 'full'"),
+        ("nleep", {"seed": -1}, "seed: got -1"),
+    ],
+)
+def test_options_out_of_range_are_named(blobs, name, option, words):
+    with pytest.raises(UserError, match=words):
+        PROXIES[name](*blobs(1.0), **option)

@@ -59,17 +59,3 @@ def test_rare_classes_neither_fail_nor_warn(counts):
 def test_too_few_examples_of_too_many_classes_is_named():
     with pytest.raises(UserError, match=r"got 1 class\(es\) with two examples or more.*at least 2"):
         linear_probe(np.eye(4), [0, 0, 1, 2])
-
-
-@pytest.mark.parametrize(
-    ("option", "words"),
-    [
-        ({"folds": 1}, "folds: got 1; allowed: a whole number from 2"),
-        ({"strength": 0}, "strength: got 0; allowed: a number above 0"),
-        ({"strength": float("nan")}, "strength: got nan"),
-        ({"seed": -3}, "seed: got -3"),
-    ],
-)
-def test_options_out_of_range_are_named(blobs, option, words):
-    with pytest.raises(UserError, match=words):
-        linear_probe(*blobs(1.0), **option)
