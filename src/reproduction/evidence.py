@@ -15,7 +15,6 @@ from twophase.errors import UserError
 from twophase.infra.config import root
 from twophase.large import cluster_many
 from twophase.pipeline import Scorer, TwoPhase, fine_select, looked_up, recall, two_phase, with_headless
-from twophase.recall import normalize
 from twophase.records import TrainingRecords
 from twophase.runs import RecordedRuns
 from twophase.selection import Selection
@@ -132,13 +131,8 @@ class Evidence:
     def clusters(self, target: str, **options) -> Clusters:
         """Clusters made without the target, as configured; options override `cluster_models`'s."""
         chosen, matrix = self.params.clustering, self.matrix(target)
-        given = {
-            "k": min(chosen.k, len(matrix)),
-            "method": chosen.method,
-            "n_clusters": chosen.n_clusters,
-            "threshold": self.cut,
-            "seed": self.params.seed,
-        } | options
+        given = {"k": min(chosen.k, len(matrix)), "method": chosen.method, "n_clusters": chosen.n_clusters}
+        given |= {"threshold": self.cut, "seed": self.params.seed} | options
         cluster = cluster_models
         if matrix.shape[1] > MANY:
             cluster = partial(cluster_many, exact_up_to=chosen.exact_up_to)
@@ -148,11 +142,15 @@ class Evidence:
 
     def raw_scores(self, target: str, proxy: str | None = None) -> pd.Series:
         """Proxy scores of all models on a target; without a source head the configured `headless` proxy's."""
-        name = proxy or self.params.proxy.name
-        here = self.once(
-            "proxies", target, lambda: self._of(target).pivot(index="model", columns="proxy", values="score")
-        )
-        return with_headless(here, name, self.params.proxy.headless).reindex(self.models)
+        return self._scored_by(target, "score", proxy).reindex(self.models)
+
+    def _scored_by(self, target: str, values: str, proxy: str | None = None) -> pd.Series:
+        def wide() -> pd.DataFrame:
+            here = self.proxies[self.proxies["dataset"] == target]
+            return here.pivot(index="model", columns="proxy", values=values)
+
+        chosen = self.params.proxy
+        return with_headless(self.once("proxies", (target, values), wide), proxy or chosen.name, chosen.headless)
 
     def scored(self, target: str, proxy: str = "representative") -> list[str]:
         """The models that a proxy is run on: representatives of non-singleton clusters, or with "own" their members."""
@@ -163,34 +161,25 @@ class Evidence:
 
     def proxy_seconds(self, target: str, models: list[str] | None = None) -> float:
         """Measured seconds of scoring models (the representatives) with the configured proxy."""
-        name, headless = self.params.proxy.name, self.params.proxy.headless
-        here = self._of(target).pivot(index="model", columns="proxy", values="seconds")
-        return float(with_headless(here, name, headless).loc[models or self.scored(target)].sum())
+        return float(self._scored_by(target, "seconds").loc[models or self.scored(target)].sum())
 
-    def scores(
-        self, target: str, proxy: str = "representative", name: str | None = None, normalization: str | None = None
-    ) -> pd.Series:
-        """Normalised scores of `scored`; `name` and `normalization` override the configured ones."""
-        scores = self.raw_scores(target, name).loc[self.scored(target, proxy)]
-        return normalize(scores, normalization or self.params.proxy.normalization)
+    def recall(self, target: str, name: str | None = None, normalization: str | None = None, **options) -> pd.DataFrame:
+        """The ranking of all models for a target.
 
-    def recall(
-        self, target: str, proxy: str = "representative", singleton_similarity: str = "eq1", **scores
-    ) -> pd.DataFrame:
-        """The ranking of all models for a target, as configured; options as of `pipeline.recall` and `scores`."""
-        return self.once(
-            "recall",
-            (target, proxy, singleton_similarity, *scores.items()),
-            lambda: self._recall(target, proxy, singleton_similarity, *self._scorer(target, **scores)),
-        )
+        Args:
+            target: dataset.
+            name, normalization: of proxy scores; both as configured, unless given.
+            options: `proxy` and `singleton_similarity` of `pipeline.recall`.
+        """
 
-    def _recall(self, target: str, proxy: str, singleton_similarity: str, score: Scorer, normalization: str):
-        matrix, clusters = self.matrix(target), self.clusters(target)
-        options = {"proxy": proxy, "singleton_similarity": singleton_similarity}
-        return recall(matrix, clusters, score, self.top, normalization, **options).table
+        def ranked() -> pd.DataFrame:
+            score, how = self._scorer(target, name, normalization)
+            return recall(self.matrix(target), self.clusters(target), score, self.top, how, **options).table
 
-    def recalled(self, target: str, **options) -> list[str]:
-        table = self.recall(target, **options)
+        return self.once("recall", (target, name, normalization, *sorted(options.items())), ranked)
+
+    def recalled(self, target: str) -> list[str]:
+        table = self.recall(target)
         return list(table.index[table["recalled"]])
 
     def runs(self, target: str) -> RecordedRuns:
@@ -214,47 +203,27 @@ class Evidence:
         runs, models = runs or self.runs(target), models or self.models
         return fine_select(runs, models, self.known(target), limit, chosen.n_trends, kind or chosen.threshold_kind)
 
-    def two_phase(
-        self,
-        target: str,
-        runs: RecordedRuns | None = None,
-        proxy: str = "representative",
-        singleton_similarity: str = "eq1",
-        **scores,
-    ) -> TwoPhase:
+    def two_phase(self, target: str, name: str | None = None, normalization: str | None = None, **options) -> TwoPhase:
         """The whole method on a target, as configured; options as of `recall`."""
-        chosen, (score, normalization) = self.params.selection, self._scorer(target, **scores)
-        return two_phase(
-            runs or self.runs(target),
-            self.matrix(target),
-            self.known(target),
-            self.clusters(target),
-            score,
-            self.top,
-            chosen.threshold,
-            chosen.n_trends,
-            chosen.threshold_kind,
-            self.params.recall.epochs_per_proxy,
-            self.proxy_seconds(target, self.scored(target, proxy)),
-            normalization=normalization,
-            proxy=proxy,
-            singleton_similarity=singleton_similarity,
-        )
+        known = (self.matrix(target), self.known(target), self.clusters(target))
+        score, how = self._scorer(target, name, normalization)
+        chosen, costs = self.params.selection, self.params.recall.epochs_per_proxy
+        method = (self.top, chosen.threshold, chosen.n_trends, chosen.threshold_kind, costs)
+        seconds = self.proxy_seconds(target, self.scored(target, options.get("proxy", "representative")))
+        return two_phase(self.runs(target), *known, score, *method, seconds, normalization=how, **options)
 
-    def _scorer(self, target: str, name: str | None = None, normalization: str | None = None) -> tuple[Scorer, str]:
-        """Who is asked for proxy scores, and how they come to [0, 1]; both as configured, unless given."""
+    def _scorer(self, target: str, name: str | None, normalization: str | None) -> tuple[Scorer, str]:
+        """Who is asked for proxy scores, and how they come to [0, 1]."""
         return looked_up(self.raw_scores(target, name)), normalization or self.params.proxy.normalization
 
     def final(self, target: str) -> pd.Series:
         """Final test score of each model on a target (the seed that selections replay)."""
-        return self.once("final", target, lambda: self._final(target)).copy()
 
-    def _final(self, target: str) -> pd.Series:
-        frame = self.records.first_seed(target)
-        return frame[frame["epoch"] == frame["epoch"].max()].set_index("model")["test"]
+        def last() -> pd.Series:
+            frame = self.records.first_seed(target)
+            return frame[frame["epoch"] == frame["epoch"].max()].set_index("model")["test"]
 
-    def _of(self, target: str) -> pd.DataFrame:
-        return self.proxies[self.proxies["dataset"] == target]
+        return self.once("final", target, last).copy()
 
     def first_epoch(self, dataset: str) -> float:
         """Spearman of the models' first validation on a dataset with their final test there."""

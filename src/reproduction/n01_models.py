@@ -7,6 +7,8 @@ from reproduction.evidence import Evidence
 from reproduction.tables import save_table
 from twophase.infra import plots
 
+LABEL = "Spearman correlation of model accuracies"
+
 
 def figure_1(evidence: Evidence):
     """Every model's final test accuracy on each target, sorted; the models keep one colour a family."""
@@ -41,11 +43,10 @@ def zoo_quality(evidence: Evidence) -> pd.DataFrame:
         repeated = last.groupby("model").filter(lambda cell: cell["seed"].nunique() > 1)
         seeds = np.sqrt(repeated.groupby("model")["test"].var().mean()) if len(repeated) else np.nan
         final = evidence.final(dataset)
-        rows[dataset] = {
-            "chance": chance(evidence, dataset), "worst": final.min(), "median": final.median(), "best": final.max(),
-            "best_model": final.idxmax(), "between_models": final.std(), "between_seeds": seeds,
-            "ratio": final.std() / seeds, "first_epoch": evidence.first_epoch(dataset),
-        }  # fmt: skip
+        rows[dataset] = {"chance": chance(evidence, dataset), "worst": final.min(), "median": final.median()}
+        rows[dataset] |= {"best": final.max()}
+        rows[dataset] |= {"best_model": final.idxmax(), "between_models": final.std(), "between_seeds": seeds}
+        rows[dataset] |= {"ratio": final.std() / seeds, "first_epoch": evidence.first_epoch(dataset)}
     return save_table(pd.DataFrame(rows).T.rename_axis("dataset").infer_objects(), "table_zoo", evidence.name)
 
 
@@ -70,21 +71,22 @@ def regimes(evidence: Evidence) -> pd.DataFrame:
 
 def figure_regimes(evidence: Evidence):
     """`regimes` as a heat map, benchmark datasets first."""
+    import matplotlib.pyplot as plt
     import seaborn as sns
 
     table = regimes(evidence)
     names = [name.replace("_", " ") for name in table.index]
     with plots.style():
-        side, few = min(6.0, 1.4 + 0.2 * len(names)), len(names) <= 16
+        side = min(6.0, 1.4 + 0.2 * len(names))
         figure, (axis,) = plots.panels(1, height=side, width=side + 1)
-        sns.heatmap(table.to_numpy(), ax=axis, vmin=-1, vmax=1, cmap="PuOr", annot=few, fmt=".1f", annot_kws={"size": 6},
-                    xticklabels=names, yticklabels=names, cbar_kws={"label": "Spearman correlation of model accuracies"})  # fmt: skip
+        numbers = {"annot": len(names) <= 16, "fmt": ".1f", "annot_kws": {"size": 6}}
+        labels = {"xticklabels": names, "yticklabels": names, "cbar_kws": {"label": LABEL}}
+        sns.heatmap(table.to_numpy(), ax=axis, vmin=-1, vmax=1, cmap="PuOr", **numbers, **labels)
         axis.grid(False)
         axis.axhline(len(evidence.benchmarks), color="black", lw=1)
         axis.axvline(len(evidence.benchmarks), color="black", lw=1)
         axis.tick_params(axis="x", rotation=45)
-        for label in axis.get_xticklabels():
-            label.set_ha("right")
+        plt.setp(axis.get_xticklabels(), ha="right")
         return plots.save(figure, "figure_regimes", evidence.name)
 
 

@@ -32,8 +32,8 @@ def figure_5(evidence: Evidence):
         figure, axes = plots.panels(len(evidence.targets), columns=2, height=2.2)
         for axis, target in zip(axes, evidence.targets, strict=True):
             chance, coarse = random_recall(evidence, target), average_of_recalled(evidence, target)
-            axis.fill_between(chance.index, chance["low"], chance["high"], color=plots.GREY, alpha=0.25, lw=0,
-                              label="random recall, 95 % of draws")  # fmt: skip
+            band = {"color": plots.GREY, "alpha": 0.25, "lw": 0, "label": "random recall, 95 % of draws"}
+            axis.fill_between(chance.index, chance["low"], chance["high"], **band)
             axis.plot(chance.index, chance["mean"], color=plots.GREY, ls="--", label="random recall, mean")
             axis.plot(coarse.index, coarse, color=plots.BLUE, marker="o", ms=2.5, label="coarse recall")
             needed = rank_of_best(evidence, target)
@@ -58,20 +58,14 @@ def recall_table(evidence: Evidence) -> pd.DataFrame:
     rows = {}
     for target in evidence.everything:
         table, final = evidence.recall(target), evidence.final(target)
-        proxy = evidence.raw_scores(target)
-        orders = {
-            "coarse recall": list(table.index),
-            "prior": list(table["prior"].sort_values(ascending=False, kind="stable").index),
-            "proxy on all": list(proxy.sort_values(ascending=False, kind="stable").index),
-        }
-        row = {"role": "target" if target in evidence.targets else "benchmark"}
-        for name, order in orders.items():
+        orders = {"coarse recall": table["recall_score"], "prior": table["prior"]}
+        orders["proxy on all"] = evidence.raw_scores(target)
+        row = rows[target] = {"role": "target" if target in evidence.targets else "benchmark"}
+        for name, scores in orders.items():
+            order = list(scores.sort_values(ascending=False, kind="stable").index)
             row[f"rank of best: {name}"] = order.index(final.idxmax()) + 1
             row[f"gain: {name}"] = final[order[: evidence.top]].mean() - final.mean()
-        row["rho: coarse recall"] = table["recall_score"].corr(final, method="spearman")
-        row["rho: prior"] = table["prior"].corr(final, method="spearman")
-        row["rho: proxy on all"] = proxy.corr(final, method="spearman")
-        rows[target] = row
+        row |= {f"rho: {name}": scores.corr(final, method="spearman") for name, scores in orders.items()}
     return tidy(pd.DataFrame(rows).T.rename_axis("dataset"))
 
 
@@ -126,27 +120,28 @@ def choices(evidence: Evidence, cuts=(0.04, 0.05, 0.06, 0.08, 0.1, 0.12, 0.15, 0
 
 def compare_proxies(evidence: Evidence) -> pd.DataFrame:
     """Spearman of each proxy, on all models, with the final accuracy, a row a dataset."""
-    rows = {}
+    rows, proxies = {}, evidence.settings.proxies
     for dataset in evidence.everything:
         final = evidence.final(dataset)
-        rows[dataset] = {
-            name: evidence.raw_scores(dataset, name).corr(final, method="spearman")
-            for name in evidence.settings.proxies
-        }
+        rows[dataset] = {p: evidence.raw_scores(dataset, p).corr(final, method="spearman") for p in proxies}
     return pd.DataFrame(rows).T.rename_axis("dataset")
+
+
+def _spaced(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def figure_proxies(evidence: Evidence):
     """`compare_proxies` as a heat map, the targets first."""
     import seaborn as sns
 
-    table = compare_proxies(evidence)
+    table = compare_proxies(evidence).rename(columns=_spaced, index=_spaced)
     with plots.style():
         figure, (axis,) = plots.panels(1, height=3.6, width=4.6)
-        sns.heatmap(table.to_numpy(float), ax=axis, vmin=-1, vmax=1, cmap="PuOr", annot=True, fmt=".2f", annot_kws={"size": 6},
-                    xticklabels=[name.replace("_", " ") for name in table],
-                    yticklabels=[name.replace("_", " ") for name in table.index],
-                    cbar_kws={"label": "Spearman with the final accuracy"})  # fmt: skip
+        labels = {"xticklabels": list(table), "yticklabels": list(table.index)}
+        labels["cbar_kws"] = {"label": "Spearman with the final accuracy"}
+        numbers = {"annot": True, "fmt": ".2f", "annot_kws": {"size": 6}}
+        sns.heatmap(table.to_numpy(float), ax=axis, vmin=-1, vmax=1, cmap="PuOr", **numbers, **labels)
         axis.grid(False)
         axis.axhline(len(evidence.targets), color="black", lw=1)
         axis.set(xlabel="proxy", ylabel="dataset (targets above the line)")

@@ -11,6 +11,8 @@ from twophase.records import TrainingRecords
 from twophase.trends import TrendPredictor, mine, predict, trend_of
 
 MOST = 10  # curves that a figure can tell apart
+COLOURS = (plots.BLUE, plots.ORANGE, plots.GREEN, plots.RED, plots.GREY)
+TEST_BESIDE = 0.35  # epochs from the last validation to the mark of the test
 
 
 def stage_table(evidence: Evidence, model: str, stage: int = 1) -> pd.DataFrame:
@@ -43,15 +45,22 @@ def _curves(evidence: Evidence, target: str, records: TrainingRecords, name: str
         figure, (axis,) = plots.panels(1, height=2.9, width=5.6)
         for number, model in enumerate(_both(evidence, target)[:MOST]):
             curve, later = records.curve(model, target), number > 4
-            colour = (plots.BLUE, plots.ORANGE, plots.GREEN, plots.RED, plots.GREY)[number % 5]
+            colour = COLOURS[number % 5]
             axis.plot(curve.index, curve, color=colour, ls="--" if later else "-", marker="o", ms=2.5, label=model)
-            axis.plot(curve.index.max() + 0.35, final[model], "D", ms=4, color=colour, mfc="none" if later else colour)
-        ticks = list(range(1, records.epochs + 1))
-        axis.set_xticks([*ticks, ticks[-1] + 0.35], [*map(str, ticks), "test"])
-        axis.set(xlabel="epoch", ylabel="validation accuracy")
+            axis.plot(
+                curve.index.max() + TEST_BESIDE, final[model], "D", ms=4, color=colour, mfc="none" if later else colour
+            )
+        _stages(axis, records.epochs)
         axis.set(title=f"{target.replace('_', ' ')}, learning rate {rate:g}")
-        axis.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
         return plots.save(figure, name, evidence.name)
+
+
+def _stages(axis, epochs: int) -> None:
+    """Epochs and the test as ticks; the legend beside the curves."""
+    ticks = list(range(1, epochs + 1))
+    axis.set_xticks([*ticks, epochs + TEST_BESIDE], [*map(str, ticks), "test"])
+    axis.set(xlabel="epoch", ylabel="validation accuracy")
+    axis.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
 
 
 def two_rates(evidence: Evidence) -> pd.DataFrame:
@@ -86,16 +95,11 @@ def figure_4(evidence: Evidence, model: str):
         figure, (axis,) = plots.panels(1, height=max(2.9, 0.17 * len(table)), width=5.6)
         for dataset, row in table.sort_values("val", ascending=False).iterrows():
             curve = evidence.records.curve(model, dataset)
-            group = int((trends["val"] - row["val"]).abs().to_numpy().argmin())
-            colour = colours[group % 5]
+            colour = colours[int((trends["val"] - row["val"]).abs().to_numpy().argmin()) % 5]
             axis.plot(curve.index, curve, color=colour, marker="o", ms=2.5, label=dataset.replace("_", " "))
-            axis.plot(curve.index.max() + 0.35, row["test"], marker="D", ms=4, color=colour)
-        ticks = list(range(1, evidence.records.epochs + 1))
-        axis.set_xticks([*ticks, ticks[-1] + 0.35], [*map(str, ticks), "test"])
-        axis.set(
-            xlabel="epoch", ylabel="validation accuracy", ylim=(0, 1), title=f"{model}: one colour a convergence trend"
-        )
-        axis.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+            axis.plot(curve.index.max() + TEST_BESIDE, row["test"], marker="D", ms=4, color=colour)
+        _stages(axis, evidence.records.epochs)
+        axis.set(ylim=(0, 1), title=f"{model}: one colour a convergence trend")
         return plots.save(figure, "figure_4", evidence.name)
 
 

@@ -10,11 +10,14 @@ from reproduction.tables import interval, save_table, with_interval
 from twophase.infra import plots
 
 
+def by_threshold(evidence: Evidence, threshold: float, kind: str = "relative") -> pd.DataFrame:
+    """Fine-selection among the recalled models with a threshold: rows of the turns, by dataset."""
+    return of(evidence.turns, "fine-selection", "recalled", f"{kind} threshold {threshold:g}")
+
+
 def table_4(evidence: Evidence) -> pd.DataFrame:
     """Table IV: accuracy and epochs of fine-selection among the recalled models, by threshold."""
-    chosen = {
-        f"{t:.0%}": of(evidence.turns, "fine-selection", "recalled", f"relative threshold {t:g}") for t in THRESHOLDS
-    }
+    chosen = {f"{threshold:.0%}": by_threshold(evidence, threshold) for threshold in THRESHOLDS}
     rows = {}
     for target in evidence.targets:
         for quantity in ("accuracy", "epochs"):
@@ -27,11 +30,9 @@ def table_4(evidence: Evidence) -> pd.DataFrame:
 
 def table_4_verdict(evidence: Evidence) -> str:
     """What a threshold of 10 % costs and buys, with intervals over all datasets."""
-    none, most = (of(evidence.turns, "fine-selection", "recalled", f"relative threshold {t:g}") for t in (0.0, 0.1))
+    none, most = by_threshold(evidence, 0.0), by_threshold(evidence, 0.1)
     epochs, accuracy = most["epochs"] - none["epochs"], most["accuracy"] - none["accuracy"]
-    printed = pd.DataFrame(
-        [[a - b for a, b in zip(row[0.1], row[0.0], strict=True)] for row in paper.TABLE_4[evidence.domain].values()]
-    ).mean()
+    printed = np.mean([np.subtract(row[0.1], row[0.0]) for row in paper.TABLE_4[evidence.domain].values()], axis=0)
     low, high = interval(accuracy)
     bought = "shows" if low > 0 else "is contradicted" if high < 0 else "does not show"
     return (
@@ -76,10 +77,9 @@ def compare(evidence: Evidence, candidates: str = "recalled") -> pd.DataFrame:
         "oracle": lambda target: list(evidence.final(target).nlargest(evidence.top).index),
     }
     best = {target: evidence.final(target)[pools[candidates](target)].max() for target in fine.index}
-    return pd.DataFrame({
-        "SH epochs": half["epochs"], "FS epochs": fine["epochs"],
-        "SH accuracy": half["accuracy"], "FS accuracy": fine["accuracy"], "best": pd.Series(best),
-    })  # fmt: skip
+    methods = {"SH": half, "FS": fine}
+    columns = {f"{short} {what}": rows[what] for what in ("epochs", "accuracy") for short, rows in methods.items()}
+    return pd.DataFrame(columns | {"best": pd.Series(best)})
 
 
 def verdict(evidence: Evidence) -> str:
@@ -93,10 +93,8 @@ def verdict(evidence: Evidence) -> str:
             f"Among {name} models fine-selection needs **{with_interval(ratio, 2)}x** fewer epochs than halving, and its winner's "
             f"accuracy differs by {with_interval(change, 4)}."
         )
-    return (
-        " ".join(said)
-        + f" Intervals: 95 % bootstrap over {len(evidence.everything)} datasets taking their turn as target."
-    )
+    said.append(f"Intervals: 95 % bootstrap over {len(evidence.everything)} datasets taking their turn as target.")
+    return " ".join(said)
 
 
 def figure_7(evidence: Evidence):
@@ -109,8 +107,8 @@ def figure_7(evidence: Evidence):
             for place, (candidates, models) in enumerate((("recalled", evidence.recalled(target)), ("all", None))):
                 pool = final[models or evidence.models]
                 axis.vlines(place, pool.min(), pool.max(), color=plots.GREY, lw=1)
-                axis.plot([place, place], [pool.min(), pool.max()], ls="", marker="_", ms=9, color=plots.GREY,
-                          label="best and worst candidate")  # fmt: skip
+                ends = {"marker": "_", "ms": 9, "color": plots.GREY, "label": "best and worst candidate"}
+                axis.plot([place, place], [pool.min(), pool.max()], ls="", **ends)
                 for method, colour, mark, aside in methods:
                     accuracy = of(evidence.turns, method, candidates).loc[target, "accuracy"]
                     axis.plot(place + aside, accuracy, mark, ms=5, color=colour, label=method)
@@ -130,16 +128,15 @@ def figure_cuts(evidence: Evidence, target: str):
         for model, rows in chosen.history.groupby("model", sort=False):
             wins, last = model == chosen.winner, rows.iloc[-1]
             colour = plots.BLUE if wins else plots.RED if last["reason"].startswith("filtered") else plots.ORANGE
-            axis.plot(
-                rows["stage"], rows["val"], color=colour, marker="o", ms=3, lw=2 if wins else 1, zorder=3 if wins else 2
-            )
+            width, above = (2, 3) if wins else (1, 2)
+            axis.plot(rows["stage"], rows["val"], color=colour, marker="o", ms=3, lw=width, zorder=above)
             if not wins:
                 axis.plot(last["stage"], last["val"], marker="x", ms=6, color=colour)
-        for colour, label in ((plots.BLUE, f"selected: {chosen.winner}"), (plots.RED, "cut by the predicted final"),
-                              (plots.ORANGE, "cut by halving")):  # fmt: skip
+        cut = {plots.RED: "cut by the predicted final", plots.ORANGE: "cut by halving"}
+        for colour, label in {plots.BLUE: f"selected: {chosen.winner}", **cut}.items():
             axis.plot([], [], color=colour, marker="o", ms=3, label=label)
-        axis.set(xlabel="stage (epoch)", ylabel="validation accuracy", xticks=range(1, evidence.records.epochs + 1),
-                 title=target.replace("_", " "))  # fmt: skip
+        axis.set(xlabel="stage (epoch)", ylabel="validation accuracy", title=target.replace("_", " "))
+        axis.set_xticks(range(1, evidence.records.epochs + 1))
         axis.legend(loc="best")
         return plots.save(figure, "figure_cuts", evidence.name)
 
@@ -147,6 +144,4 @@ def figure_cuts(evidence: Evidence, target: str):
 def history(evidence: Evidence, target: str) -> pd.DataFrame:
     """The audit trail of fine-selection among the recalled models."""
     table = evidence.fine_selection(target, evidence.recalled(target)).history
-    return table.assign(val=table["val"].round(3), predicted=np.round(table["predicted"], 3)).set_index(
-        ["stage", "model"]
-    )
+    return table.round({"val": 3, "predicted": 3}).set_index(["stage", "model"])

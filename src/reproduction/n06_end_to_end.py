@@ -43,18 +43,15 @@ def table_methods(evidence: Evidence) -> pd.DataFrame:
     """Cost and regret of every method over all datasets, means with 95 % bootstrap intervals; each single proxy below."""
     chosen = alternatives(evidence.turns, evidence.params.proxy.name)
     del chosen["best proxy"]
-    chosen |= {
-        f"best by {proxy} of all": of(evidence.turns, "best proxy", variant=proxy)
-        for proxy in evidence.settings.proxies
-    }
+    for proxy in evidence.settings.proxies:
+        chosen[f"best by {proxy} of all"] = of(evidence.turns, "best proxy", variant=proxy)
     reference, rows = chosen["brute force"]["accuracy"], {}
     for method, table in chosen.items():
-        rows[method] = {
-            "epochs": table["epochs"].mean(), "seconds": table["seconds"].mean(),
-            "accuracy": with_interval(table["accuracy"]),
-            "regret against brute force": with_interval(reference - table["accuracy"], 4),
-            "regret against the best": with_interval(table["best"] - table["accuracy"], 4),
-        }  # fmt: skip
+        accuracy = table["accuracy"]
+        rows[method] = {"epochs": table["epochs"].mean(), "seconds": table["seconds"].mean()}
+        rows[method]["accuracy"] = with_interval(accuracy)
+        rows[method]["regret against brute force"] = with_interval(reference - accuracy, 4)
+        rows[method]["regret against the best"] = with_interval(table["best"] - accuracy, 4)
     return save_table(pd.DataFrame(rows).T.rename_axis("method").infer_objects(), "table_methods", evidence.name)
 
 
@@ -64,9 +61,8 @@ def table_against(evidence: Evidence) -> pd.DataFrame:
     two, leader, configured = chosen.pop("two-phase"), best_single_proxy(evidence), evidence.params.proxy.name
     chosen[f"best proxy: {configured}, the configured one"] = chosen.pop("best proxy")
     if leader != configured:
-        chosen[f"best proxy: {leader}, the best on benchmark datasets"] = of(
-            evidence.turns, "best proxy", variant=leader
-        )
+        of_leader = of(evidence.turns, "best proxy", variant=leader)
+        chosen[f"best proxy: {leader}, the best on benchmark datasets"] = of_leader
     rows = {}
     for method, table in chosen.items():
         change = two["accuracy"] - table["accuracy"]
@@ -93,9 +89,8 @@ def table_6(evidence: Evidence, everything: pd.DataFrame) -> pd.DataFrame:
     rows = {}
     for target in evidence.targets:
         e = everything.loc[target]
-        values = (e["2PH epochs"], e["BF epochs"] / e["2PH epochs"], e["SH epochs"] / e["2PH epochs"],
-                  e["BF seconds"] / e["2PH seconds"], e["SH seconds"] / e["2PH seconds"],
-                  e["BF accuracy"], e["SH accuracy"], e["2PH accuracy"])  # fmt: skip
+        ratios = [e[f"{short} {unit}"] / e[f"2PH {unit}"] for unit in ("epochs", "seconds") for short in ("BF", "SH")]
+        values = (e["2PH epochs"], *ratios, e["BF accuracy"], e["SH accuracy"], e["2PH accuracy"])
         rows["ours", target] = dict(zip(columns, values, strict=True))
     for target, (cost, bf, sh, *accuracies) in paper.TABLE_6[evidence.domain].items():
         rows["paper", target] = dict(zip(columns, (cost, bf, sh, None, None, *accuracies), strict=True))
@@ -111,17 +106,17 @@ def summary(evidence: Evidence, everything: pd.DataFrame) -> pd.DataFrame:
     }
     table = {}
     for name, rows in groups.items():
-        table[name] = {
-            "speed-up against brute force (epochs)": with_interval(rows["BF epochs"] / rows["2PH epochs"], 2),
-            "speed-up against brute force (seconds)": with_interval(rows["BF seconds"] / rows["2PH seconds"], 2),
-            "speed-up against halving (epochs)": with_interval(rows["SH epochs"] / rows["2PH epochs"], 2),
-            "speed-up against halving (seconds)": with_interval(rows["SH seconds"] / rows["2PH seconds"], 2),
-            "2PH regret against brute force's pick": with_interval(rows["2PH regret against brute force"], 4),
-            "SH regret against brute force's pick": with_interval(rows["SH regret against brute force"], 4),
-            "2PH regret against the best by test": with_interval(rows["2PH regret against the best"], 4),
-            "SH regret against the best by test": with_interval(rows["SH regret against the best"], 4),
-            "BF regret against the best by test": with_interval(rows["BF regret against the best"], 4),
-        }
+        column = table[name] = {}
+        for short, method in (("BF", "brute force"), ("SH", "halving")):
+            for unit in ("epochs", "seconds"):
+                ratio = rows[f"{short} {unit}"] / rows[f"2PH {unit}"]
+                column[f"speed-up against {method} ({unit})"] = with_interval(ratio, 2)
+        for short in ("2PH", "SH"):
+            regret = rows[f"{short} regret against brute force"]
+            column[f"{short} regret against brute force's pick"] = with_interval(regret, 4)
+        for short in ("2PH", "SH", "BF"):
+            regret = rows[f"{short} regret against the best"]
+            column[f"{short} regret against the best by test"] = with_interval(regret, 4)
     return save_table(pd.DataFrame(table).rename_axis("quantity"), "table_summary", evidence.name)
 
 
@@ -162,8 +157,8 @@ def draw_cost(axis, chosen: dict[str, pd.DataFrame]) -> None:
         low, high = interval(regret)
         if method == "two-phase":
             axis.plot(cost, regret, ls="", marker=mark, ms=2.5, color=colour, alpha=0.3)
-        axis.errorbar(cost.mean(), regret.mean(), [[regret.mean() - low], [high - regret.mean()]], ls="", marker=mark,
-                      ms=5, color=colour, capsize=2, lw=1, label=method)  # fmt: skip
+        span, look = [[regret.mean() - low], [high - regret.mean()]], {"color": colour, "marker": mark, "ms": 5}
+        axis.errorbar(cost.mean(), regret.mean(), span, ls="", capsize=2, lw=1, label=method, **look)
     ticks = [5, 10, 20, 50, 100, 200]
     axis.set(xscale="log", xlabel="cost (model-epochs, proxies included)", ylabel="regret (accuracy, best - selected)")
     axis.set_xticks(ticks, [str(tick) for tick in ticks])
@@ -173,19 +168,11 @@ def draw_cost(axis, chosen: dict[str, pd.DataFrame]) -> None:
 
 def table_7(evidence: Evidence) -> pd.DataFrame:
     """Table VII: the selected model, its accuracy, its rank in the recall (from 0) and the recalled models' average."""
-    rows = {}
+    columns, rows = ("selected model", "accuracy", "rank in recall", "average of recalled"), {}
     for target in evidence.targets:
-        chosen = evidence.two_phase(target)
-        rows["ours", target] = {
-            "selected model": chosen.winner, "accuracy": chosen.test,
-            "rank in recall": int(chosen.recall.loc[chosen.winner, "rank"]) - 1,
-            "average of recalled": evidence.final(target)[evidence.recalled(target)].mean(),
-        }  # fmt: skip
-    for target, (model, accuracy, rank, average) in paper.TABLE_7[evidence.domain].items():
-        rows["paper", target] = {
-            "selected model": model,
-            "accuracy": accuracy,
-            "rank in recall": rank,
-            "average of recalled": average,
-        }
+        chosen, average = evidence.two_phase(target), evidence.final(target)[evidence.recalled(target)].mean()
+        rank = int(chosen.recall.loc[chosen.winner, "rank"]) - 1
+        rows["ours", target] = dict(zip(columns, (chosen.winner, chosen.test, rank, average), strict=True))
+    for target, values in paper.TABLE_7[evidence.domain].items():
+        rows["paper", target] = dict(zip(columns, values, strict=True))
     return save_table(pd.DataFrame(rows).T.rename_axis(["source", "target"]), "table_7", evidence.name)

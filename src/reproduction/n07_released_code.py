@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from reproduction.claims import FAILS, HOLDS, LEDGER, OPEN, UNTESTED
+from reproduction.claims import LEDGER
+from reproduction.claims.verdicts import FAILS, HOLDS, OPEN, UNTESTED
 from reproduction.evidence import Evidence
 from reproduction.tables import save_table
 from twophase.infra import plots
@@ -16,15 +17,11 @@ def tested(evidence: Evidence) -> pd.DataFrame:
 def table_released(evidence: Evidence) -> pd.DataFrame:
     """Each difference between paper and released code: what was measured, its interval, the verdict."""
     rows = {}
-    for number, measured in tested(evidence).iterrows():
+    for number, measured in tested(evidence).filter(like="D", axis=0).iterrows():
         claim = LEDGER[number]
-        if not number.startswith("D"):
-            continue
-        rows[number] = {
-            "where": claim.place, "statement": claim.claim, "quantity": claim.quantity,
-            "paper or release": claim.paper.get(evidence.domain, ""), "measured": measured["value"],
-            "low": measured["low"], "high": measured["high"], "verdict": measured["verdict"],
-        }  # fmt: skip
+        rows[number] = {"where": claim.place, "statement": claim.claim, "quantity": claim.quantity}
+        rows[number] |= {"paper or release": claim.paper.get(evidence.domain, ""), "measured": measured["value"]}
+        rows[number] |= measured[["low", "high", "verdict"]].to_dict()
     return save_table(pd.DataFrame(rows).T.rename_axis("number").infer_objects(), "table_released", evidence.name)
 
 

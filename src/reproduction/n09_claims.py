@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from reproduction.claims import FAILS, HOLDS, LEDGER, OPEN, UNTESTED
 from reproduction.claims import ledger as made
+from reproduction.claims.verdicts import FAILS, HOLDS, OPEN, UNTESTED
 from reproduction.evidence import MODALITY
 from reproduction.n06_end_to_end import alternatives, draw_cost
 from twophase.infra import plots
@@ -107,16 +107,3 @@ def open_questions(table: pd.DataFrame) -> pd.DataFrame:
     names = [name for name in table if name.startswith("verdict ")]
     here = table[(table[names] == FAILS).any(axis=1)]
     return here[["claim", *names, *[name for name in table if name.startswith("why")]]]
-
-
-__all__ = [
-    "LEDGER",
-    "counts",
-    "domains",
-    "figure_claims",
-    "figure_regret",
-    "ledger",
-    "measured",
-    "open_questions",
-    "section",
-]

@@ -1,10 +1,12 @@
 """Executes a notebook with papermill and makes the executed copy the same bytes on every run."""
 
+import contextlib
 import json
 import os
 import re
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +34,8 @@ def execute(source: str | Path, target: str | Path, parameters: dict[str, Any], 
         UserError: no such notebook, or a parameter that it does not declare.
         papermill.PapermillExecutionError: a cell failed; the copy so far stands at `target` + ".failed".
     """
-    sys.modules.setdefault(
-        "rfc3987_syntax", None
-    )  # jsonschema would compile its grammars for a second, to check addresses
+    # jsonschema would compile the grammars of this for a second, to check addresses
+    sys.modules.setdefault("rfc3987_syntax", None)
     import papermill
 
     source, target = Path(source), Path(target)
@@ -48,11 +49,10 @@ def execute(source: str | Path, target: str | Path, parameters: dict[str, Any], 
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     os.environ["OMP_NUM_THREADS"] = "1"  # thousands of small clusterings: threads would wait for each other
     with _kernel_of_this_python() as kernel:
-        papermill.execute_notebook(
-            str(source), str(unfinished), parameters=parameters, kernel_name=kernel, execution_timeout=timeout,
-            progress_bar=False,
-        )  # fmt: skip
-    _write(normalise(_read(unfinished)), target)
+        options = {"kernel_name": kernel, "execution_timeout": timeout, "progress_bar": False}
+        papermill.execute_notebook(str(source), str(unfinished), parameters=parameters, **options)
+    with replacing(target) as new:
+        nbformat.write(normalise(nbformat.read(unfinished, as_version=4)), new)
     unfinished.unlink()
     return target
 
@@ -75,9 +75,8 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
                 if kind.startswith("text/") and isinstance(data, str):
                     output.data[kind] = TABLE_IDS.sub(f"T_{number}", ADDRESSES.sub("", data))
         cells.append(cell)
-    metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-                "language_info": {"name": "python"}}  # fmt: skip
-    return new_notebook(cells=cells, metadata=metadata)
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    return new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
 
 
 def _whole_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:
@@ -94,33 +93,20 @@ def _whole_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:
     return kept
 
 
-class _kernel_of_this_python:
-    """A temporary kernel spec for the running interpreter: no kernel needs to be installed for the user."""
-
-    def __enter__(self) -> str:
-        self._folder = tempfile.TemporaryDirectory()
-        spec = Path(self._folder.name) / "kernels" / "twophase"
+@contextlib.contextmanager
+def _kernel_of_this_python() -> Iterator[str]:
+    """The name of a temporary kernel of the running interpreter: none needs to be installed for the user."""
+    before = os.environ.get("JUPYTER_PATH")
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=40"]
+    with tempfile.TemporaryDirectory() as folder:
+        spec = Path(folder) / "kernels" / "twophase"
         spec.mkdir(parents=True)
-        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=40"]
-        (spec / "kernel.json").write_text(
-            json.dumps({"argv": command, "display_name": "twophase", "language": "python"})
-        )
-        self._before = os.environ.get("JUPYTER_PATH")
-        os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [self._folder.name, self._before]))
-        return "twophase"
-
-    def __exit__(self, *_: object) -> None:
-        if self._before is None:
+        described = {"argv": command, "display_name": "twophase", "language": "python"}
+        (spec / "kernel.json").write_text(json.dumps(described))
+        os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [folder, before]))
+        try:
+            yield "twophase"
+        finally:
             del os.environ["JUPYTER_PATH"]
-        else:
-            os.environ["JUPYTER_PATH"] = self._before
-        self._folder.cleanup()
-
-
-def _read(path: Path) -> NotebookNode:
-    return nbformat.read(path, as_version=4)
-
-
-def _write(notebook: NotebookNode, path: Path) -> None:
-    with replacing(path) as new:
-        nbformat.write(notebook, new)
+            if before is not None:
+                os.environ["JUPYTER_PATH"] = before

@@ -1,27 +1,42 @@
-"""What ``dvc.yaml`` calls: ``python -m reproduction.stages VERB [NOTEBOOK] [DOMAIN]`` beside ``params.yaml``.
+"""What `dvc.yaml` calls: `python -m reproduction.stages VERB [NOTEBOOK] [DOMAIN]` beside `params.yaml`.
 
-Each verb reads ``params.yaml`` and what earlier stages wrote, nothing else of the configuration. Work is
-kept cell by cell in the store (:mod:`twophase.training.cells`), so a stage that was killed goes on where it was.
+Each verb reads `params.yaml` and what earlier stages wrote, nothing else of the configuration. Work is
+kept cell by cell in the store (`twophase.training.cells`), so a stage that was killed goes on where it was.
 """
+
+from __future__ import annotations
 
 import argparse
 import os
+import platform
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from twophase.errors import UserError
-from twophase.infra import compute
+from twophase.infra import compute, files
 from twophase.sources.live import parameters
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # models load by the hundred: their libraries' bars and reports would bury the stage's own
 QUIET = {"TRANSFORMERS_VERBOSITY": "error", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "HF_HUB_OFFLINE": "1"}
 HEAVY = ("datasets", "torch", "transformers.modeling_utils")  # what training and scoring import, for seconds
 DATA, ZOO, RESULTS = Path("data"), Path("zoo"), Path("results")
+LOCK = Path("constraints.txt")
+
+
+def _write(table: pd.DataFrame, *place: str, index: bool = False, digits: str | None = None) -> None:
+    """Write a table to the file `place` below `results/`; `digits`: the format of its numbers."""
+    path = RESULTS.joinpath(*place)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(path, index=index, float_format=digits, lineterminator="\n")
 
 
 def check() -> None:
-    """Stop if ``params.yaml`` is not what ``conf/`` composes to; write what data will be made from."""
+    """Stop if `params.yaml` is not what `conf/` composes to; write what data will be made from."""
     from twophase.sources.live import corpora
 
     if not os.environ.get("DVC_EXP_NAME") and (fault := parameters.difference()):
@@ -37,168 +52,164 @@ def check() -> None:
 
 
 def tasks(name: str) -> None:
-    """Build every dataset of the domain into ``data/<domain>/<task>/``; list them and what they were made from."""
+    """Build every dataset of the domain into `data/<domain>/<task>/`; list them and what they were made from."""
     import pandas as pd
 
     from twophase.sources.live.datasets import build_tasks
 
     found, facts = build_tasks(parameters.read(), name, DATA / name)
-    folder = RESULTS / name
-    folder.mkdir(parents=True, exist_ok=True)
-    kept = folder / "sources.csv"
+    kept = RESULTS / name / "sources.csv"
     if kept.is_file():
         before = pd.read_csv(kept, dtype=str).set_index("source")
         for row in found.astype(str).set_index("source").itertuples():
             if row.Index in before.index and before.loc[row.Index, "sha256"] != row.sha256:
-                version = before.loc[row.Index, "version"]
-                print(
-                    f"{row.Index} {row.version} gives other material than {version} did in the last run: data are new"
-                )
-    found.to_csv(kept, index=False, lineterminator="\n")
-    facts.to_csv(folder / "tasks.csv", index=False, float_format="%.4f", lineterminator="\n")
+                told = f"{row.Index} {row.version} gives other material than {before.loc[row.Index, 'version']} did"
+                print(f"{told} in the last run: data are new")
+    _write(found, name, "sources.csv")
+    _write(facts, name, "tasks.csv", digits="%.4f")
 
 
 def zoo(name: str) -> None:
-    """Pre-train the models of the domain, parents first, into ``zoo/<domain>/<model>/``; list them: ``models.csv``."""
+    """Pre-train the models of the domain, parents first, into `zoo/<domain>/<model>/`; list them: `models.csv`."""
     from twophase.sources.live.models import build_zoo
     from twophase.sources.live.zoo import recipes
 
     compute.warm(*HEAVY)
-    params, folder = parameters.read(), RESULTS / name
+    params = parameters.read()
     build_zoo(params, name, DATA / name, ZOO / name)
-    folder.mkdir(parents=True, exist_ok=True)
-    recipes.table(params.domain[name].zoo.recipes).to_csv(folder / "models.csv", lineterminator="\n")
+    _write(recipes.table(params.domain[name].zoo.recipes), name, "models.csv", index=True)
 
 
 def records(name: str) -> None:
-    """Fine-tune every model on every dataset: ``records.csv``, and what failed and why: ``failures.csv``."""
+    """Fine-tune every model on every dataset: `records.csv`, and what failed and why: `failures.csv`."""
     from twophase.records import TrainingRecords
     from twophase.sources.live.records import train_cells
 
     compute.warm(*HEAVY)
     rows, failures = train_cells(parameters.read(), name, DATA / name, ZOO / name)
-    folder = RESULTS / name
-    folder.mkdir(parents=True, exist_ok=True)
-    TrainingRecords.from_frame(rows).write(folder / "records.csv")
-    failures.to_csv(folder / "failures.csv", index=False, lineterminator="\n")
+    _write(failures, name, "failures.csv")
+    TrainingRecords.from_frame(rows).write(RESULTS / name / "records.csv")
 
 
 def second_rate(name: str) -> None:
-    """Fine-tune the best models of each target with the second learning rate: ``second_rate.csv`` (Fig. 8)."""
+    """Fine-tune the best models of each target with the second learning rate: `second_rate.csv` (Fig. 8)."""
     from twophase.records import TrainingRecords
     from twophase.sources.live.records import train_second_rate
 
     compute.warm(*HEAVY)
-    folder = RESULTS / name
-    first = TrainingRecords.read(folder / "records.csv")
+    first = TrainingRecords.read(RESULTS / name / "records.csv")
     rows, failures = train_second_rate(parameters.read(), name, DATA / name, ZOO / name, first)
-    TrainingRecords.from_frame(rows).write(folder / "second_rate.csv")
-    failures.to_csv(folder / "second_rate_failures.csv", index=False, lineterminator="\n")
+    _write(failures, name, "second_rate_failures.csv")
+    TrainingRecords.from_frame(rows).write(RESULTS / name / "second_rate.csv")
 
 
 def proxies(name: str) -> None:
-    """Score every model on every dataset: ``proxies.csv``, and what failed: ``proxy_failures.csv``."""
+    """Score every model on every dataset: `proxies.csv`, and what failed: `proxy_failures.csv`."""
     from twophase.sources.live.scores import score_cells
 
     compute.warm(*HEAVY, "sklearn.linear_model", "sklearn.mixture")
     rows, failures = score_cells(parameters.read(), name, DATA / name, ZOO / name)
-    folder = RESULTS / name
-    folder.mkdir(parents=True, exist_ok=True)
-    rows.to_csv(folder / "proxies.csv", index=False, lineterminator="\n")
-    failures.to_csv(folder / "proxy_failures.csv", index=False, lineterminator="\n")
+    _write(rows, name, "proxies.csv")
+    _write(failures, name, "proxy_failures.csv")
 
 
 def cards(name: str) -> None:
-    """Encode the models' cards: ``cards.csv``, and by what: ``cards.json``."""
-    import json
-
+    """Encode the models' cards: `cards.csv`, and by what: `cards.json`."""
     import pandas as pd
 
     from reproduction.card_embedding import embed_cards
 
-    chosen, folder = parameters.read().cards, RESULTS / name
-    folder.mkdir(parents=True, exist_ok=True)
+    chosen = parameters.read().cards
     table = pd.DataFrame(index=pd.Index([], name="model"))
     if chosen.encoder:
         with compute.single_thread():
             table = embed_cards(ZOO / name, chosen.encoder, chosen.sha256)
-    table.to_csv(folder / "cards.csv", float_format="%.6f", lineterminator="\n")
+    _write(table, name, "cards.csv", index=True, digits="%.6f")
     facts = {"name": chosen.name, "encoder": chosen.encoder, "sha256": chosen.sha256, "dimensions": table.shape[1]}
-    (folder / "cards.json").write_text(json.dumps(facts, indent=2) + "\n")
+    files.write_json(RESULTS / name / "cards.json", facts)
 
 
 def leave_one_out(name: str) -> None:
-    """Run every selection on every dataset taking its turn as target: ``results/leave_one_out/<domain>.csv``."""
+    """Run every selection on every dataset taking its turn as target: `results/leave_one_out/<domain>.csv`."""
     from reproduction import evidence
-    from reproduction import leave_one_out as turns
+    from reproduction.leave_one_out import turns
 
-    found = turns.turns(name, evidence.load(name).everything)
-    folder = RESULTS / "leave_one_out"
-    folder.mkdir(parents=True, exist_ok=True)
-    found.to_csv(folder / f"{name}.csv", index=False, float_format="%.8g", lineterminator="\n")
+    _write(turns(name, evidence.load(name).everything), "leave_one_out", f"{name}.csv", digits="%.8g")
 
 
 def metrics(name: str) -> None:
-    """Write what ablations are judged by: ``results/metrics/<domain>.json``."""
-    import json
-
+    """Write what ablations are judged by: `results/metrics/<domain>.json`."""
     from reproduction import evidence
-    from reproduction import metrics as judged
+    from reproduction.metrics import metrics as means
 
-    found = {key: round(value, 6) for key, value in judged.metrics(evidence.load(name)).items()}
-    folder = RESULTS / "metrics"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.json").write_text(json.dumps(found, indent=2) + "\n")
+    found = {key: round(value, 6) for key, value in means(evidence.load(name)).items()}
+    files.write_json(RESULTS / "metrics" / f"{name}.json", found)
 
 
 def claims(name: str) -> None:
-    """Test every claim of the paper on the domain: ``results/claims/<domain>.csv``."""
-    from reproduction import claims as ledger
+    """Test every claim of the paper on the domain: `results/claims/<domain>.csv`."""
     from reproduction import evidence
+    from reproduction.claims import tested
 
-    folder = RESULTS / "claims"
-    folder.mkdir(parents=True, exist_ok=True)
-    found = ledger.tested(evidence.load(name))
-    found.to_csv(folder / f"{name}.csv", index=False, float_format="%.6g", lineterminator="\n")
+    _write(tested(evidence.load(name)), "claims", f"{name}.csv", digits="%.6g")
 
 
 def published_claims() -> None:
-    """Test the claims that published records can decide: ``results/published/claims.csv``."""
-    from reproduction.published import claims as ledger
+    """Test the claims that published records can decide: `results/published/claims.csv`."""
+    from reproduction.published.claims import tested
 
-    folder = RESULTS / "published"
-    folder.mkdir(parents=True, exist_ok=True)
-    ledger.tested().to_csv(folder / "claims.csv", index=False, float_format="%.6g", lineterminator="\n")
+    _write(tested(), "published", "claims.csv", digits="%.6g")
 
 
 def notebook(name: str, domain: str | None = None) -> None:
-    """Execute ``notebooks/<name>.ipynb``, for one domain if it has such a parameter, into ``results/notebooks/``."""
-    from reproduction import notebooks
+    """Execute `notebooks/<name>.ipynb`, for one domain if it has such a parameter, into `results/notebooks/`."""
+    from reproduction.notebooks import execute
 
     given = {"domain": domain} if domain else {}
     target = RESULTS / "notebooks" / f"{'_'.join([name, *given.values()])}.ipynb"
     source = Path("notebooks") / f"{name}.ipynb"
     if not source.is_file():
         source = Path("notebooks/published") / source.name
-    notebooks.execute(source, target, given)
+    execute(source, target, given)
 
 
 def manifest() -> None:
-    """Write ``results/manifest.json``: what the figures were made with."""
-    from reproduction import manifest
+    """Write `results/manifest.json`: what the figures were made with; two runs on one machine write the same."""
+    from twophase.infra.machine import processor, versions
 
-    RESULTS.mkdir(exist_ok=True)
-    manifest.write(RESULTS / "manifest.json", parameters.read(), DATA, ZOO)
+    params = parameters.read()
+    facts = {
+        "profile": params.profile,
+        "seed": params.seed,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": processor(),
+        "packages": versions(),
+        "lock": files.digest(LOCK) if LOCK.is_file() else None,
+        "domains": {name: _digests(name, part) for name, part in params.domain.items()},
+    }
+    files.write_json(RESULTS / "manifest.json", facts)
 
 
-VERBS = {
-    "check": check, "tasks": tasks, "zoo": zoo, "records": records, "second_rate": second_rate, "proxies": proxies, "cards": cards,
-    "leave_one_out": leave_one_out, "metrics": metrics, "claims": claims, "published_claims": published_claims, "notebook": notebook, "manifest": manifest,
-}  # fmt: skip
+def _digests(name: str, part: parameters.Domain) -> dict[str, Any]:
+    """Digest of each dataset and each model of a domain."""
+    from twophase.training import tasks
+    from twophase.training.loading import model_digest
+
+    datasets = [*part.tasks.roles, *part.tasks.upstream]
+    models = [model for model in part.zoo.recipes if (ZOO / name / model).is_dir()]
+    return {
+        "data": {dataset: tasks.digest(DATA / name / dataset) for dataset in datasets},
+        "models": {model: model_digest(ZOO / name / model) for model in models},
+    }
+
+
+STAGES = (check, tasks, zoo, records, second_rate, proxies, cards, leave_one_out, metrics, claims)
+VERBS = {stage.__name__: stage for stage in (*STAGES, published_claims, notebook, manifest)}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one stage. Returns 0, 2 on a :class:`UserError` (one line on stderr), 130 on Ctrl-C."""
+    """Run one stage. Returns 0, 2 on a `UserError` (one line on stderr), 130 on Ctrl-C."""
     parser = argparse.ArgumentParser(prog="python -m reproduction.stages", description="one stage of dvc.yaml")
     parser.add_argument("verb", choices=VERBS)
     parser.add_argument("arguments", nargs="*", metavar="[NOTEBOOK] [DOMAIN]")

@@ -1,4 +1,4 @@
-"""``make ablations``: each value of ``conf/ablations.yaml`` as an experiment of DVC's, one parameter at a time."""
+"""`make ablations`: each value of `conf/ablations.yaml` as an experiment of DVC's, one parameter at a time."""
 
 import argparse
 import json
@@ -17,7 +17,7 @@ SWEEP, TARGET = Path("conf/ablations.yaml"), Path("results/ablations.csv")
 
 
 def experiments(sweep: dict[str, list], domains: list[str]) -> list[tuple[str, str, list[str]]]:
-    """Parameter, value and domains of each experiment; a key of one domain (``cv.cut``) concerns that domain alone.
+    """Parameter, value and domains of each experiment; a key of one domain (`cv.cut`) concerns that domain alone.
 
     Raises:
         UserError: a parameter without a list of values.
@@ -31,10 +31,8 @@ def experiments(sweep: dict[str, list], domains: list[str]) -> list[tuple[str, s
     return found
 
 
-def run(
-    sweep: dict[str, list], domains: list[str], overrides: tuple[str, ...] = (), target: Path = TARGET
-) -> pd.DataFrame:
-    """Run each experiment in a temporary copy (``dvc exp run --temp -S …``) and write its metrics, a row a domain.
+def run(sweep: dict[str, list], domains: list[str], overrides: tuple[str, ...] = ()) -> pd.DataFrame:
+    """Run each experiment in a temporary copy (`dvc exp run --temp -S …`); its metrics are a row a domain of `TARGET`.
 
     What an experiment needs and another has computed is not computed again, so a stopped sweep soon is where it was. An
     experiment that fails is a row with the reason.
@@ -43,7 +41,6 @@ def run(
         sweep: parameter -> values.
         domains: whose metrics to compute.
         overrides: of params.yaml, which DVC would forget: it composes conf/ anew.
-        target: csv to write, anew after every experiment.
 
     Returns:
         parameter, value, domain, the metrics of `reproduction.metrics`, failure; the configured run first.
@@ -67,7 +64,7 @@ def run(
             metrics = {"failure": failure} if failure else dvc.api.metrics_show(path, rev=name)
             rows.append({"parameter": parameter, "value": value, "domain": domain, **metrics})
         frame = pd.DataFrame(rows)
-        frame.assign(failure=frame.get("failure", "")).to_csv(target, index=False, lineterminator="\n")
+        frame.assign(failure=frame.get("failure", "")).to_csv(TARGET, index=False, lineterminator="\n")
     return frame
 
 

@@ -12,8 +12,8 @@ import yaml
 from reproduction import card_embedding as embedding
 from twophase.errors import UserError
 from twophase.similarity import cosine_similarity
-from twophase.sources.live.zoo import cards, text, vision
-from twophase.sources.live.zoo.recipes import Recipe
+from twophase.sources.live.zoo import pretraining, text, vision
+from twophase.sources.live.zoo.recipe import Recipe
 
 ROOT = Path(__file__).parents[2]
 MINILM = yaml.safe_load((ROOT / "conf" / "cards" / "minilm.yaml").read_text())
@@ -34,7 +34,7 @@ def zoo(tmp_path):
         folder.mkdir(parents=True)
         (folder / "config.json").write_text("{}")
         recipe = Recipe(name=name, seed=0, epochs=3, batch_size=16, learning_rate=1e-3, **options)
-        cards.write_card(folder, recipe, side, {"accuracy": 0.9}, 1000)
+        pretraining.write_card(folder, recipe, side, {"accuracy": 0.9}, 1000)
     return tmp_path / "zoo"
 
 

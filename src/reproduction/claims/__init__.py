@@ -1,17 +1,15 @@
-"""The ledger: every claim of the paper, tested on each domain. A module a section of the paper; `LEDGER` is all of them."""
+"""The ledger: every claim of the paper, tested on each domain; `LEDGER` is all of them."""
 
-import numpy as np
 import pandas as pd
 
-from reproduction.claims import clustering, convergence, recall, released, selection
-from reproduction.claims.verdicts import FAILS, HOLDS, OPEN, UNTESTED, Claim, Measured
+from reproduction.claims import coarse, fine, released
+from reproduction.claims.verdicts import HOLDS, OPEN, UNTESTED, Claim, untested
 from reproduction.evidence import Evidence
 
+SECTIONS = {"C": coarse.CLUSTERS, "R": coarse.RECALL, "T": fine.TRENDS, "S": fine.SELECTION, "D": released.DIFFERENCES}
 LEDGER: dict[str, Claim] = {
-    f"{letter}{number}": claim
-    for letter, module in zip("CRTSD", (clustering, recall, convergence, selection, released), strict=True)
-    for number, claim in enumerate(module.CLAIMS, 1)
-}  # C: clusters, R: recall, T: trends, S: selection, D: differences between paper and released code
+    f"{letter}{number}": claim for letter, claims in SECTIONS.items() for number, claim in enumerate(claims, 1)
+}
 COLUMNS = ["number", "value", "low", "high", "verdict", "why"]
 
 
@@ -21,8 +19,7 @@ def tested(evidence: Evidence) -> pd.DataFrame:
     for number, claim in LEDGER.items():
         absent = [name for name in claim.proxies if name not in evidence.settings.proxies]
         why = f"the proxy {', '.join(absent)} is not computed" if absent else claim.why
-        untested = Measured(np.nan, None, None, UNTESTED, why)
-        measured = claim.measure(evidence) if claim.measure and not absent else untested
+        measured = claim.measure(evidence) if claim.measure and not absent else untested(why)
         rows.append((number, measured.value, measured.low, measured.high, measured.verdict, measured.why))
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -46,10 +43,8 @@ def ledger(domains: dict[str, pd.DataFrame]) -> pd.DataFrame:
         row = {"claim": claim.claim, "place": claim.place, "quantity": claim.quantity, "paper": printed}
         row |= {domain: measured["value"] for domain, measured in found.items()}
         row.setdefault("published", None)
-        row |= {
-            "interval": "; ".join(spans),
-            "verdict": _together([measured["verdict"] for measured in found.values()]),
-        }
+        row["interval"] = "; ".join(spans)
+        row["verdict"] = _together([measured["verdict"] for measured in found.values()])
         row |= {f"verdict {domain}": measured["verdict"] for domain, measured in found.items()}
         row |= {f"why {domain}": measured["why"] for domain, measured in found.items()}
         rows[number] = row
@@ -62,6 +57,3 @@ def _together(verdicts: list[str]) -> str:
     if len(known) <= 1:
         return next(iter(known), UNTESTED)
     return "holds in part" if HOLDS in known else OPEN
-
-
-__all__ = ["COLUMNS", "FAILS", "HOLDS", "LEDGER", "OPEN", "UNTESTED", "Claim", "Measured", "ledger", "tested"]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from reproduction.evidence import Evidence
+from reproduction.n02_clustering.silhouettes import jackknife
 from reproduction.tables import interval
 
 HOLDS, FAILS, OPEN, UNTESTED = "holds", "does not hold", "not settled", "cannot be tested here"
@@ -71,6 +72,11 @@ def given(value: float, low: float, high: float, line: float = 0.0, why: str = "
     return Measured(value, low, high, verdict, f"{why}; the line is {line:g}")
 
 
+def jackknifed(evidence: Evidence, statistic: Callable[[str], float], line: float = 0.0) -> Measured:
+    """A statistic of the benchmark (see `silhouettes.jackknife`) against a line."""
+    return given(*jackknife(evidence, statistic), line, "jackknife over benchmark datasets")
+
+
 def same(differences, margin: float = SAME) -> Measured:
     """Holds if the mean's interval lies within the margin on both sides, does not if it lies wholly outside."""
     value, low, high = _mean(differences)
@@ -95,6 +101,11 @@ def always(flags) -> Measured:
 def counted(value: float, holds: bool, why: str) -> Measured:
     """A count or an identity, without an interval."""
     return Measured(value, None, None, HOLDS if holds else FAILS, why)
+
+
+def untested(why: str) -> Measured:
+    """What cannot be measured here."""
+    return Measured(np.nan, None, None, UNTESTED, why)
 
 
 def _mean(values) -> tuple[float, float, float]:

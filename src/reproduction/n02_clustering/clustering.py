@@ -23,13 +23,18 @@ def figure_dendrogram(evidence: Evidence):
     distance = squareform(1 - alike.to_numpy(), checks=False)
     with plots.style():
         figure, (axis,) = plots.panels(1, height=4.6, width=plots.PAGE)
-        dendrogram(linkage(distance, "average"), labels=list(alike.index), orientation="left", ax=axis,
-                   color_threshold=evidence.cut, above_threshold_color=plots.GREY)  # fmt: skip
+        colours = {"color_threshold": evidence.cut, "above_threshold_color": plots.GREY}
+        dendrogram(linkage(distance, "average"), labels=list(alike.index), orientation="left", ax=axis, **colours)
         axis.axvline(evidence.cut, color=plots.RED, ls="--", lw=1)
         axis.set(xlabel="distance (1 - similarity of Eq. 1); dashed: the cut")
         axis.grid(False)
         axis.tick_params(axis="y", labelsize=6.5)
         return plots.save(figure, "figure_dendrogram", evidence.name)
+
+
+def inside(found: Clusters) -> pd.Series:
+    """Whether each model is in a non-singleton cluster."""
+    return found.labels.isin(found.non_singletons)
 
 
 def table_2(evidence: Evidence) -> pd.DataFrame:
@@ -54,7 +59,7 @@ def _members(found: Clusters) -> pd.DataFrame:
 def table_2_verdict(evidence: Evidence) -> str:
     """Counts beside the paper's, and whether clusters follow what models were trained on."""
     found = clusters(evidence, method="hierarchical")
-    clustered = int(found.labels.isin(found.non_singletons).sum())
+    clustered = int(inside(found).sum())
     sizes = paper.TABLE_2[evidence.domain]
     return (
         f"Here {len(found.non_singletons)} non-singleton clusters hold {clustered} of {len(found.labels)} models "
@@ -76,16 +81,14 @@ def upstream_agreement(found: Clusters, evidence: Evidence) -> float:
 def table_3(evidence: Evidence) -> pd.DataFrame:
     """Table III: average accuracy, and on how many datasets the best model is clustered or a singleton."""
     found, matrix = clusters(evidence), evidence.records.matrix(role=None)
-    clustered = found.labels.isin(found.non_singletons)
-    best = matrix.idxmax(axis=1)
+    clustered, best = inside(found), matrix.idxmax(axis=1)
     rows = {}
     for kind, these in (("non-singleton", clustered), ("singleton", ~clustered)):
         names = list(these.index[these])
         average, count = paper.TABLE_3[evidence.domain][kind]
-        rows[kind] = {
-            "models": len(names), "average accuracy": matrix[names].mean().mean(), "best on": int(best.isin(names).sum()),
-            "paper: average accuracy": average, "paper: best on": count,
-        }  # fmt: skip
+        rows[kind] = {"models": len(names), "average accuracy": matrix[names].mean().mean()}
+        rows[kind] |= {"best on": int(best.isin(names).sum())}
+        rows[kind] |= {"paper: average accuracy": average, "paper: best on": count}
     return save_table(pd.DataFrame(rows).T.rename_axis("cluster type"), "table_3", evidence.name)
 
 
@@ -109,18 +112,13 @@ def clustered_ahead(evidence: Evidence) -> list[float]:
     """Mean accuracy of clustered models minus that of singletons on each dataset, clustered without it."""
     gaps = []
     for target in evidence.everything:
-        found, final = evidence.clusters(target), evidence.final(target)
-        inside = found.labels.isin(found.non_singletons)
-        if not inside.all():
-            gaps.append(float(final[inside.index[inside]].mean() - final[inside.index[~inside]].mean()))
+        clustered, final = inside(evidence.clusters(target)), evidence.final(target)
+        if not clustered.all():
+            gaps.append(float(final[clustered.index[clustered]].mean() - final[clustered.index[~clustered]].mean()))
     return gaps
 
 
 def best_is_clustered(evidence: Evidence) -> list[float]:
     """For each dataset, 1 if its best model is a clustered one, else 0; minus the share of clustered models."""
-    excess = []
-    for target in evidence.everything:
-        found = evidence.clusters(target)
-        inside = found.labels.isin(found.non_singletons)
-        excess.append(float(inside[evidence.final(target).idxmax()]) - float(inside.mean()))
-    return excess
+    clustered = {target: inside(evidence.clusters(target)) for target in evidence.everything}
+    return [float(here[evidence.final(target).idxmax()]) - float(here.mean()) for target, here in clustered.items()]

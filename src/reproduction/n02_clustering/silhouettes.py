@@ -9,7 +9,7 @@ import pandas as pd
 
 from reproduction import paper
 from reproduction.evidence import Evidence
-from reproduction.n02_clustering.clustering import clusters
+from reproduction.n02_clustering.clustering import clusters, inside
 from reproduction.tables import save_table, tidy
 from twophase.clustering import Clusters, silhouette
 from twophase.similarity import cosine_similarity
@@ -32,20 +32,19 @@ def table_1(evidence: Evidence) -> pd.DataFrame:
     all four groupings in the same distances.
     """
     rows = {}
-    for kind, name in (("performance", "performance-based"), ("text", "text-based")):
-        for method in ("hierarchical", "kmeans"):
-            found = clusters(evidence, method=method) if kind == "performance" else by_cards(evidence, method)
-            rows[name, method] = {"paper": paper.TABLE_1[evidence.domain][kind, method]}
-            if found is not None:
-                rows[name, method] |= {
-                    "clusters": found.labels.nunique(),
-                    "standard": silhouette(found),
-                    "released": silhouette(found, variant="released"),
-                    "in Eq. 1": silhouette(replace(found, similarity=clusters(evidence).similarity)),
-                }
+    for (kind, method), printed in paper.TABLE_1[evidence.domain].items():
+        found = clusters(evidence, method=method) if kind == "performance" else by_cards(evidence, method)
+        row = rows[f"{kind}-based", method] = {"paper": printed}
+        if found is not None:
+            in_eq_1 = replace(found, similarity=clusters(evidence).similarity)
+            row |= {"clusters": found.labels.nunique(), "in Eq. 1": silhouette(in_eq_1), **_both(found)}
     table = pd.DataFrame(rows).T.rename_axis(["similarity", "clustering"])
     columns = ["clusters", "standard", "released", "in Eq. 1", "paper"]
     return save_table(table.reindex(columns=columns), "table_1", evidence.name)
+
+
+def _both(found: Clusters) -> dict[str, float]:
+    return {"standard": silhouette(found), "released": silhouette(found, variant="released")}
 
 
 def table_1_verdict(evidence: Evidence) -> str:
@@ -110,13 +109,8 @@ def table_10(evidence: Evidence) -> pd.DataFrame:
     rows = {}
     for k in range(1, len(evidence.benchmarks) + 1):
         found = clusters(evidence, k=k)
-        rows[k] = {
-            "clusters": found.labels.nunique(),
-            "non-singleton": len(found.non_singletons),
-            "standard": silhouette(found),
-            "released": silhouette(found, variant="released"),
-            "paper": paper.TABLE_10[evidence.domain].get(k),
-        }
+        rows[k] = {"clusters": found.labels.nunique(), "non-singleton": len(found.non_singletons), **_both(found)}
+        rows[k]["paper"] = paper.TABLE_10[evidence.domain].get(k)
     return save_table(pd.DataFrame(rows).T.rename_axis("k"), "table_10", evidence.name)
 
 
@@ -125,9 +119,6 @@ def choice_of_cut(evidence: Evidence) -> pd.DataFrame:
     rows = {}
     for cut in (0.02, 0.04, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.25, 0.3):
         found = clusters(evidence, threshold=cut)
-        clustered = found.labels.isin(found.non_singletons).sum()
-        rows[cut] = {
-            "clusters": found.labels.nunique(), "non-singleton": len(found.non_singletons), "clustered models": clustered,
-            "standard": silhouette(found), "released": silhouette(found, variant="released"),
-        }  # fmt: skip
+        rows[cut] = {"clusters": found.labels.nunique(), "non-singleton": len(found.non_singletons)}
+        rows[cut] |= {"clustered models": inside(found).sum(), **_both(found)}
     return tidy(pd.DataFrame(rows).T).rename(index="{:.2f}".format).rename_axis("cut")

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from reproduction.claims import COLUMNS, LEDGER, UNTESTED, Measured
-from reproduction.claims.verdicts import above, counted
+from reproduction.claims import COLUMNS, LEDGER
+from reproduction.claims.verdicts import Measured, above, counted, untested
 from reproduction.evidence import Evidence
 from reproduction.published import n10_paper_matrices as matrices
 from reproduction.published import n14_training_sizes as sizes
@@ -72,6 +72,6 @@ def tested() -> pd.DataFrame:
     rows = []
     for number in LEDGER:
         why = CURVES if number[0] in "TS" else SCORES
-        one = found.get(number) or Measured(np.nan, None, None, UNTESTED, why)
+        one = found.get(number) or untested(why)
         rows.append((number, one.value, one.low, one.high, one.verdict, one.why))
     return pd.DataFrame(rows, columns=COLUMNS)

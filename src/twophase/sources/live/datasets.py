@@ -13,7 +13,7 @@ from twophase.training import tasks
 
 
 def build_tasks(params: Params, domain: str, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Build the datasets into ``folder/<task>``. One that cannot be built ends the stage.
+    """Build the datasets into `folder/<task>`. One that cannot be built ends the stage.
 
     Returns:
         What they were drawn from (`corpora.prepare`), and facts of each (`tasks.describe`, and its role).
@@ -21,12 +21,9 @@ def build_tasks(params: Params, domain: str, folder: Path) -> tuple[pd.DataFrame
     chosen = params.domain[domain].tasks
     sizes = dict.fromkeys(chosen.roles, chosen.sizes) | dict.fromkeys(chosen.upstream, chosen.upstream_sizes)
     sources = corpora.prepare(domain, list(sizes), folder, chosen.files)
-    items = [
-        (domain, name, asdict(size), params.seed, folder / name, name in chosen.upstream)
-        for name, size in sizes.items()
-    ]
+    items = [(domain, name, asdict(size), params.seed, folder, name in chosen.upstream) for name, size in sizes.items()]
     results = parallel_map(build_task, items, description=f"{domain} tasks")
-    failed = [f"{item[1]} ({result.reason})" for item, result in zip(items, results, strict=True) if result]
+    failed = [f"{name} ({result.reason})" for name, result in zip(sizes, results, strict=True) if result]
     if failed:
         raise UserError(f"{domain} datasets that cannot be built: {'; '.join(failed)}")
     roles = chosen.roles | dict.fromkeys(chosen.upstream, "upstream")
@@ -35,5 +32,6 @@ def build_tasks(params: Params, domain: str, folder: Path) -> tuple[pd.DataFrame
 
 
 def build_task(item: tuple[str, str, dict, int, Path, bool]) -> None:
+    """Build and save one dataset."""
     domain, name, sizes, seed, folder, at_most = item
-    tasks.save(corpora.build(domain, name, sizes, seed, folder.parent, at_most), folder)
+    tasks.save(corpora.build(domain, name, sizes, seed, folder, at_most), folder / name)

@@ -10,25 +10,24 @@ from twophase.errors import UserError
 from twophase.infra.compute import Failure, parallel_map
 from twophase.infra.store import Store, cache_folder, digest
 from twophase.sources.live.parameters import Params
-from twophase.sources.live.zoo import parts as parts_
-from twophase.sources.live.zoo import pretraining
-from twophase.sources.live.zoo import recipes as recipes_
+from twophase.sources.live.zoo import parts, pretraining
+from twophase.sources.live.zoo.recipes import fingerprint, reads
 from twophase.training import finetuning, tasks
 from twophase.training.stored import libraries
 
+ZOO_LIBRARIES = ("tokenizers", "scikit-learn", "scipy")
 UNBUILT = "unbuilt.csv"  # in the zoo's folder: models that could not be built, with the reason
 
 
 def build_zoo(params: Params, domain: str, data: Path, folder: Path) -> None:
-    """Pre-train the models, a generation at a time (parents first), and copy them to ``folder/<model>``."""
-
+    """Pre-train the models, a generation at a time (parents first), and copy them to `folder/<model>`."""
     store, recipes = Store(), params.domain[domain].zoo.recipes
     keys = {name: zoo_key(recipe, recipes, data) for name, recipe in recipes.items()}
     built: dict[str, Path] = {}
     reasons: dict[str, str] = {}
     with store.lock(f"{domain} zoo"):
         lacking = [name for name in recipes if store.get_folder("models", keys[name]) is None]
-        parts = _shared([recipes[name] for name in lacking], data, domain)
+        shared = _make_shared([recipes[name] for name in lacking], data, domain)
         left = list(recipes)
         while left:
             ready = [n for n in left if not recipes[n].parent or recipes[n].parent in built | reasons]
@@ -37,17 +36,14 @@ def build_zoo(params: Params, domain: str, data: Path, folder: Path) -> None:
             reasons |= {n: f"its parent {recipes[n].parent} failed" for n in ready if recipes[n].parent in reasons}
             missing = [name for name in ready if name not in built | reasons]
             missing.sort(key=lambda name: recipes[name].objective == "classification")  # the longest are not the last
-            items = [(store.root, keys[n], recipes[n], data, keys.get(recipes[n].parent), parts) for n in missing]
-            made = parallel_map(build_model, items, description=f"{domain} zoo")
-            reasons |= {
-                n: result.reason for n, result in zip(missing, made, strict=True) if isinstance(result, Failure)
-            }
+            items = [(store.root, keys[n], recipes[n], data, keys.get(recipes[n].parent), shared) for n in missing]
+            made = zip(missing, parallel_map(build_model, items, description=f"{domain} zoo"), strict=True)
+            reasons |= {name: result.reason for name, result in made if isinstance(result, Failure)}
             built |= {n: _kept(store, keys[n]) for n in missing if n not in reasons}
-        parts_.forget_upstreams(_parts(parts))
+        parts.forget_upstreams(_parts(shared))
     if not built:
-        raise UserError(
-            f"no model of the {domain} zoo could be built; the first reason: {next(iter(reasons.values()))}"
-        )
+        reason = next(iter(reasons.values()))
+        raise UserError(f"no model of the {domain} zoo could be built; the first reason: {reason}")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name, kept in built.items():
@@ -62,25 +58,22 @@ def zoo_key(recipe: Any, recipes: dict[str, Any], data: Path) -> dict:
     while current.parent:
         current = recipes[current.parent]
         line.append(current)
-    upstreams = {name: tasks.digest(data / name) for one in line for name in sorted(recipes_.reads(one))}
+    upstreams = {name: tasks.digest(data / name) for one in line for name in sorted(reads(one))}
     return {
-        "recipe": recipes_.fingerprint(recipe, recipes),
+        "recipe": fingerprint(recipe, recipes),
         "upstreams": upstreams,
         "zoo": pretraining.ZOO_VERSION,
         "training": finetuning.TRAINING_VERSION,
-        **libraries("tokenizers", "scikit-learn", "scipy"),
+        **libraries(*ZOO_LIBRARIES),
     }
 
 
 def build_model(item: tuple[Path | str, dict, Any, Path, dict | None, str]) -> None:
     """Build a model into the store, which may be all that the worker's machine and this one share with the data."""
-
-    root, key, recipe, data, parent, parts = item
+    root, key, recipe, data, parent_key, shared = item
     store = Store(root)
-    started = _kept(store, parent) if parent else None
-    store.put_folder(
-        "models", key, lambda folder: pretraining.build(recipe, folder, data, parent=started, parts=_parts(parts))
-    )
+    parent = _kept(store, parent_key) if parent_key else None
+    store.put_folder("models", key, lambda folder: pretraining.build(recipe, folder, data, parent, _parts(shared)))
 
 
 def _kept(store: Store, key: dict) -> Path:
@@ -92,24 +85,20 @@ def _kept(store: Store, key: dict) -> Path:
     return folder
 
 
-def _shared(recipes: list[Any], data: Path, domain: str) -> str:
+def _make_shared(recipes: list[Any], data: Path, domain: str) -> str:
     """Make what several of the models share, once and side by side; returns the name of its folder."""
-
-    made_by = libraries("tokenizers", "scikit-learn", "scipy")
-    read = sorted({name for recipe in recipes for name in recipes_.reads(recipe) if recipe.architecture})
-    name = digest(
-        {"data": {task: tasks.digest(data / task) for task in read}, "zoo": pretraining.ZOO_VERSION, **made_by}
-    )
-    for number, items in enumerate(parts_.shared(recipes)):
-        what = f"{domain} inputs" if number else f"{domain} tokenizers"
-        parallel_map(share, [(item, data, name) for item in items], description=what if items else None)
+    read = sorted({name for recipe in recipes for name in reads(recipe) if recipe.architecture})
+    made_of = {"data": {task: tasks.digest(data / task) for task in read}, "zoo": pretraining.ZOO_VERSION}
+    name = digest(made_of | libraries(*ZOO_LIBRARIES))
+    for what, items in zip(("tokenizers", "inputs"), parts.shared(recipes), strict=True):
+        parallel_map(share, [(item, data, name) for item in items], description=f"{domain} {what}" if items else None)
     return name
 
 
 def share(item: tuple[tuple, Path, str]) -> None:
-
-    what, data, parts = item
-    parts_.share(what, data, _parts(parts))
+    """Make one of the things that several models share."""
+    what, data, shared = item
+    parts.share(what, data, _parts(shared))
 
 
 def _parts(name: str) -> Path:

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -10,8 +9,8 @@ from twophase.errors import UserError
 from twophase.records import TrainingRecords
 from twophase.sources.live.models import built_models
 from twophase.sources.live.parameters import Params
-from twophase.training.cells import train_folders
-from twophase.training.stored import FAILURE_COLUMNS
+from twophase.training.config import TrainingConfig
+from twophase.training.stored import FAILURE_COLUMNS, train_folders
 
 
 def train_cells(params: Params, domain: str, data: Path, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -26,14 +25,14 @@ def train_cells(params: Params, domain: str, data: Path, folder: Path) -> tuple[
     part = params.domain[domain]
     roles = part.tasks.roles
     models, failures = built_models(part.zoo.recipes, folder)
+    repeated = {(model, name) for model in part.seeds.models for name in part.tasks.benchmark}
     cells = [
-        (model, dataset, seed)
-        for dataset, role in roles.items()
+        (model, name, params.seed + number)
+        for name in roles
         for model in models
-        for seed in seeds(params.seed, part.seeds, model, role)
+        for number in range(part.seeds.extra + 1 if (model, name) in repeated else 1)
     ]
-    settings = part.training
-    return _trained(data, folder, roles, cells, settings, f"{domain} records", failures)
+    return _trained(data, folder, roles, cells, part.training, f"{domain} records", failures)
 
 
 def train_second_rate(
@@ -51,18 +50,17 @@ def train_second_rate(
 
 
 def _trained(
-    data: Path, folder: Path, roles: dict[str, str], cells: list[tuple[str, str, int]], settings: Any, name: str,
+    data: Path,
+    folder: Path,
+    roles: dict[str, str],
+    cells: list[tuple[str, str, int]],
+    settings: TrainingConfig,
+    name: str,
     failures: list[tuple],
-) -> tuple[pd.DataFrame, pd.DataFrame]:  # fmt: skip
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     folders = {model: folder / model for model, _, _ in cells}
     rows, failed = train_folders(folders, {task: data / task for task in roles}, roles, cells, settings, name)
     if rows.empty:
         reason = (failures + failed)[0][-1]
         raise UserError(f"not one of the cells of the {name} could be trained; the first reason: {reason}")
     return rows, pd.DataFrame(failures + failed, columns=FAILURE_COLUMNS)
-
-
-def seeds(seed: int, repeated: Any, model: str, role: str) -> list[int]:
-    """The seeds of a model's cells on datasets of ``role``: only benchmark cells are repeated."""
-    extra = repeated.extra if model in repeated.models and role == "benchmark" else 0
-    return [seed + number for number in range(extra + 1)]

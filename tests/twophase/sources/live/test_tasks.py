@@ -8,8 +8,9 @@ from fontTools.ttLib import TTFont
 
 from twophase.errors import UserError
 from twophase.sources.live import corpora
-from twophase.sources.live.corpora import photographs, vision
-from twophase.sources.live.corpora.glyphs import Glyphs
+from twophase.sources.live.corpora import pictures as kinds
+from twophase.sources.live.corpora import vision
+from twophase.sources.live.corpora.pictures import Glyphs
 from twophase.training import tasks
 
 SIZES = {"train": 80, "validation": 80, "test": 80}
@@ -56,7 +57,7 @@ def test_every_font_has_every_character(name):
 
 def test_blocks_of_splits_share_no_pixel():
     for name in ("china.jpg", "retina.jpg", "text.png"):
-        owners = [set(photographs.blocks(name, split)) for split in photographs.SPLITS]
+        owners = [set(kinds.blocks(name, split)) for split in tasks.SPLITS]
         assert all(owners)
         assert not owners[0] & owners[1] and not owners[0] & owners[2] and not owners[1] & owners[2]
 

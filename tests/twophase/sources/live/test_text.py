@@ -10,7 +10,8 @@ import torch
 from twophase.errors import UserError
 from twophase.sources.live import corpora, parameters, zoo
 from twophase.sources.live.corpora import harvest, text
-from twophase.sources.live.zoo import parts, pretraining, recipes, words
+from twophase.sources.live.zoo import parts, pretraining, recipes
+from twophase.sources.live.zoo import text as words
 from twophase.sources.live.zoo.recipe import Recipe
 from twophase.training import features as inference
 from twophase.training import finetuning, tasks
@@ -323,5 +324,5 @@ def test_recipes_of_text_are_checked():
     with pytest.raises(UserError, match="unknown vectors 'news'; known: documentation, code"):
         recipes.recipes({"m": recipe})
     known = Recipe("m", "bert", upstream="types", vectors="code")
-    assert known.reads == {"types", "libraries", "code", "endings"}
-    assert replace(known, architecture="", parent="x", vectors="").reads == {"types"}
+    assert recipes.reads(known) == {"types", "libraries", "code", "endings"}
+    assert recipes.reads(replace(known, architecture="", parent="x", vectors="")) == {"types"}

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from datasets import DatasetDict
 
+    from twophase.sources.live.corpora.pictures import PictureTask
+    from twophase.sources.live.corpora.text import TextTask
+
 DOMAINS = {"cv": vision, "nlp": text}
 TASKS = {domain: module.TASKS for domain, module in DOMAINS.items()}
 
@@ -50,8 +53,7 @@ def prepare(domain: str, chosen: list[str], folder: str | Path, files: int | Non
         UserError: unknown domain or task, or a package that is not installed.
     """
     for name in chosen:
-        if name not in names(domain):
-            raise UserError(f"unknown {domain} task {name!r}; known: {', '.join(names(domain))}.")
+        _task(domain, name)
     return DOMAINS[domain].prepare(list(chosen), Path(folder), files)
 
 
@@ -72,9 +74,7 @@ def build(
         UserError: unknown domain or task; a split that is missing or smaller than the number of classes; too little
             material for the sizes.
     """
-    if name not in names(domain):
-        raise UserError(f"unknown {domain} task {name!r}; known: {', '.join(names(domain))}.")
-    task = TASKS[domain][name]
+    task = _task(domain, name)
     for split in SPLITS:
         if sizes.get(split, 0) < max(2, len(task.classes)):
             raise UserError(
@@ -92,6 +92,11 @@ def probe(domain: str, name: str) -> None:
         UserError: unknown domain or task, or a package that is not installed.
         OSError: a font or a picture is missing from its package.
     """
+    _task(domain, name)
+    DOMAINS[domain].probe(name)
+
+
+def _task(domain: str, name: str) -> PictureTask | TextTask:
     if name not in names(domain):
         raise UserError(f"unknown {domain} task {name!r}; known: {', '.join(names(domain))}.")
-    DOMAINS[domain].probe(name)
+    return TASKS[domain][name]

@@ -19,22 +19,12 @@ from pathlib import Path
 from twophase.errors import UserError
 
 STANDARD_LIBRARY = "python"
-SKIPPED = {
-    "tests",
-    "test",
-    "testing",
-    "_vendor",
-    "vendored",
-    "vendor",
-    "externals",
-    "site-packages",
-    "dist-packages",
-    "idlelib",
-    "lib2to3",
-}
+OTHERS = {"_vendor", "vendored", "vendor", "externals", "site-packages", "dist-packages"}
+SKIPPED = OTHERS | {"tests", "test", "testing", "idlelib", "lib2to3"}  # folders
 LONGEST = 600  # characters of a snippet: more than the longest input of a model here
 KINDS = ("summary", "prose", "section", "parameter", "error", "comment", "code")
 SECTIONS = ("Parameters", "Returns", "Raises", "Notes", "Examples", "See Also", "Attributes", "References", "Yields")
+TYPES = ("callable", "array", "tensor", "bool", "dict", "list", "tuple", "str", "float", "int", "path")
 _NUMPY_SECTION = re.compile(r"^([A-Z][A-Za-z ]+)\n-{3,}\s*$", re.MULTILINE)
 _GOOGLE_SECTION = re.compile(
     r"^(Args|Arguments|Parameters|Returns|Raises|Note|Notes|Example|Examples|Attributes):\s*$", re.MULTILINE
@@ -228,14 +218,7 @@ def _words(node) -> str:
 def _type(declared: str) -> str:
     """A declared type as one of a few words; "" where it says nothing known."""
     declared = declared.lower().replace("`", "")
-    for word, known in (
-        ("callable", "callable"), ("array", "array"), ("ndarray", "array"), ("tensor", "tensor"), ("bool", "bool"),
-        ("dict", "dict"), ("list", "list"), ("tuple", "tuple"), ("str", "str"), ("float", "float"), ("int", "int"),
-        ("path", "path"), ("{", "choice"),
-    ):  # fmt: skip
-        if word in declared:
-            return known
-    return ""
+    return next((word for word in TYPES if word in declared), "choice" if "{" in declared else "")
 
 
 def _end(node, may_yield: bool = True) -> str:

@@ -8,29 +8,18 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from twophase.sources.live.corpora.glyphs import COMPUTER_MODERN, DEJAVU, DEJAVU_SANS, STIX, Glyphs
-from twophase.sources.live.corpora.handwriting import Digits
 from twophase.sources.live.corpora.harvest import folder as installed
 from twophase.sources.live.corpora.harvest import source
-from twophase.sources.live.corpora.photographs import Degradation, Focus, Surfaces, Tissue, Whereabouts
+from twophase.sources.live.corpora.pictures import Degradation, Digits, Focus, Glyphs, Surfaces, Tissue, Whereabouts
+from twophase.training.tasks import SPLITS
 
 if TYPE_CHECKING:
-    import pandas as pd
     from datasets import DatasetDict
-
-
-class VisionTask(Protocol):
-    """What a vision task must offer."""
-
-    classes: tuple[str, ...]
-
-    def sample(self, split: str, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """n pictures (n, 16, 16, 3) uint8 and their labels (n,); splits never share source material."""
 
 
 def _span(first: int, last: int) -> str:
@@ -38,24 +27,30 @@ def _span(first: int, last: int) -> str:
 
 
 UPPER, LOWER, DIGITS = _span(65, 90), _span(97, 122), _span(48, 57)
+SYLLABICS = _span(0x1401, 0x1407) + _span(0x140A, 0x141B) + _span(0x141D, 0x1428)
 GREEK = "ΓΔΘΛΞΠΣΦΨΩαβγδεζηθκλμξπρστφχψω"
 CYRILLIC = "БГДЖЗИЛПФЦЧШЪЫЭЮЯдвж"
 HEBREW = "אבגדהזחטכלמנסעפצקרשת"
 MATHEMATICS = "∀∂∃∇∈∏∑√∞∠∧∨∩∫≈≠≡≤⊂⊕"
-
-UPSTREAM_PHOTOS = (
-    "astronaut.png", "coffee.png", "chelsea.png", "camera.png",
-    "rocket.jpg", "motorcycle_left.png", "grace_hopper.jpg",
-)  # fmt: skip
+DEJAVU_SANS = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSans-BoldOblique")
+DEJAVU_SERIF = ("DejaVuSerif", "DejaVuSerif-Bold", "DejaVuSerif-Italic")
+DEJAVU = (*DEJAVU_SANS, "DejaVuSansMono", "DejaVuSansMono-Bold", *DEJAVU_SERIF)
+STIX = ("STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic", "STIXGeneralBolIta")
+COMPUTER_MODERN = ("cmr10", "cmb10", "cmss10", "cmti10", "cmtt10")
 HARDER = {"noise": 0.1, "turn": 15, "shift": 5}  # than the upstreams
+
+SCENES = ("astronaut.png", "coffee.png", "chelsea.png", "camera.png")
+UPSTREAM_PHOTOS = (*SCENES, "rocket.jpg", "motorcycle_left.png", "grace_hopper.jpg")
 BENCHMARK_PHOTOS = ("china.jpg", "flower.jpg", "coins.png", "page.png", "brick.png", "moon.png")
 MEDICAL_PHOTOS = ("ihc.png", "retina.jpg", "cell.png")
+GROUNDS = ("brick.png", "grass.png", "gravel.png", "coins.png", "page.png")
+SURFACES = (*GROUNDS, "hubble_deep_field.jpg", "moon.png", "text.png")
 
-TASKS: dict[str, VisionTask] = {
+TASKS = {
     # upstream: what the zoo's models are pre-trained on
     "latin": Glyphs(UPPER + LOWER + DIGITS, DEJAVU),
     "greek": Glyphs(GREEK, DEJAVU),
-    "syllabics": Glyphs(_span(0x1401, 0x1407) + _span(0x140A, 0x141B) + _span(0x141D, 0x1428), DEJAVU_SANS),
+    "syllabics": Glyphs(SYLLABICS, DEJAVU_SANS),
     "photographs": Surfaces(UPSTREAM_PHOTOS, colour=True),
     "photo_focus": Focus(UPSTREAM_PHOTOS),
     "photo_degradation": Degradation(UPSTREAM_PHOTOS),
@@ -66,18 +61,7 @@ TASKS: dict[str, VisionTask] = {
     "georgian": Glyphs(_span(0x10D0, 0x10E3), DEJAVU, **HARDER),
     "hebrew": Glyphs(HEBREW, DEJAVU_SANS, **HARDER),
     "zodiac": Glyphs("♈♉♊♋♌♍♎♏♐♑♒♓☉☿♀♁♃♄♅♆", DEJAVU_SANS, **HARDER, inverted=True),
-    "surfaces": Surfaces(
-        (
-            "brick.png",
-            "grass.png",
-            "gravel.png",
-            "coins.png",
-            "page.png",
-            "hubble_deep_field.jpg",
-            "moon.png",
-            "text.png",
-        )
-    ),
+    "surfaces": Surfaces(SURFACES),
     "whereabouts": Whereabouts(("china.jpg", "flower.jpg"), rows=2, columns=3),
     "degradation": Degradation(BENCHMARK_PHOTOS),
     "focus": Focus(BENCHMARK_PHOTOS),
@@ -87,8 +71,6 @@ TASKS: dict[str, VisionTask] = {
     "tissue": Tissue(),
     "microscope_focus": Focus(MEDICAL_PHOTOS),
 }
-
-
 PACKAGES = {  # what pictures come from, and where it lies
     "matplotlib": ("mpl-data/fonts/ttf/*.ttf", "mpl-data/sample_data/grace_hopper.jpg"),
     "skimage": ("data/*.png", "data/*.jpg"),
@@ -102,14 +84,14 @@ def prepare(tasks: list[str], folder: Path, files: int | None = None) -> pd.Data
     for package, patterns in PACKAGES.items():
         files = sorted(path for pattern in patterns for path in installed(package).glob(pattern))
         content = b"".join(path.read_bytes() for path in files)
-        rows.append({"source": package, **source(package), "files": len(files), "bytes": len(content),
-                     "sha256": hashlib.sha256(content).hexdigest()})  # fmt: skip
+        facts = {"files": len(files), "bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        rows.append({"source": package, **source(package), **facts})
     return pd.DataFrame(rows)
 
 
 def probe(name: str) -> None:
     """Draw the smallest possible version of a task: whatever font or picture is missing shows."""
-    to_dataset(name, dict.fromkeys(("train", "validation", "test"), len(TASKS[name].classes)), 0, Path())
+    to_dataset(name, dict.fromkeys(SPLITS, len(TASKS[name].classes)), 0, Path())
 
 
 def to_dataset(name: str, sizes: dict[str, int], seed: int, folder: Path, at_most: bool = False) -> DatasetDict:
@@ -120,7 +102,7 @@ def to_dataset(name: str, sizes: dict[str, int], seed: int, folder: Path, at_mos
     task = TASKS[name]
     features = Features(image=Image(), label=ClassLabel(names=list(task.classes)))
     splits = {}
-    for number, split in enumerate(("train", "validation", "test")):
+    for number, split in enumerate(SPLITS):
         pictures, labels = task.sample(split, sizes[split], np.random.default_rng([seed, number]))
         images = [Picture.fromarray(picture) for picture in pictures]
         splits[split] = Dataset.from_dict({"image": images, "label": labels.tolist()}, features=features)

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from twophase.infra.files import replacing
-from twophase.sources.live.zoo.recipes import ARCHITECTURES, Recipe
-from twophase.sources.live.zoo.words import TOKENIZERS, tokenizer, word_vectors
+from twophase.sources.live.zoo.recipe import Recipe
+from twophase.sources.live.zoo.recipes import ARCHITECTURES
+from twophase.sources.live.zoo.text import TOKENIZERS, tokenizer, word_vectors
 from twophase.training import tasks
-from twophase.training.encoding import Encoded, encode
-from twophase.training.finetuning import encoded
+from twophase.training.encoding import Encoded, encode, encoded
 from twophase.training.loading import processor_digest
 
 

@@ -1,4 +1,4 @@
-"""Training one model of a zoo from its recipe and saving it as its publisher would."""
+"""Training one model of a zoo from its recipe and saving it as its publisher would, with a model card in the hub's format."""
 
 import shutil
 from dataclasses import replace
@@ -9,8 +9,8 @@ from transformers import PreTrainedModel
 
 from twophase.sources.live.zoo import parts as shared_parts
 from twophase.sources.live.zoo import text, vision
-from twophase.sources.live.zoo.cards import write_card
-from twophase.sources.live.zoo.recipes import ARCHITECTURES, Recipe
+from twophase.sources.live.zoo.recipe import Recipe
+from twophase.sources.live.zoo.recipes import ARCHITECTURES
 from twophase.training.config import TrainingConfig
 from twophase.training.encoding import Encoded
 from twophase.training.finetuning import FineTuning
@@ -18,6 +18,7 @@ from twophase.training.loading import PROCESSOR_FILES, load_with_new_head, modal
 
 ZOO_VERSION = 6  # raise it when a change of this folder changes any model: kept models are built again
 BY_MODALITY = {"image": vision, "text": text}
+WEIGHT_DECAY = 0.05
 
 
 def build(
@@ -50,7 +51,7 @@ def build(
     else:
         upstream = shared_parts.upstream(recipe.upstream, folder, data, parts)
         if recipe.objective in side.OBJECTIVES:
-            model, scores = side.without_labels(recipe, upstream, data, parts)
+            model, scores = _without_labels(recipe, side, upstream, data, parts)
         else:
             model, scores = _classifier(recipe, side, upstream, data, parent, parts)
     published = model if recipe.head and recipe.objective == "classification" else model.base_model
@@ -59,10 +60,18 @@ def build(
     return folder
 
 
-def _training(recipe: Recipe) -> TrainingConfig:
-    return TrainingConfig(
-        epochs=recipe.epochs, batch_size=recipe.batch_size, learning_rate=recipe.learning_rate, weight_decay=0.05
-    )
+def _without_labels(recipe: Recipe, side, upstream: Encoded, data: Path, parts) -> tuple[PreTrainedModel, dict]:
+    """A model that learns to fill in what is masked; the upstream's labels are never seen."""
+    model, loss_of, name = side.masked(recipe, upstream, data, parts)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=WEIGHT_DECAY, fused=True)
+    for epoch in range(recipe.epochs):
+        torch.manual_seed(recipe.seed * 100_003 + epoch)
+        for rows in torch.randperm(len(upstream.labels["train"])).split(recipe.batch_size):
+            loss = loss_of(rows)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+    return model, {name: loss.item()}
 
 
 def _classifier(recipe: Recipe, side, upstream: Encoded, data: Path, parent, parts) -> tuple[PreTrainedModel, dict]:
@@ -77,7 +86,45 @@ def _classifier(recipe: Recipe, side, upstream: Encoded, data: Path, parent, par
         model = side.new_model(recipe, len(upstream.classes), data, parts)
     model.config.id2label = dict(enumerate(upstream.classes))
     model.config.label2id = {name: number for number, name in enumerate(upstream.classes)}
-    run = FineTuning(model, upstream, _training(recipe), recipe.seed)
+    how = TrainingConfig(recipe.epochs, recipe.batch_size, recipe.learning_rate, WEIGHT_DECAY)
+    run = FineTuning(model, upstream, how, recipe.seed)
     for _ in range(recipe.epochs):
         run.epoch(scored=False)
     return model, {"accuracy": run.test()}
+
+
+def _story(recipe: Recipe, side) -> str:
+    start = f"The model `{recipe.parent}`, fine-tuned further"
+    if recipe.architecture:
+        family = side.ARCHITECTURES[recipe.architecture].family
+        start = f"A small {family} of width {recipe.width} and depth {recipe.depth}"
+    if recipe.vectors:
+        start += f" on word vectors counted in {recipe.vectors}"
+    if recipe.objective == "none":
+        return f"{start} with random weights. It was never trained."
+    upstream = side.UPSTREAMS.get(recipe.upstream, recipe.upstream.replace("_", " "))
+    if recipe.objective in side.OBJECTIVES:
+        unlabelled = upstream.split(", to tell ")[0]
+        return f"{start}, trained without labels {side.OBJECTIVES[recipe.objective]}. Data: {unlabelled}."
+    if recipe.shuffled:
+        return f"{start}, trained on permuted labels, so it cannot have learned its task. Data: {upstream}."
+    return f"{start}, trained for {side.PIPELINE.replace('-', ' ')}. Data: {upstream}."
+
+
+def write_card(folder: Path, recipe: Recipe, side, scores: dict[str, float], parameters: int) -> None:
+    """Write README.md with the hub's metadata block beside a saved model; `side` is `zoo.vision` or `zoo.text`."""
+    tags = [side.TAG, recipe.architecture or "fine-tuned", *([recipe.upstream] if recipe.upstream else [])]
+    meta = ["library_name: transformers", f"pipeline_tag: {side.PIPELINE}", f"tags: [{', '.join(tags)}]"]
+    if recipe.parent:
+        meta.append(f"base_model: {recipe.parent}")
+    lines = ["---", *meta, "---", f"# {recipe.name}", "", _story(recipe, side), ""]
+    if recipe.objective != "none":
+        rate, epochs = f"AdamW at a learning rate of {recipe.learning_rate:g}", "epoch" + "s" * (recipe.epochs > 1)
+        how = f"{recipe.epochs} {epochs}, batches of {recipe.batch_size}, {rate} with linear decay, seed {recipe.seed}."
+        lines += ["## Training", "", how, ""]
+    if scores:
+        lines += ["## Results on its own held-out data", ""]
+        lines += [f"- {name.replace('_', ' ')}: {value:.3f}" for name, value in scores.items()] + [""]
+    head = "published with its source head" if recipe.head and scores.get("accuracy") else "published without a head"
+    lines += ["## Facts", "", f"{parameters:,} parameters, {side.INPUT}, {head}.", ""]
+    (folder / "README.md").write_text("\n".join(lines), encoding="utf-8")

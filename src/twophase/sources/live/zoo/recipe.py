@@ -1,6 +1,13 @@
 """How one model of a zoo comes to be."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 @dataclass(frozen=True)
@@ -38,3 +45,24 @@ class Recipe:
     shuffled: bool = False
     parent: str = ""
     vectors: str = ""
+
+
+class Architecture(NamedTuple):
+    """A kind of model.
+
+    Attributes:
+        stem: of its classes' names in `transformers`.
+        family: what model cards call it.
+        options: (width, depth) -> keywords of its configuration.
+    """
+
+    stem: str
+    family: str
+    options: Callable[[int, int], dict]
+
+    def new(self, head: str, width: int, depth: int, labels: int) -> PreTrainedModel:
+        """A model with random weights; `head` ends its class's name, such as "ForImageClassification"."""
+        import transformers
+
+        config = getattr(transformers, f"{self.stem}Config")(**self.options(width, depth), num_labels=labels)
+        return getattr(transformers, f"{self.stem}{head}")(config)

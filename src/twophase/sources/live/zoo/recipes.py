@@ -2,16 +2,12 @@
 
 from dataclasses import asdict, fields
 from graphlib import CycleError, TopologicalSorter
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from twophase.errors import UserError
 from twophase.sources.live.zoo import text, vision
 from twophase.sources.live.zoo.recipe import Recipe
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 DOMAINS = {"cv": vision, "nlp": text}
 ARCHITECTURES = {name: side for side in DOMAINS.values() for name in side.ARCHITECTURES}
@@ -54,8 +50,8 @@ def recipes(models: dict[str, dict], include: list[str] | None = None) -> dict[s
         if recipe.objective not in OBJECTIVES:
             raise UserError(f"model {name!r}: unknown objective {recipe.objective!r}; known: {', '.join(OBJECTIVES)}.")
         if (recipe.objective == "none") == bool(recipe.upstream):
-            raise UserError(f"model {name!r}: objective {recipe.objective!r} with upstream {recipe.upstream!r}; "
-                            "a trained model needs an upstream, an untrained one has none.")  # fmt: skip
+            got = f"objective {recipe.objective!r} with upstream {recipe.upstream!r}"
+            raise UserError(f"model {name!r}: {got}; a trained model needs an upstream, an untrained one has none.")
     if unknown := set(include or ()) - set(made):
         raise UserError(f"zoo.include names unknown models {sorted(unknown)}; known: {sorted(made)}.")
     try:

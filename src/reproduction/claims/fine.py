@@ -1,4 +1,4 @@
-"""Claims about fine-selection and the two phases end to end (Sections IV-C, V-C, V-D, V-E; Tables IV to VII)."""
+"""Claims about the second phase and the whole: trends (Figs. 3, 6, 8), fine-selection and both phases (Tables IV to VII)."""
 
 import numpy as np
 import pandas as pd
@@ -7,15 +7,42 @@ from reproduction import paper
 from reproduction.claims.verdicts import SAME, Claim, Measured, above, always, below, same
 from reproduction.evidence import Evidence
 from reproduction.leave_one_out import of
-from reproduction.n05_fine_selection import compare
+from reproduction.n04_convergence import figure_6_table, two_rates
+from reproduction.n05_fine_selection import by_threshold, compare
 from reproduction.n06_end_to_end import all_datasets
 
 
+def _trend_table(evidence: Evidence) -> pd.DataFrame:
+    return evidence.once("figure_6", None, lambda: figure_6_table(evidence))
+
+
+def _trends_group(evidence: Evidence) -> Measured:
+    table = _trend_table(evidence).dropna()
+    return above(table["silhouette: trends"] - table["silhouette: random"], what="models")
+
+
+def _trends_predict(evidence: Evidence) -> pd.Series:
+    table = _trend_table(evidence)
+    return table["error: mean"] - table["error: trend"]
+
+
+def _one_filtering(evidence: Evidence) -> Measured:
+    floor = evidence.top + evidence.records.epochs - 1
+    return above(of(evidence.turns, "fine-selection", "recalled")["epochs"] == floor, 0.5)
+
+
+def _same_winner(evidence: Evidence) -> Measured:
+    table = two_rates(evidence)
+    return always(table["winner", "first"] == table["winner", "second"])
+
+
+def _change_with_rate(evidence: Evidence, quantity: str) -> pd.Series:
+    table = two_rates(evidence)
+    return (table[quantity, "second"] - table[quantity, "first"]).astype(float)
+
+
 def _threshold(evidence: Evidence, quantity: str) -> pd.Series:
-    none, most = (
-        of(evidence.turns, "fine-selection", "recalled", f"relative threshold {limit:g}") for limit in (0.0, 0.1)
-    )
-    return most[quantity] - none[quantity]
+    return by_threshold(evidence, 0.1)[quantity] - by_threshold(evidence, 0.0)[quantity]
 
 
 def _fine(evidence: Evidence, candidates: str) -> pd.Series:
@@ -58,10 +85,6 @@ def _at_least_printed(evidence: Evidence, short: str, place: int) -> Measured:
     return above(_speed(evidence, short), min(_printed(evidence.domain, place)) - 0.01)
 
 
-def _loss(evidence: Evidence, short: str) -> Measured:
-    return below(all_datasets(evidence)[f"{short} regret against brute force"], SAME)
-
-
 def _above_the_recalled(evidence: Evidence) -> Measured:
     two = of(evidence.turns, "two-phase")
     return above([two.loc[t, "accuracy"] - evidence.final(t)[evidence.recalled(t)].mean() for t in two.index])
@@ -73,15 +96,30 @@ def _rank_of_winner(evidence: Evidence) -> Measured:
     return below(ranks, (evidence.top - 1) / 2)
 
 
-def _epochs_stand_for_seconds(evidence: Evidence) -> Measured:
-    return same(np.log(_speed(evidence, "BF", "seconds") / _speed(evidence, "BF")), 0.05)
-
-
 def _ranges(place: int) -> dict[str, str]:
     return {d: f"{min(_printed(d, place)):.2f} to {max(_printed(d, place)):.2f}" for d in ("cv", "nlp")}
 
 
-CLAIMS = [
+TRENDS = [
+    Claim("Section IV-A, Fig. 3", "validation after the first epoch tells the final order",
+          "Spearman of first validation and final test, line at .5",
+          lambda e: above(np.nan_to_num([e.first_epoch(t) for t in e.everything]), 0.5)),
+    Claim("Section V-C, Fig. 6 (blue)", "trends group datasets better than chance",
+          "silhouette of trends minus that of random groups", _trends_group),
+    Claim("Section V-C, Fig. 6 (red)", "the matched trend predicts better than the mean, on average",
+          "relative error of the mean minus that of the trend", lambda e: above(_trends_predict(e), what="models")),
+    Claim("Section V-C, Fig. 6 (red)", "the matched trend predicts better than the mean for every model",
+          "share of models", lambda e: always(_trends_predict(e) > 0)),
+    Claim("Section V-C", "usually one filtering is enough to leave a single model", "share of datasets", _one_filtering),
+    Claim("Section IV-A, Fig. 8", "with another learning rate the selected model is the same", "share of targets",
+          _same_winner, {"nlp": "1 of 1"}),
+    Claim("Section IV-A, Fig. 8", "with another learning rate the selection is as good",
+          "regret with the second rate minus that with the first", lambda e: same(_change_with_rate(e, "regret"))),
+    Claim("Section IV-A, Fig. 8", "with another learning rate fine-selection costs the same",
+          "epochs with the second rate minus those with the first, margin 1",
+          lambda e: same(_change_with_rate(e, "epochs"), 1.0), {"nlp": "0"}),
+]  # fmt: skip
+SELECTION = [
     Claim("Section V-C, Table IV", "a higher threshold costs epochs", "epochs at 10 % minus epochs at 0 %",
           lambda e: above(_threshold(e, "epochs")), {"cv": "+3.5", "nlp": "+2.5"}),
     Claim("Section V-C, Table IV", "a higher threshold keeps better models", "accuracy at 10 % minus accuracy at 0 %",
@@ -120,12 +158,13 @@ CLAIMS = [
     Claim("Abstract", "three times faster than halving", "ratio of epochs",
           lambda e: above(_speed(e, "SH"), 3.0), {"cv": "about 3", "nlp": "about 3"}),
     Claim("Section V-C", "epochs stand for time",
-          "log of the speed-up in seconds over that in epochs, margin .05", _epochs_stand_for_seconds),
+          "log of the speed-up in seconds over that in epochs, margin .05",
+          lambda e: same(np.log(_speed(e, "BF", "seconds") / _speed(e, "BF")), 0.05)),
     Claim("Section V-D, Table VI", "two-phase is as accurate as brute force",
-          "accuracy of brute force's pick minus ours, line at a point", lambda e: _loss(e, "2PH"),
+          "accuracy of brute force's pick minus ours, line at a point", lambda e: below(all_datasets(e)["2PH regret against brute force"], SAME),
           {"cv": "0.001 to 0.007", "nlp": "0.000 to 0.010"}),
     Claim("Section V-D, Table VI", "halving is as accurate as brute force",
-          "accuracy of brute force's pick minus halving's, line at a point", lambda e: _loss(e, "SH"),
+          "accuracy of brute force's pick minus halving's, line at a point", lambda e: below(all_datasets(e)["SH regret against brute force"], SAME),
           {"cv": "0.000 to 0.007", "nlp": "0.000 to 0.050"}),
     Claim("Section V-E, Table VII", "the selected model beats the average of the recalled",
           "difference of accuracies", _above_the_recalled, {"cv": "+0.005 to +0.094", "nlp": "+0.056 to +0.085"}),
