@@ -161,15 +161,12 @@ def _reason(error: Exception, source: Path | bytes | None) -> str:
 
 
 def _open(source: Path | bytes | None) -> Path | io.BytesIO:
-    if isinstance(source, Path):
-        if source.exists() and not source.is_file():  # opening a pipe would wait for ever
-            raise ValueError("no plain file")
-        if source.stat().st_size == 0:
-            raise ValueError("empty")
-        return source
-    if not source:
+    on_disk = isinstance(source, Path)
+    if on_disk and source.exists() and not source.is_file():  # opening a pipe would wait for ever
+        raise ValueError("no plain file")
+    if not (source.stat().st_size if on_disk else source):
         raise ValueError("empty")
-    return io.BytesIO(source)
+    return source if on_disk else io.BytesIO(source)
 
 
 def _png(source: Path | bytes | None) -> tuple[bytes, list[str]]:

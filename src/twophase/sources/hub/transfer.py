@@ -30,6 +30,7 @@ PUBLIC = "https://huggingface.co"
 TIMEOUT = 20.0  # seconds that the hub may be silent
 RETRIES, PAUSE = 3, 1.0  # of a file whose connection broke; seconds between them
 COMMIT = re.compile(r"[0-9a-f]{40}")
+NO_BAR = tqdm(disable=True)
 
 
 @dataclass(frozen=True)
@@ -175,7 +176,7 @@ def receive_all(repository: Repository, files: dict[str, str], folder: Path, pro
             receive(repository, source, folder / target, bar)
 
 
-def receive(repository: Repository, name: str, target: Path, bar=None) -> None:
+def receive(repository: Repository, name: str, target: Path, bar: tqdm = NO_BAR) -> None:
     """Bring one file to `target`; what an earlier call received of it is kept and not asked for again.
 
     Raises:
@@ -183,8 +184,7 @@ def receive(repository: Repository, name: str, target: Path, bar=None) -> None:
     """
     entry, part = repository.files[name], target.with_name(target.name + ".incomplete")
     if target.is_file() and entry.size in (None, target.stat().st_size):
-        if bar is not None:
-            bar.update(target.stat().st_size)
+        bar.update(target.stat().st_size)
         return
     address = hf_hub_url(
         repository.name, name, repo_type=repository.kind, revision=repository.commit, endpoint=endpoint()
@@ -202,7 +202,7 @@ def receive(repository: Repository, name: str, target: Path, bar=None) -> None:
     part.replace(target)
 
 
-def _stream(address: str, part: Path, size: int | None, bar) -> None:
+def _stream(address: str, part: Path, size: int | None, bar: tqdm) -> None:
     have = part.stat().st_size if part.is_file() else 0
     if size is not None and have >= size > 0:
         return
@@ -218,8 +218,7 @@ def _stream(address: str, part: Path, size: int | None, bar) -> None:
             # in blocks as they come: a block size would lose what was gathered when the connection breaks
             for block in response.iter_bytes():
                 have += file.write(block)
-                if bar is not None:
-                    bar.update(len(block))
+                bar.update(len(block))
                 if size is not None and have > size:
                     return
 

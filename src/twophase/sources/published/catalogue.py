@@ -117,13 +117,8 @@ def _downloaded(entry: Entry, folder: Path, progress: bool) -> Path:
 
     name = f"{entry.source}/{entry.file}"
     # a file that is there with the right hash is used; a new one stands under a temporary name until its hash is right
-    shelf = pooch.create(
-        folder,
-        base_url="",
-        registry={name: f"sha256:{entry.sha256}"},
-        urls={name: entry.address},
-        retry_if_failed=RETRIES,
-    )
+    registry, urls = {name: f"sha256:{entry.sha256}"}, {name: entry.address}
+    shelf = pooch.create(folder, base_url="", registry=registry, urls=urls, retry_if_failed=RETRIES)
     pooch.get_logger().setLevel("ERROR")
     try:
         return Path(shelf.fetch(name, downloader=pooch.HTTPDownloader(progressbar=progress, timeout=TIMEOUT)))

@@ -65,19 +65,15 @@ def read(mirror: str | Path | None = None, clean: bool = True) -> Published:
 
 def misplaced(table: pd.DataFrame) -> pd.Series:
     """Rows of which an accuracy is no multiple of 1 / evaluation examples: their values have slipped to other columns."""
-    off = pd.Series(False, index=table.index)
-    for dataset, examples in EVALUATED.items():
-        right = table[dataset] * examples
-        off |= (right - right.round()).abs() > 1e-6 * examples + 1e-3
-    return off
+    examples = pd.Series(EVALUATED)
+    right = table[examples.index] * examples
+    return ((right - right.round()).abs() > 1e-6 * examples + 1e-3).any(axis=1)
 
 
 def failed(table: pd.DataFrame) -> pd.Series:
     """Rows with an accuracy at or below chance on a dataset where models are far above it, or a correlation below 0."""
-    bad = table["stsb"] < 0
-    for dataset, classes in CLASSES.items():
-        bad |= table[dataset] <= 1 / classes
-    return bad
+    chance = 1 / pd.Series(CLASSES)
+    return (table[chance.index] <= chance).any(axis=1) | (table["stsb"] < 0)
 
 
 def leaked(found: Published, target: str, z: float = 6.0) -> pd.Series:
