@@ -18,8 +18,7 @@ from twophase.sources.live import corpora
 from twophase.sources.live.zoo import pretraining
 from twophase.sources.live.zoo.recipe import Recipe
 from twophase.training import finetuning, tasks
-from twophase.training.checkpoints import task_digest
-from twophase.training.encoding import encode
+from twophase.training.encoding import encode, task_digest
 
 CONFIG = finetuning.TrainingConfig(epochs=3, learning_rate=2e-3)
 SIZES = {"train": 96, "validation": 64, "test": 64}

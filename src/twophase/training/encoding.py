@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,13 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from twophase.errors import UserError
-from twophase.training.loading import load_processor, modality
+from twophase.training import tasks
+from twophase.training.loading import load_processor, modality, processor_digest
 
 LONGEST = 512  # tokens, where a tokenizer does not say what its model can read
 CHARACTERS = 32  # a token, at most: a text is cut there before it is tokenized
+KEPT_TASKS, KEPT_BYTES = 16, 2**30
+_ENCODED: dict[tuple, Encoded] = {}  # by digests of task and processor, and splits
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,48 @@ class Encoded:
                 else:
                     labels[split] = kept.get_tensor(key)
             return cls(inputs, labels, tuple(json.loads(kept.metadata()["classes"])))
+
+
+def task_digest(task: DatasetDict | Encoded) -> str:
+    """sha256 over a task's classes and content, in order."""
+    total = hashlib.sha256()
+    if isinstance(task, Encoded):
+        total.update(repr(task.classes).encode())
+        for split, labels in task.labels.items():
+            for name, values in [*task.inputs[split].items(), ("label", labels)]:
+                total.update(repr((split, name, values.shape)).encode() + values.numpy().tobytes())
+    else:
+        for split, rows in task.items():
+            total.update(repr((split, rows.features)).encode())
+            for batch in rows.with_format("arrow").iter(batch_size=256):
+                total.update(repr(batch.to_pydict()).encode())
+    return total.hexdigest()
+
+
+def encoded(
+    task: DatasetDict | str | Path,
+    model_folder: str | Path,
+    splits: tuple[str, ...] = tasks.SPLITS,
+    digest: str | None = None,
+) -> Encoded:
+    """Splits of a task as a model sees them; kept in memory for the next model with the same processor.
+
+    Args:
+        task: in memory, or the folder of a saved one.
+        digest: of the task's content, where it is known already.
+
+    Raises:
+        UserError: see `encode`.
+    """
+    saved = not isinstance(task, DatasetDict)
+    digest = digest or (tasks.digest(task) if saved else task_digest(task))
+    key = digest, processor_digest(model_folder), splits
+    if key not in _ENCODED:
+        while len(_ENCODED) >= KEPT_TASKS or sum(kept.nbytes for kept in _ENCODED.values()) > KEPT_BYTES:
+            _ENCODED.pop(next(iter(_ENCODED)))
+        task = tasks.load(task) if saved else task
+        _ENCODED[key] = encode(DatasetDict({split: task[split] for split in splits}), model_folder)
+    return _ENCODED[key]
 
 
 def encode(task: DatasetDict, model_folder: str | Path) -> Encoded:

@@ -18,11 +18,10 @@ from datasets import DatasetDict
 from torch import Tensor, nn
 
 from twophase.errors import UserError
-from twophase.training import tasks
 from twophase.training.config import TrainingConfig
-from twophase.training.encoding import Encoded, encode
+from twophase.training.encoding import Encoded, encode, encoded
 from twophase.training.hardware import PLAIN, Hardware, batches, halving, summed_gradients
-from twophase.training.loading import load_with_new_head, processor_digest
+from twophase.training.loading import load_with_new_head
 
 TRAINING_VERSION = 2  # raise it when a change of this file changes any score: kept cells are trained again
 EVALUATION_BATCH = 256
@@ -182,21 +181,6 @@ class FineTuning:
         self.model.config.label2id = {name: i for i, name in enumerate(self.task.classes)}
         self.model.save_pretrained(folder)
         return Path(folder)
-
-
-def encoded(task_folder: str | Path, model_folder: str | Path, splits: tuple[str, ...] = tasks.SPLITS) -> Encoded:
-    """Splits of a saved task as a model sees them; kept in memory for the next model with the same processor."""
-    key = (str(task_folder), processor_digest(model_folder), splits)
-    if key not in _ENCODED:
-        while len(_ENCODED) >= KEPT_TASKS or sum(task.nbytes for task in _ENCODED.values()) > KEPT_BYTES:
-            _ENCODED.pop(next(iter(_ENCODED)))
-        task = tasks.load(task_folder)
-        _ENCODED[key] = encode(type(task)({split: task[split] for split in splits}), model_folder)
-    return _ENCODED[key]
-
-
-KEPT_TASKS, KEPT_BYTES = 16, 2**30
-_ENCODED: dict[tuple, Encoded] = {}
 
 
 def train_cell(

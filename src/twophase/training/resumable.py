@@ -1,25 +1,78 @@
 """Fine-tunings of one task that can stop and go on after every epoch, in this process or in another."""
 
+import json
 import math
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from datasets import DatasetDict
 
 from twophase.errors import UserError
-from twophase.infra.files import digest_each
-from twophase.training.checkpoints import Checkpoints, task_digest
-from twophase.training.config import TrainingConfig
-from twophase.training.encoding import Encoded, encode
+from twophase.infra import files
+from twophase.training.config import TrainingConfig, scorer
+from twophase.training.encoding import Encoded, encoded, task_digest
 from twophase.training.finetuning import TRAINING_VERSION, Diverged, FineTuning
 from twophase.training.hardware import PLAIN, Hardware
-from twophase.training.loading import processor_digest
-from twophase.training.metrics import scorer
 
 VERSION = 2  # of what a checkpoint holds
+VERSIONS = ("training version", "checkpoint version")
+ANOTHER = "give another folder, or delete this one."
+
+
+class Checkpoints:
+    """States of live runs: a file a model, and run.json that says whose they are; each replaced in one step.
+
+    What another version of this package has kept of the same run cannot be read and is deleted: it is trained anew.
+
+    Raises:
+        UserError: the folder cannot be written, or holds the checkpoints of other `facts` (JSON).
+    """
+
+    def __init__(self, folder: str | Path, facts: dict):
+        self._folder, note = Path(folder), Path(folder) / "run.json"
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            known = json.loads(note.read_text()) if note.exists() else facts
+            differ = [name for name in known | facts if known.get(name) != facts.get(name)]
+            outdated = bool(differ) and set(differ) <= set(VERSIONS)
+            if outdated:
+                for old in self._folder.glob("*.pt"):
+                    old.unlink()
+            if outdated or not note.exists():
+                files.write_text(note, json.dumps(facts, indent=1))
+        except (OSError, ValueError) as error:
+            raise UserError(f"{folder} cannot hold checkpoints ({error}); {ANOTHER}") from error
+        if differ and not outdated:
+            raise UserError(f"{folder} holds another run's checkpoints ({', '.join(differ)} differ); {ANOTHER}")
+
+    def _path(self, model: str) -> Path:
+        # the hash keeps apart names that differ only in what a file name cannot hold
+        name = re.sub(r"[^\w.-]+", "-", model)[-80:]
+        return self._folder / f"{name}-{files.digest(model.encode())[:8]}.pt"
+
+    def read(self, model: str, source: str) -> dict | None:
+        """What was last written of a model; UserError if damaged, or if `source` (its digest) has changed."""
+        path = self._path(model)
+        if not path.is_file():
+            return None
+        try:
+            # mapped, since most calls want the scores only; on the processor, since the next process may have no GPU
+            kept = torch.load(path, weights_only=True, mmap=True, map_location="cpu")
+        except Exception as error:  # zip, pickle and end-of-file errors share no parent
+            raise UserError(f"{path} is damaged ({error}); delete it to train {model!r} again.") from error
+        if kept["source"] != source:
+            raise UserError(f"{path} was trained from other weights than {model!r} has now; {ANOTHER}")
+        return kept
+
+    def write(self, model: str, kept: dict) -> None:
+        """Keep source, val, accuracy and seconds (lists over epochs), state, and failure if there was one."""
+        with files.replacing(self._path(model)) as new:
+            torch.save(kept, new)
 
 
 @dataclass(frozen=True)
@@ -69,10 +122,9 @@ class ResumableTraining:
 
     def __post_init__(self) -> None:
         judged = {} if self.metric == "accuracy" else {"metric": self.metric}
-        self._facts = judged | self.hardware.key() | {
-            "training version": TRAINING_VERSION, "checkpoint version": VERSION, "training": asdict(self.training),
-            "seed": self.seed, "task": self.digest or task_digest(self.task),
-        }  # fmt: skip
+        versions = dict(zip(VERSIONS, (TRAINING_VERSION, VERSION), strict=True))
+        asked = {"training": asdict(self.training), "seed": self.seed, "task": self.digest or task_digest(self.task)}
+        self._facts = judged | self.hardware.key() | versions | asked
         self._begin()
 
     def _begin(self) -> None:
@@ -139,8 +191,8 @@ class ResumableTraining:
         if model not in self.folders:
             raise UserError(f"unknown model {model!r}; models: {', '.join(self.folders)}.")
         if model not in self._digests:
-            files = [path for path in self.folders[model].glob("*") if path.suffix in (".json", ".safetensors")]
-            self._digests[model] = digest_each(*sorted(files))
+            paths = [path for path in self.folders[model].glob("*") if path.suffix in (".json", ".safetensors")]
+            self._digests[model] = files.digest_each(*sorted(paths))
         new = {"source": self._digests[model], "val": [], "accuracy": [], "seconds": [], "state": None}
         return self._kept.read(model, new["source"]) or new
 
@@ -148,21 +200,11 @@ class ResumableTraining:
         if self._current and self._current[0] == model:
             return self._current[1]
         self._current = None  # freed before the next is loaded
-        folder = self.folders[model]
-        run = FineTuning(folder, self._task_for(folder), self.training, self.seed, self._score, self.hardware)
+        folder, task = self.folders[model], self.task
+        if not isinstance(task, Encoded):
+            task = encoded(task, folder, tuple(task), self._facts["task"])
+        run = FineTuning(folder, task, self.training, self.seed, self._score, self.hardware)
         return run.restore(state) if state else run
-
-    def _task_for(self, folder: Path) -> Encoded:
-        if isinstance(self.task, Encoded):
-            return self.task
-        key = (self._facts["task"], processor_digest(folder))
-        if key not in _ENCODED:
-            _ENCODED.clear()
-            _ENCODED[key] = encode(self.task, folder)
-        return _ENCODED[key]
-
-
-_ENCODED: dict[tuple[str, str], Encoded] = {}  # the last task by the last processor, for the next model of this process
 
 
 def step(job: tuple[ResumableTraining, str, int]) -> Step:

@@ -29,12 +29,12 @@ from mapped import (
 
 from twophase.commands import main as command_line
 from twophase.errors import UserError
-from twophase.infra.compute import Engine, Failure, on_dask, on_ray, parallel_map, spreads, using, width
+from twophase.infra.compute import Engine, Failure, clusters, parallel_map, spreads, using, width
 from twophase.sources.live import corpora, parameters
 from twophase.sources.live.models import build_zoo
 from twophase.sources.live.zoo import pretraining
 from twophase.sources.live.zoo.recipe import Recipe
-from twophase.training import cells, finetuning, tasks
+from twophase.training import finetuning, stored, tasks
 from twophase.training.loading import model_digest
 
 pytestmark = pytest.mark.alone
@@ -116,11 +116,10 @@ def engine(cluster):
 
 def stop():
     """Close what the maps of this process have opened."""
-    while on_dask._opened:
-        on_dask._opened.pop().close()
+    clusters.close()
     if "ray" in sys.modules:
         sys.modules["ray"].shutdown()
-    on_ray._of.clear()
+    clusters._Ray.joined = None
 
 
 def test_results_keep_the_order_of_the_items(engine):
@@ -190,7 +189,7 @@ def trained(root, store, monkeypatch):
     wanted = [(model, dataset, 0) for model in folders for dataset in data]
     monkeypatch.setenv("TWOPHASE_CACHE", store)
     settings = finetuning.TrainingConfig(epochs=2, batch_size=16, learning_rate=2e-3)
-    rows, failures = cells.train_folders(folders, data, dict.fromkeys(data, "benchmark"), wanted, settings, "cells")
+    rows, failures = stored.train_folders(folders, data, dict.fromkeys(data, "benchmark"), wanted, settings, "cells")
     assert failures == [] and len(rows) == 2 * len(wanted)
     return rows
 
@@ -343,7 +342,7 @@ def test_dask_tasks_that_hold_a_gpu_go_where_one_is(scheduler, monkeypatch):
     with using(Engine("dask", address=str(scheduler[0]), gpus_per_task=1)):
         assert width() == 1
         assert len({process for *_, process, _ in parallel_map(device, [0.1] * 4)}) == 1
-    monkeypatch.setattr(on_dask, "WAIT", 1)
+    monkeypatch.setattr(clusters, "WAIT", 1)
     with (
         using(Engine("dask", address=str(scheduler[0]), gpus_per_task=2)),
         pytest.raises(UserError, match="has 2 of .* GPU"),
@@ -407,7 +406,7 @@ def test_a_missing_package_is_the_users_to_mend(name, monkeypatch):
 @pytest.mark.parametrize("name", ["dask", "ray"])
 def test_an_address_where_nothing_answers_is_the_users_to_mend(name, monkeypatch):
     stop()
-    monkeypatch.setattr(on_dask, "WAIT", 0.5)
+    monkeypatch.setattr(clusters, "WAIT", 0.5)
     address = f"{'tcp://' if name == 'dask' else ''}127.0.0.1:{free_port()}"
     with (
         using(Engine(name, address=address)),
@@ -417,7 +416,7 @@ def test_an_address_where_nothing_answers_is_the_users_to_mend(name, monkeypatch
 
 
 def test_a_scheduler_file_that_nobody_writes_is_the_users_to_mend(tmp_path, monkeypatch):
-    monkeypatch.setattr(on_dask, "WAIT", 0.2)
+    monkeypatch.setattr(clusters, "WAIT", 0.2)
     with using(Engine("dask", address=str(tmp_path / "no.json"))), pytest.raises(UserError, match="no such file"):
         parallel_map(square, [1])
 

@@ -43,7 +43,7 @@ def test_where_there_is_one_item_or_one_worker_this_process_computes():
         ({"engine": "local", "address": "auto"}, "joins no cluster"),
         ({"engine": "dask", "cpus_per_task": 2.0}, "start fewer workers"),
         ({"engine": "local", "gpus_per_task": 0.5}, "hands out no GPUs"),
-        ({"engine": "ray", "gpus_per_task": -1.0}, "0 or more"),
+        ({"engine": "ray", "gpus_per_task": -1.0}, "got -1; allowed is at least 0"),
     ],
 )
 def test_what_an_engine_cannot_do_is_the_users_to_mend(keys, said):

@@ -51,11 +51,7 @@ def test_the_smoke_profile_is_small(domain):
 
 
 def test_composing_twice_gives_the_same_bytes_and_keeps_the_overrides():
-    overrides = [
-        "profile=smoke",
-        "selection.threshold=0.05",
-        "cv.zoo.include=[vit-latin,resnet-latin,vit-greek]",
-    ]
+    overrides = ["profile=smoke", "selection.threshold=0.05", "cv.zoo.include=[vit-latin,resnet-latin,vit-greek]"]
     text = config.compose(overrides)
     assert text == config.compose(overrides)
     assert yaml.safe_load(text)["overrides"] == overrides

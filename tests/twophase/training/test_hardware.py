@@ -10,12 +10,12 @@ from twophase.errors import UserError
 from twophase.sources.live import corpora
 from twophase.sources.live.zoo import pretraining
 from twophase.sources.live.zoo.recipe import Recipe
-from twophase.training import cells, finetuning, hardware, tasks
 from twophase.training import features as inference
-from twophase.training.cells import CellFailed, cell_key, train_one
-from twophase.training.checkpoints import Checkpoints
+from twophase.training import finetuning, hardware, stored, tasks
 from twophase.training.encoding import Encoded
 from twophase.training.hardware import PLAIN, Hardware
+from twophase.training.resumable import Checkpoints
+from twophase.training.stored import CellFailed, cell_key, train_one
 
 CONFIG = finetuning.TrainingConfig(epochs=3, learning_rate=3e-2, batch_size=16)
 SIZES = {"train": 48, "validation": 32, "test": 32}
@@ -221,7 +221,7 @@ def test_a_cell_that_was_stopped_goes_on_after_its_last_epoch(folders, tmp_path,
     found = train_one((model, data, CONFIG, 0, PLAIN, kept))
     assert len(begun) == 4 and list(kept.glob("*.pt"))
     assert scores(found) == scores(finetuning.train_cell(model, data, CONFIG, 0))
-    rows, failures = cells.train_folders(
+    rows, failures = stored.train_folders(
         {"m": model}, {"d": data}, {"d": "benchmark"}, [("m", "d", 0)], CONFIG, "x", checkpoints=tmp_path / "states"
     )
     assert not failures and scores(rows.replace({float("nan"): None}).to_dict("records")) == scores(found)
@@ -238,8 +238,8 @@ def test_a_checkpointed_cell_that_fails_says_why(folders, tmp_path):
 
 def test_another_precision_is_another_cell_and_says_its_parts(folders, store):
     cell = [{"m": folders / "vit"}, {"d": folders / "degradation"}, {"d": "benchmark"}, [("m", "d", 0)], CONFIG, "x"]
-    plain, _ = cells.train_folders(*cell)
-    mixed, _ = cells.train_folders(*cell, hardware=Hardware(precision="bfloat16"))
+    plain, _ = stored.train_folders(*cell)
+    mixed, _ = stored.train_folders(*cell, hardware=Hardware(precision="bfloat16"))
     assert "micro_batch" not in plain and mixed["micro_batch"].dropna().tolist() == [16]
     assert mixed["seconds"].tolist() != plain["seconds"].tolist()
 

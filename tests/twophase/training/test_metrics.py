@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from twophase.errors import UserError
-from twophase.training.metrics import OWN, check, scorer
+from twophase.training.config import METRICS, check_metric, scorer
 
 LABELS, SAID = np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 1, 0, 2])
 
@@ -23,7 +23,7 @@ LABELS, SAID = np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 1, 1, 0, 2])
 def test_by_hand_and_offline(name, value, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert scorer(name)(LABELS, SAID) == pytest.approx(value)
-    assert name in OWN
+    assert name in METRICS
 
 
 def test_a_program_from_a_hub_is_not_executed_unasked():
@@ -35,9 +35,9 @@ def test_a_program_from_a_hub_is_not_executed_unasked():
 
 def test_what_is_known_is_checked_without_the_library():
     """Its import takes seconds, which a wrong argument need not wait for."""
-    code = "import sys; from twophase.training.metrics import check; check('macro_f1'); sys.exit('evaluate' in sys.modules)"
+    code = "import sys; from twophase.training.config import check_metric; check_metric('macro_f1'); sys.exit('evaluate' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     with pytest.raises(UserError, match="did you mean accuracy"):
-        check("acuracy")
+        check_metric("acuracy")
     with pytest.raises(UserError, match="is a program from a hub"):
-        check("someone/metric")
+        check_metric("someone/metric")

@@ -1,7 +1,7 @@
 """One parallel map: results in the order of the items, the same bits on every engine and for any number of workers.
 
 Every worker, and the serial mode too, computes with one thread. Workers die with their parent, however it
-ended; the items of a killed worker are submitted again; an item's exception becomes a :class:`Failure` and
+ended; the items of a killed worker are submitted again; an item's exception becomes a `Failure` and
 does not end the map.
 """
 
@@ -11,11 +11,9 @@ from typing import Any
 
 from tqdm import tqdm
 
-from twophase.infra.compute import local, on_dask, on_ray
-from twophase.infra.compute.end_with_parent import die_with_launcher
-from twophase.infra.compute.engines import ENGINES, Engine, asked, chosen, using, worker_count
-from twophase.infra.compute.failure import Failure
-from twophase.infra.compute.threads import single_thread
+from twophase.infra.compute import clusters, local
+from twophase.infra.compute.engines import CLUSTERS, ENGINES, Engine, asked, chosen, using, worker_count
+from twophase.infra.compute.worker import Failure, die_with_launcher, single_thread
 
 __all__ = [
     "ENGINES", "Engine", "Failure", "asked", "chosen", "die_with_launcher", "imap", "parallel_map", "single_thread",
@@ -30,17 +28,17 @@ def parallel_map(
     description: str | None = None,
     on_result: Callable[[int, Any], None] | None = None,
 ) -> list[Any]:
-    """``[function(item) for item in items]`` on the engine that is chosen (:func:`engines.chosen`).
+    """`[function(item) for item in items]` on the engine that is chosen (`engines.chosen`).
 
     Args:
         function: importable by name, since workers are other interpreters; so must be the items' classes.
         items: what to compute; results come back in this order.
-        workers: processes; see :class:`Engine`.
+        workers: processes; see `Engine`.
         description: of the progress bar; None shows none.
-        on_result: called in this process as ``on_result(index, result)`` when a result is there (any order).
+        on_result: called in this process as `on_result(index, result)` when a result is there (any order).
 
     Returns:
-        A result or a :class:`Failure` for each item.
+        A result or a `Failure` for each item.
 
     Raises:
         UserError: an engine that is not installed, or a cluster that does not answer.
@@ -61,15 +59,13 @@ def parallel_map(
 
 
 def imap(function: Callable[[Any], Any], items: Iterable[Any], workers: int | None = None) -> Iterator[tuple[int, Any]]:
-    """(index, result) of each item as results come; see :func:`parallel_map`."""
+    """(index, result) of each item as results come; see `parallel_map`."""
     items, engine = list(items), chosen()
     count = min(worker_count(workers or engine.workers), len(items))
     if not items:
         return
-    if engine.engine == "ray":
-        yield from on_ray.run(function, items, engine)
-    elif engine.engine == "dask":
-        yield from on_dask.run(function, items, engine)
+    if engine.engine in CLUSTERS:
+        yield from clusters.run(function, items, engine)
     else:
         alone = engine.engine == "serial" or count == 1
         yield from local.serial(function, items) if alone else local.processes(function, items, count)
@@ -91,13 +87,11 @@ def stop() -> None:
 def width() -> int:
     """How many items the chosen engine computes at the same time, now."""
     engine = chosen()
-    if engine.engine == "ray":
-        return on_ray.slots(engine)
-    if engine.engine == "dask":
-        return on_dask.slots(engine)
+    if engine.engine in CLUSTERS:
+        return clusters.opened(engine).slots()
     return 1 if engine.engine == "serial" else worker_count(engine.workers)
 
 
 def spreads(count: int) -> bool:
     """Whether the chosen engine computes so many items elsewhere than in this process: a cluster takes even one."""
-    return count > 0 and (chosen().engine in ("ray", "dask") or min(count, width()) > 1)
+    return count > 0 and (chosen().engine in CLUSTERS or min(count, width()) > 1)

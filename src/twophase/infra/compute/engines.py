@@ -1,4 +1,4 @@
-"""Which engine computes: ``conf/compute/``, chosen by TWOPHASE_COMPUTE or by ``twophase select compute=…``.
+"""Which engine computes: `conf/compute/`, chosen by TWOPHASE_COMPUTE or by `twophase select compute=…`.
 
 The choice is no parameter of any stage: results are the same on every engine, so it makes nothing stale.
 """
@@ -16,6 +16,7 @@ from twophase.infra import config
 from twophase.infra.schema import Field, NotNegative, OneOf, build, settings
 
 ENGINES = ("serial", "local", "ray", "dask")
+CLUSTERS = ("ray", "dask")
 
 
 @settings("compute")
@@ -39,7 +40,7 @@ class Engine:
     gpus_per_task: NotNegative = 0.0
 
     def __post_init__(self) -> None:
-        if self.address is not None and self.engine not in ("ray", "dask"):
+        if self.address is not None and self.engine not in CLUSTERS:
             raise UserError(
                 f"compute.address is {self.address!r}, and compute={self.engine} joins no cluster; leave it out."
             )
@@ -48,7 +49,7 @@ class Engine:
                 f"compute.cpus_per_task is {self.cpus_per_task:g}, and a task of compute={self.engine} has one; leave it out, and "
                 "start fewer workers where tasks need more memory."
             )
-        if self.gpus_per_task and self.engine not in ("ray", "dask"):
+        if self.gpus_per_task and self.engine not in CLUSTERS:
             raise UserError(
                 f"compute.gpus_per_task is {self.gpus_per_task:g}, and compute={self.engine} hands out no GPUs: its processes "
                 "share what this one sees; set compute.workers instead, or take compute=ray."
@@ -57,7 +58,7 @@ class Engine:
 
 
 def worker_count(workers: int | None = None) -> int:
-    """``workers``, else TWOPHASE_WORKERS, else the cores this process may use.
+    """`workers`, else TWOPHASE_WORKERS, else the cores this process may use.
 
     Raises:
         UserError: not a whole number of at least 1.
@@ -65,28 +66,17 @@ def worker_count(workers: int | None = None) -> int:
     given = workers if workers is not None else os.environ.get("TWOPHASE_WORKERS") or None
     if given is None:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        count = int(given)
-    except (TypeError, ValueError):
-        count = 0
-    if count < 1:
-        raise UserError(f"workers (TWOPHASE_WORKERS): got {given!r}; allowed is a whole number of at least 1")
-    return count
-
-
-def not_installed(extra: str, package: str) -> UserError:
-    """The complaint about an engine whose package is missing."""
-    return UserError(
-        f"compute={extra} needs {package}, which is not installed; install this package with its extra: in the repository "
-        f"pip install -c constraints.txt -e '.[{extra}]'."
-    )
+    with contextlib.suppress(TypeError, ValueError):
+        if (count := int(given)) >= 1:
+            return count
+    raise UserError(f"workers (TWOPHASE_WORKERS): got {given!r}; allowed is a whole number of at least 1")
 
 
 _CHOSEN: ContextVar[Engine | None] = ContextVar("engine", default=None)
 
 
 def chosen() -> Engine:
-    """The engine of :func:`using`, else of TWOPHASE_COMPUTE ("compute=ray compute.address=auto"), else local processes.
+    """The engine of `using`, else of TWOPHASE_COMPUTE ("compute=ray compute.address=auto"), else local processes.
 
     Raises:
         UserError: TWOPHASE_COMPUTE names something that there is not.
@@ -109,7 +99,7 @@ def asked() -> list[str]:
 
 @contextlib.contextmanager
 def using(engine: Engine) -> Iterator[None]:
-    """Compute with ``engine`` inside."""
+    """Compute with `engine` inside."""
     token = _CHOSEN.set(engine)
     try:
         yield

@@ -1,20 +1,28 @@
 """In this process, or in processes of this machine (joblib's loky: they stay warm from one map to the next)."""
 
-import contextlib
 import importlib
 import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from twophase.infra.compute.end_with_parent import die_with
-from twophase.infra.compute.failure import KILLED, MOST_KILLS, Failure, failure, guarded
-from twophase.infra.compute.threads import SINGLE, single_thread, torch_single_thread
+from twophase.infra.compute.worker import (
+    KILLED,
+    MOST_KILLS,
+    SINGLE,
+    Failure,
+    die_with,
+    failure,
+    guarded,
+    single_thread,
+    torch_single_thread,
+)
 
 IDLE = 60  # seconds after which workers that have nothing to do end
 GROWTH = 4 * 2**30  # bytes by which a worker may grow; at loky's 300 MB libraries and a model have it replaced
+_POOLS: list[Any] = []  # the last that was asked for
 
 
 def serial(function: Callable, items: list[Any]) -> Iterator[tuple[int, Any]]:
@@ -26,7 +34,7 @@ def serial(function: Callable, items: list[Any]) -> Iterator[tuple[int, Any]]:
 
 
 def processes(function: Callable, items: list[Any], count: int) -> Iterator[tuple[int, Any]]:
-    """Keep ``count`` items in flight. If a worker is killed, those in flight run again: half as many at a time, at last alone.
+    """Keep `count` items in flight. If a worker is killed, those in flight run again: half as many at a time, at last alone.
 
     A killed worker takes all of joblib's with it, so it cannot be told whose item it was.
     """
@@ -35,18 +43,24 @@ def processes(function: Callable, items: list[Any], count: int) -> Iterator[tupl
     while waiting:
         width = max(waiting)
         queue, in_flight, broken = waiting.pop(width), {}, []
-        with _pool(width) as pool:
-            try:
-                while queue or in_flight:
-                    while queue and len(in_flight) < width:
-                        in_flight[pool.submit(guarded, function, items[queue[-1]])] = queue[-1]
-                        queue.pop()
-                    done = wait(in_flight, return_when=FIRST_COMPLETED).done
-                    for future in sorted(done, key=lambda future: isinstance(future.exception(), BrokenProcessPool)):
-                        result = _result(future)
-                        yield in_flight.pop(future), result
-            except BrokenProcessPool:
-                broken = list(in_flight.values())
+        pool = _workers(width)
+        try:
+            while queue or in_flight:
+                while queue and len(in_flight) < width:
+                    in_flight[pool.submit(guarded, function, items[queue[-1]])] = queue[-1]
+                    queue.pop()
+                done = wait(in_flight, return_when=FIRST_COMPLETED).done
+                for future in sorted(done, key=lambda future: isinstance(future.exception(), BrokenProcessPool)):
+                    error = future.exception()
+                    if isinstance(error, BrokenProcessPool):
+                        raise error
+                    # what cannot travel between processes is a failure of its own
+                    yield in_flight.pop(future), future.result() if error is None else failure(error)
+        except BrokenProcessPool:
+            broken = list(in_flight.values())
+        except BaseException:  # Ctrl-C, an error, a map that is left early: the workers end at once
+            pool.shutdown(wait=True, kill_workers=True)
+            raise
         if queue:
             waiting[width] = queue
         for index in broken:
@@ -75,47 +89,22 @@ def _import(modules: list[str]) -> None:
         importlib.import_module(module)
 
 
-def _result(future: Future) -> Any:
-    """What the worker returned; what cannot travel between processes is a failure of its own."""
-    error = future.exception()
-    if isinstance(error, BrokenProcessPool):
-        raise error
-    return future.result() if error is None else failure(error)
-
-
-@contextlib.contextmanager
-def _pool(width: int) -> Iterator[Any]:
-    """The workers; left early (Ctrl-C, an error), they end at once."""
-    pool = _workers(width)
-    try:
-        yield pool
-    except BaseException as error:
-        if not isinstance(error, BrokenProcessPool):
-            pool.shutdown(wait=True, kill_workers=True)
-        raise
-
-
 def _workers(width: int) -> Any:
     """Workers with this process's environment and folder: those that there are, if they have both."""
     from joblib.externals.loky import get_reusable_executor
 
-    pool = get_reusable_executor(
-        width, timeout=IDLE, initializer=_start_worker, initargs=(os.getpid(), os.getcwd()), env=dict(os.environ) | SINGLE
-    )  # fmt: skip
+    given, environment = (os.getpid(), os.getcwd()), dict(os.environ) | SINGLE
+    pool = get_reusable_executor(width, timeout=IDLE, initializer=_start_worker, initargs=given, env=environment)
     _POOLS[:] = [pool]
     return pool
-
-
-_POOLS: list[Any] = []  # the last that was asked for
 
 
 def _start_worker(parent: int, folder: str) -> None:
     from joblib.externals.loky import process_executor
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    process_executor._MAX_MEMORY_LEAK_SIZE = (
-        GROWTH  # no public name; a new worker imports for seconds, and has forgotten encoded tasks
-    )
+    # no public name; a new worker imports for seconds, and has forgotten encoded tasks
+    process_executor._MAX_MEMORY_LEAK_SIZE = GROWTH
     os.chdir(folder)
     die_with(parent)
     torch_single_thread()

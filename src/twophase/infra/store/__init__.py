@@ -1,22 +1,20 @@
 """The cell store: results that cost minutes, kept under a key of everything that determines them.
 
-``TWOPHASE_CACHE`` names it: a folder (default: the user's cache folder of this platform), shared by every clone and
-experiment (:mod:`.local`), or a URL that fsspec knows, shared by machines (:mod:`.remote`). A reader sees a whole entry
-or none; an entry that does not read back as it was written counts as missing.
+`TWOPHASE_CACHE` names it: a folder (default: the user's cache folder of this platform), shared by every clone and
+experiment, or a URL that fsspec knows, shared by machines (`places`). A reader sees a whole entry or none; an entry that
+does not read back as it was written counts as missing.
 """
 
 import contextlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from twophase.errors import UserError
-from twophase.infra.store.keys import MARKER, canonical, digest
-from twophase.infra.store.local import WAIT, Local, cache_folder, is_url
-from twophase.infra.store.remote import Remote
+from twophase.infra.store.places import MARKER, WAIT, Local, Remote, cache_folder, canonical, digest, is_url
 
 __all__ = ["MARKER", "Store", "cache_folder", "digest"]
 
@@ -25,7 +23,7 @@ class Store:
     """JSON values and folders under content keys.
 
     Args:
-        root: a folder or URL; default: what TWOPHASE_CACHE says, else :func:`cache_folder`.
+        root: a folder or URL; default: what TWOPHASE_CACHE says, else `cache_folder`.
 
     Raises:
         UserError: a URL of a kind that fsspec does not know, or whose package is not installed.
@@ -45,11 +43,11 @@ class Store:
         return self._place.root
 
     def path(self, kind: str, key: Any) -> Path | str:
-        """Where the entry of ``key`` lies: ``<root>/<kind>/<first two digits>/<sha256>``, and ".json" for a value."""
+        """Where the entry of `key` lies: `<root>/<kind>/<first two digits>/<sha256>`, and ".json" for a value."""
         return self._place.path(_name(kind, key))
 
     def get(self, kind: str, key: Any) -> Any | None:
-        """The JSON value kept under ``key``, or None if there is none (or none that is whole)."""
+        """The JSON value kept under `key`, or None if there is none (or none that is whole)."""
         text = self._place.read(f"{_name(kind, key)}.json")
         try:
             entry = json.loads(text)
@@ -63,17 +61,15 @@ class Store:
         self._place.write(f"{_name(kind, key)}.json", text)
 
     def get_folder(self, kind: str, key: Any) -> Path | None:
-        """The folder kept under ``key`` (of a URL: a copy of it on this machine), each file checked by sha256; None if it is
-        missing or damaged."""
+        """The folder kept under `key` (of a URL: a copy on this machine), checked by sha256; None if missing or damaged."""
         return self._place.get_folder(_name(kind, key))
 
     def put_folder(self, kind: str, key: Any, build: Callable[[Path], Any]) -> Path:
-        """Let ``build`` fill an empty folder and keep it; if it raises, nothing is kept. Returns where :meth:`get_folder` has
-        it."""
+        """Let `build` fill an empty folder and keep it; nothing if it raises. Returns where `get_folder` has it."""
         return self._place.put_folder(_name(kind, key), key, build)
 
     def export(self, folder: Path, target: Path) -> None:
-        """Copy a kept folder to ``target`` (which is replaced), without the store's own marker."""
+        """Copy a kept folder to `target` (which is replaced), without the store's own marker."""
         shutil.rmtree(target, ignore_errors=True)
         shutil.copytree(folder, target, ignore=shutil.ignore_patterns(MARKER))
 
@@ -99,18 +95,16 @@ class Store:
                 f"the store {self.root} cannot be used ({error}): name another one in TWOPHASE_CACHE"
             ) from None
 
-    @contextlib.contextmanager
-    def lock(self, purpose: str, wait: float = WAIT) -> Iterator[None]:
-        """Hold the store: a second process waits up to ``wait`` seconds, told at once who holds it.
+    def lock(self, purpose: str, wait: float = WAIT) -> contextlib.AbstractContextManager[None]:
+        """Hold the store: a second process waits up to `wait` seconds, told at once who holds it.
 
         Only a folder can be held. A URL never is: two runs that share one may both compute what neither has finished, and
         what a cell holds does not depend on who computed it (but for its seconds; the last one stays).
 
         Raises:
-            UserError: still held after ``wait`` seconds; names the holder's process, host and command.
+            UserError: still held after `wait` seconds; names the holder's process, host and command.
         """
-        with self._place.lock(purpose, wait):
-            yield
+        return self._place.lock(purpose, wait)
 
 
 def _name(kind: str, key: Any) -> str:
