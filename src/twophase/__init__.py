@@ -41,4 +41,4 @@ class _Published(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         module.__spec__ = self._spec  # the import system has put the alias's in its place
 
 
-sys.meta_path.append(_Published())
+sys.meta_path.insert(0, _Published())  # the ordinary finder would load submodules a second time

@@ -1,5 +1,7 @@
 """Readers on hand-made tables, and on the real files where a mirror is at hand."""
 
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -157,3 +159,13 @@ def test_records_without_curves_say_so(published):
 def test_every_reader_gives_an_account_that_adds_up(source, published):
     account = READERS[source](mirror=published).account
     assert (account["left"].shift(1).iloc[1:] - account["dropped"].iloc[1:] == account["left"].iloc[1:]).all()
+
+
+def test_the_promised_name_is_the_same_module():
+    code = (
+        "import twophase.published.catalogue as promised; from twophase.published import model_recycling; "
+        "import twophase.sources.published as place; from twophase.sources.published import catalogue; "
+        "import twophase.published as package; "
+        "assert promised is catalogue and package is place and model_recycling is place.model_recycling"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
