@@ -1,22 +1,27 @@
-"""The configuration: composed by Hydra from ``conf/``, written to ``params.yaml``, validated once.
+"""The configuration: composed by Hydra from `conf/`, written to `params.yaml`, validated once.
 
-Stages and notebooks never see Hydra: they read ``params.yaml`` through :func:`read`, which gives frozen
-dataclasses (see :mod:`twophase.infra.settings`).
+Stages and notebooks never see Hydra: they read `params.yaml` through `sources.live.parameters.read`, which gives frozen
+dataclasses (see `twophase.infra.schema`).
 """
+
+from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twophase.errors import UserError, unknown
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 PARAMS = "params.yaml"
 
 
 def find_project(start: Path | None = None) -> Path | None:
-    """The nearest folder upwards from ``start`` (default: here) that holds ``dvc.yaml`` and ``conf/``."""
+    """The nearest folder upwards from `start` (default: here) that holds `dvc.yaml` and `conf/`."""
     start = (start or Path.cwd()).resolve()
     for folder in (start, *start.parents):
         if (folder / "dvc.yaml").is_file() and (folder / "conf" / "config.yaml").is_file():
@@ -55,24 +60,21 @@ def find_conf() -> Path:
 
 
 def groups() -> dict[str, list[str]]:
-    """Configuration group -> its options, as the folders of ``conf/`` have them."""
+    """Configuration group -> its options, as the folders of `conf/` have them."""
     conf = find_conf()
     folders = sorted(folder for folder in conf.iterdir() if folder.is_dir())
     return {folder.name: sorted(file.stem for file in folder.glob("*.yaml")) for folder in folders}
 
 
 def compose(overrides: list[str] | tuple[str, ...] = (), name: str = "config") -> str:
-    """The text of ``params.yaml`` for ``overrides`` (``key=value``, Hydra's grammar), byte for byte.
+    """The text of `params.yaml` for `overrides` (`key=value`, Hydra's grammar), byte for byte.
 
-    It is what ``dvc exp run`` itself would write, with ``overrides`` recorded under that key. ``name``: of the file under
-    ``conf/`` to begin with; ``select`` is what ``twophase select`` reads.
+    It is what `dvc exp run` itself would write, with `overrides` recorded under that key. `name`: of the file under
+    `conf/` to begin with; `select` is what `twophase select` reads.
 
     Raises:
-        UserError: an override that is not ``key=value``, or an unknown group, option or key.
+        UserError: an override that is not `key=value`, or an unknown group, option or key.
     """
-    from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
@@ -81,10 +83,8 @@ def compose(overrides: list[str] | tuple[str, ...] = (), name: str = "config") -
     for override in overrides:
         if "=" not in override and not override.startswith("~"):
             raise UserError(f"got {override!r}; an override is written key=value, for example selection.threshold=0.05")
-    GlobalHydra.instance().clear()
     try:
-        with initialize_config_dir(str(find_conf()), version_base=None):
-            composed = hydra_compose(name, overrides=overrides)
+        composed = _composed(name, overrides)
         OmegaConf.resolve(composed)
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(_explain(error, overrides, name)) from None
@@ -141,35 +141,36 @@ def _explain(error: Exception, overrides: list[str], name: str) -> str:
     if found := re.search(r"Missing mandatory value: ([\w.]+)", message):
         return f"{found[1]} is missing; give {found[1]}=…"
     if found := re.search(r"Could not override '([^']+)'", message):
-        keys = _keys(_unresolved(name))
-        near = difflib.get_close_matches(found[1], keys, n=1)
-        if near:
+        keys = _keys(_composed(name))
+        if near := difflib.get_close_matches(found[1], keys, n=1):
             return f"unknown key {found[1]!r} (did you mean {near[0]}?)"
-        return f"unknown key {found[1]!r}; allowed: {_known(name, keys)}"
+        leaves = (key for key in keys if not any(other.startswith(f"{key}.") for other in keys))
+        return (
+            f"unknown key {found[1]!r}; allowed: {'the keys of params.yaml' if name == 'config' else ', '.join(leaves)}"
+        )
     message = re.sub(r" ?(full_key|object_type|To use|See https)\b.*| [1-3]\. .*", "", message)
     given = " ".join(overrides) or "conf/"
     return f"got {given}: {message}; allowed is key=value in Hydra's grammar (lists as [a,b])"
 
 
-def _known(name: str, keys: list[str]) -> str:
-    if name == "config":
-        return "the keys of params.yaml"
-    return ", ".join(key for key in keys if not any(other.startswith(f"{key}.") for other in keys))
-
-
-def _unresolved(name: str) -> dict[str, Any]:
-    """The configuration without overrides, values that must be given among its keys."""
+def _composed(name: str, overrides: Collection[str] = ()) -> DictConfig:
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(find_conf()), version_base=None):
+        return hydra_compose(name, overrides=list(overrides))
+
+
+def _keys(values: DictConfig) -> list[str]:
+    """Every dotted key of a configuration, values that must be given among them."""
     from omegaconf import OmegaConf
 
-    with initialize_config_dir(str(find_conf()), version_base=None):
-        return OmegaConf.to_container(hydra_compose(name), resolve=False)
+    def dotted(inside: dict[str, Any], prefix: str) -> Iterator[str]:
+        for key, value in inside.items():
+            yield prefix + key
+            if isinstance(value, dict):
+                yield from dotted(value, f"{prefix}{key}.")
 
-
-def _keys(values: dict[str, Any], prefix: str = "") -> list[str]:
-    """Every dotted key of a configuration."""
-    dotted = []
-    for key, value in values.items():
-        dotted += [prefix + key, *(_keys(value, f"{prefix}{key}.") if isinstance(value, dict) else [])]
-    return dotted
+    return list(dotted(OmegaConf.to_container(values, resolve=False), ""))

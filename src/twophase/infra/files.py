@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,19 +45,14 @@ def write_json(path: str | Path, value: Any) -> None:
 def digest(*parts: bytes | Path) -> str:
     """sha256 over bytes and over the content of files, one after the other."""
     total = hashlib.sha256()
-    for content in _contents(parts):
-        total.update(content)
+    for part in parts:
+        total.update(part if isinstance(part, bytes) else part.read_bytes())
     return total.hexdigest()
 
 
 def digest_each(*paths: Path) -> str:
     """sha256 over the sha256 of each file: unlike `digest`, it tells where one file ends and the next begins."""
     return hashlib.sha256(b"".join(bytes.fromhex(digest(path)) for path in paths)).hexdigest()
-
-
-def _contents(parts: Iterable[bytes | Path]) -> Iterator[bytes]:
-    for part in parts:
-        yield part if isinstance(part, bytes) else part.read_bytes()
 
 
 def _umask() -> int:

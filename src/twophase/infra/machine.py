@@ -1,5 +1,6 @@
 """The machine and the packages that results come from."""
 
+import contextlib
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -10,21 +11,17 @@ PACKAGES = ("torch", "transformers", "datasets", "scikit-learn", "scikit-image",
 
 def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str | None]:
     """Installed version of each package; None if it is missing."""
-    found: dict[str, str | None] = {}
+    found: dict[str, str | None] = dict.fromkeys(packages)
     for package in packages:
-        try:
+        with contextlib.suppress(PackageNotFoundError):
             found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = None
     return found
 
 
 def processor() -> str:
     """The processor's name where the system tells it."""
-    try:
+    with contextlib.suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
                 return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
     return platform.processor() or platform.machine()

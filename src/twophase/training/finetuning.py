@@ -92,29 +92,26 @@ class FineTuning:
         return score
 
     def _train(self) -> None:
-        labels, inputs = self.task.labels["train"], self.task.inputs["train"]
         torch.manual_seed(self.seed * 100_003 + self.done)
-        order = torch.randperm(len(labels))
+        order = torch.randperm(len(self.task.labels["train"]))
         self.model.train()
         for number, rows in enumerate(order.split(self.config.batch_size)):
             for group in self.optimizer.param_groups:
                 group["lr"] = self._rate(self.done * self._batches + number)
             self.optimizer.zero_grad(set_to_none=True)
-            loss = self._gradients(lambda part: self._loss(inputs, labels, part), rows)
+            if self.hardware.plain:
+                loss = self._loss(rows)
+                loss.backward()
+            else:
+                parts = rows, self.micro_batch, self.model, self._scaler
+                loss, self.micro_batch = summed_gradients(self._loss, *parts)
             if not torch.isfinite(loss):
                 raise Diverged(f"the loss became {loss.item()} in epoch {self.done + 1}")
             self._step()
 
-    def _loss(self, inputs: dict[str, Tensor], labels: Tensor, rows: Tensor) -> Tensor:
-        return torch.nn.functional.cross_entropy(self._logits(inputs, rows), labels[rows].to(self._device))
-
-    def _gradients(self, loss: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
-        if self.hardware.plain:
-            whole = loss(rows)
-            whole.backward()
-            return whole
-        total, self.micro_batch = summed_gradients(loss, rows, self.micro_batch, self.model, self._scaler)
-        return total
+    def _loss(self, rows: Tensor) -> Tensor:
+        labels = self.task.labels["train"][rows].to(self._device)
+        return nn.functional.cross_entropy(self._logits("train", rows), labels)
 
     def _step(self) -> None:
         if self._scaler:
@@ -132,9 +129,10 @@ class FineTuning:
             return self.config.learning_rate * (step + 1) / rising
         return self.config.learning_rate * (self._total - step) / max(1, self._total - rising)
 
-    def _logits(self, inputs: dict[str, Tensor], rows) -> Tensor:
+    def _logits(self, split: str, rows: Tensor | slice) -> Tensor:
+        inputs = {name: values[rows].to(self._device) for name, values in self.task.inputs[split].items()}
         with self.hardware.autocast():
-            return self.model(**{name: values[rows].to(self._device) for name, values in inputs.items()}).logits.float()
+            return self.model(**inputs).logits.float()
 
     def _scored(self, split: str) -> float:
         labels, predicted = self.task.labels[split].numpy(), self.predict(split).argmax(1)
@@ -144,11 +142,11 @@ class FineTuning:
     def predict(self, split: str) -> np.ndarray:
         """Class probabilities (N, C) of a split."""
         self.model.eval()
-        inputs, n = self.task.inputs[split], len(self.task.labels[split])
+        count = len(self.task.labels[split])
 
         def logits(size: int) -> list[Tensor]:
             with torch.inference_mode():
-                return [self._logits(inputs, rows).cpu() for rows in batches(n, size)]
+                return [self._logits(split, rows).cpu() for rows in batches(count, size)]
 
         parts, self._evaluation_batch = halving(self._evaluation_batch, logits, str(self._device))
         return torch.cat(parts).softmax(1).numpy()

@@ -62,9 +62,14 @@ class Hardware:
 
         return Hardware("cuda" if torch.cuda.is_available() else "cpu", self.precision, self.micro_batch)
 
+    @property
+    def _kind(self) -> str:
+        """ "cpu" or "cuda"."""
+        return self.resolved().device.partition(":")[0]
+
     def key(self) -> dict[str, Any]:
         """What of it changes results beyond rounding order, for the key of a kept value: {} for the default."""
-        facts = {"device": self.resolved().device.split(":")[0], "precision": self.precision}
+        facts = {"device": self._kind, "precision": self.precision}
         changed = {name: value for name, value in facts.items() if value != getattr(PLAIN, name)}
         return {"hardware": changed} if changed else {}
 
@@ -92,7 +97,7 @@ class Hardware:
             return contextlib.nullcontext()
         import torch
 
-        return torch.autocast(self.resolved().device.split(":")[0], getattr(torch, self.precision))
+        return torch.autocast(self._kind, getattr(torch, self.precision))
 
     def scaler(self) -> torch.amp.GradScaler | None:
         """What keeps float16's small gradients from vanishing; None in other precisions."""
@@ -100,7 +105,7 @@ class Hardware:
             return None
         import torch
 
-        return torch.amp.GradScaler(self.resolved().device.split(":")[0])
+        return torch.amp.GradScaler(self._kind)
 
 
 PLAIN = Hardware()

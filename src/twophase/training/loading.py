@@ -45,11 +45,9 @@ def modality(folder: str | Path) -> str:
     Raises:
         UserError: there is neither.
     """
-    folder = Path(folder)
-    if (folder / "preprocessor_config.json").is_file():
-        return "image"
-    if (folder / "tokenizer_config.json").is_file():
-        return "text"
+    for kind, file in (("image", "preprocessor_config.json"), ("text", "tokenizer_config.json")):
+        if (Path(folder) / file).is_file():
+            return kind
     raise UserError(
         f"{folder} has neither preprocessor_config.json nor tokenizer_config.json; save the model's image processor "
         "or tokenizer there with save_pretrained()."
@@ -114,21 +112,15 @@ def load_with_new_head(folder: str | Path, classes: tuple[str, ...], seed: int) 
     for module in model.classifier.modules():
         if hasattr(module, "reset_parameters"):
             module.reset_parameters()
-    last = [module for module in model.classifier.modules() if isinstance(module, torch.nn.Linear)][-1]
+    last = [module for module in model.classifier.modules() if isinstance(module, Linear)][-1]
     torch.nn.init.zeros_(last.weight)
     torch.nn.init.zeros_(last.bias)
     return model
 
 
 PROCESSOR_FILES = ("preprocessor_config.json", "tokenizer.json", "tokenizer_config.json")
-VOCABULARIES = (
-    "vocab.txt",
-    "vocab.json",
-    "merges.txt",
-    "bpe.codes",
-    "spiece.model",
-    "sentencepiece.bpe.model",
-)  # without tokenizer.json
+# of tokenizers without tokenizer.json
+VOCABULARIES = ("vocab.txt", "vocab.json", "merges.txt", "bpe.codes", "spiece.model", "sentencepiece.bpe.model")
 
 
 def processor_digest(folder: str | Path) -> str:
@@ -138,8 +130,17 @@ def processor_digest(folder: str | Path) -> str:
         UserError: see `modality`.
     """
     modality(folder)
-    paths = [Path(folder) / name for name in (*PROCESSOR_FILES, *VOCABULARIES)]
-    return digest(*(path for path in paths if path.is_file()))
+    return digest(*_there(folder, *PROCESSOR_FILES, *VOCABULARIES))
+
+
+def model_digest(folder: str | Path) -> str:
+    """sha256 over a saved model's configuration, processor and weights."""
+    weights = Path(folder) / "model.safetensors"
+    return digest(Path(folder) / "config.json", *_there(folder, *PROCESSOR_FILES), weights)
+
+
+def _there(folder: str | Path, *names: str) -> list[Path]:
+    return [path for path in (Path(folder) / name for name in names) if path.is_file()]
 
 
 def load_processor(folder: str | Path):
@@ -158,9 +159,3 @@ def load_processor(folder: str | Path):
         raise UserError(
             f"{folder} has no usable {what} ({type(error).__name__}); save it there with save_pretrained()."
         ) from error
-
-
-def model_digest(folder: str | Path) -> str:
-    """sha256 over a saved model's configuration, processor and weights."""
-    processor = [name for name in PROCESSOR_FILES if (Path(folder) / name).is_file()]
-    return digest(*(Path(folder) / name for name in ("config.json", *processor, "model.safetensors")))

@@ -8,17 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from twophase.infra.compute.worker import (
-    KILLED,
-    MOST_KILLS,
-    SINGLE,
-    Failure,
-    die_with,
-    failure,
-    guarded,
-    single_thread,
-    torch_single_thread,
-)
+from twophase.infra.compute import worker
 
 IDLE = 60  # seconds after which workers that have nothing to do end
 GROWTH = 4 * 2**30  # bytes by which a worker may grow; at loky's 300 MB libraries and a model have it replaced
@@ -28,8 +18,8 @@ _POOLS: list[Any] = []  # the last that was asked for
 def serial(function: Callable, items: list[Any]) -> Iterator[tuple[int, Any]]:
     """One item after the other."""
     for index, item in enumerate(items):
-        with single_thread():
-            result = guarded(function, item)
+        with worker.single_thread():
+            result = worker.guarded(function, item)
         yield index, result
 
 
@@ -47,7 +37,7 @@ def processes(function: Callable, items: list[Any], count: int) -> Iterator[tupl
         try:
             while queue or in_flight:
                 while queue and len(in_flight) < width:
-                    in_flight[pool.submit(guarded, function, items[queue[-1]])] = queue[-1]
+                    in_flight[pool.submit(worker.guarded, function, items[queue[-1]])] = queue[-1]
                     queue.pop()
                 done = wait(in_flight, return_when=FIRST_COMPLETED).done
                 for future in sorted(done, key=lambda future: isinstance(future.exception(), BrokenProcessPool)):
@@ -55,7 +45,7 @@ def processes(function: Callable, items: list[Any], count: int) -> Iterator[tupl
                     if isinstance(error, BrokenProcessPool):
                         raise error
                     # what cannot travel between processes is a failure of its own
-                    yield in_flight.pop(future), future.result() if error is None else failure(error)
+                    yield in_flight.pop(future), future.result() if error is None else worker.failure(error)
         except BrokenProcessPool:
             broken = list(in_flight.values())
         except BaseException:  # Ctrl-C, an error, a map that is left early: the workers end at once
@@ -65,10 +55,10 @@ def processes(function: Callable, items: list[Any], count: int) -> Iterator[tupl
             waiting[width] = queue
         for index in broken:
             kills[index] += width == 1
-            if kills[index] < MOST_KILLS:
+            if kills[index] < worker.MOST_KILLS:
                 waiting.setdefault(max(1, width // 2), []).append(index)
             else:
-                yield index, Failure(KILLED)
+                yield index, worker.Failure(worker.KILLED)
 
 
 def warm(modules: Iterable[str], count: int) -> None:
@@ -93,7 +83,7 @@ def _workers(width: int) -> Any:
     """Workers with this process's environment and folder: those that there are, if they have both."""
     from joblib.externals.loky import get_reusable_executor
 
-    given, environment = (os.getpid(), os.getcwd()), dict(os.environ) | SINGLE
+    given, environment = (os.getpid(), os.getcwd()), dict(os.environ) | worker.SINGLE
     pool = get_reusable_executor(width, timeout=IDLE, initializer=_start_worker, initargs=given, env=environment)
     _POOLS[:] = [pool]
     return pool
@@ -106,5 +96,5 @@ def _start_worker(parent: int, folder: str) -> None:
     # no public name; a new worker imports for seconds, and has forgotten encoded tasks
     process_executor._MAX_MEMORY_LEAK_SIZE = GROWTH
     os.chdir(folder)
-    die_with(parent)
-    torch_single_thread()
+    worker.die_with(parent)
+    worker.torch_single_thread()
