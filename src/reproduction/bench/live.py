@@ -16,8 +16,8 @@ from tqdm import tqdm
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from reproduction import evidence
-from reproduction.baselines import asynchronous_halving
 from reproduction.bench.timing import in_turn
+from reproduction.leave_one_out import asynchronous_halving
 from twophase.errors import UserError
 from twophase.infra import config
 from twophase.infra.compute import Engine, Failure, parallel_map, single_thread, using
@@ -25,14 +25,14 @@ from twophase.pipeline import two_phase, with_headless
 from twophase.runs import LiveRuns
 from twophase.selection import Selection, brute_force, successive_halving
 from twophase.sources.live import parameters
-from twophase.training import finetuning, resumable
-from twophase.training.cells import train_one
+from twophase.training import encoding
 from twophase.training.config import TrainingConfig
-from twophase.training.encoding import Encoded
+from twophase.training.encoding import Encoded, encoded
 from twophase.training.features import score_cell
-from twophase.training.finetuning import EVALUATION_BATCH, FineTuning, encoded
+from twophase.training.finetuning import EVALUATION_BATCH, FineTuning
 from twophase.training.hardware import PLAIN
 from twophase.training.loading import load_with_new_head
+from twophase.training.stored import train_one
 from twophase.training.tasks import load
 
 ROUNDS = 3  # of short cells, before what is measured
@@ -231,8 +231,7 @@ def end_to_end(settings: Mapping[str, Any], repeats: int) -> pd.DataFrame:
 
 def _alone(method: Callable[..., Selection], zoo: Zoo, known: evidence.Evidence, target: str, seed: int) -> Selection:
     """A method that finds nothing encoded by the one before it."""
-    for kept in (finetuning._ENCODED, resumable._ENCODED):
-        kept.clear()
+    encoding._ENCODED.clear()
     folders = {name: zoo.model(name) for name in known.models}
     runs = LiveRuns(folders, load(zoo.task(target)), zoo.training, seed, progress=False, dataset=target)
     return method(runs, zoo, known, target, seed)
@@ -252,19 +251,9 @@ def _two_phase(runs: LiveRuns, zoo: Zoo, known: evidence.Evidence, target: str, 
         seconds.extend(row["seconds"] for row in found)
         return {model: row["score"] for model, row in found.items()}
 
-    found = two_phase(
-        runs,
-        known.matrix(target),
-        known.known(target),
-        known.clusters(target),
-        score,
-        known.top,
-        chosen.threshold,
-        chosen.n_trends,
-        chosen.threshold_kind,
-        zoo.params.recall.epochs_per_proxy,
-        normalization=proxy.normalization,
-    )
+    offline = known.matrix(target), known.known(target), known.clusters(target)
+    method = known.top, chosen.threshold, chosen.n_trends, chosen.threshold_kind, zoo.params.recall.epochs_per_proxy
+    found = two_phase(runs, *offline, score, *method, normalization=proxy.normalization)
     return replace(found, seconds=found.seconds + sum(seconds))
 
 

@@ -22,14 +22,12 @@ PROXIES = {
     "logme": "LogME", "h_score": "H-score, shrunk", "h_score_plain": "H-score, plain", "knn": "kNN", "leep": "LEEP",
     "nleep": "N-LEEP",
 }  # fmt: skip
-# Why `score` differs where `comparable` does not, and why there is nothing to compare where it is empty.
+# Why `score` differs where `comparable` does not, and why there is nothing to compare where that is empty.
 DIFFERENCES = {
     "logme": "its fixed point stops after 11 steps; where D > N it counts D - N weights too many (compared in N dimensions)",
     "h_score": "its between-class covariance is divided by N - 1, the features' own by N",
     "h_score_plain": "it always shrinks the covariance",
     "knn": "of tied classes it takes the lowest, ours the nearest's; of two classes it gives F1 (compared: one neighbour)",
-    "leep": "",
-    "nleep": "",
 }
 METHODS = {"2PH": plots.BLUE, "SH": plots.ORANGE, "ASHA": plots.GREEN, "BF": plots.GREY}
 SIZE = ["proxy", "n", "d", "classes"]  # what tells one comparison of proxies from another
@@ -215,7 +213,7 @@ def agreement(raw: pd.DataFrame) -> pd.DataFrame:
             "as used": far["score"].max(),
             "by one definition": far["comparable"].max(),
             "sizes compared": f"{far['comparable'].notna().sum()} of {len(wide)}",
-            "what differs": DIFFERENCES[proxy],
+            "what differs": DIFFERENCES.get(proxy, ""),
         }
     return pd.DataFrame(rows).T.rename_axis("proxy")
 

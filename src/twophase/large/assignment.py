@@ -99,15 +99,10 @@ def lead(models: np.ndarray, k: int, threshold: float) -> np.ndarray:
     """
     n, m = models.shape
     cluster, distance = np.full(n, -1), np.full(n, float(threshold))
-    room, count = 2 * BATCH, 0
-    centres, members, starts = np.empty((m, room)), np.empty((room, m)), np.arange(room + 1)
+    # room for as many leaders as models: of what is never written the system gives no memory
+    centres, members, starts, count = np.empty((m, n)), np.empty((n, m)), np.arange(n + 1), 0
     for first in range(0, n, BATCH):
         last = min(first + BATCH, n)
-        if count + BATCH > room:  # twice as much: what was copied so often is linear in the end
-            centres = np.concatenate([centres, np.empty((m, room))], axis=1)
-            members = np.concatenate([members, np.empty((room, m))])
-            room *= 2
-            starts = np.arange(room + 1)
         here = models[first:last], centres, members, starts, count, k, cluster[first:last], distance[first:last]
         in_threads(_against_known, last - first, (last - first) * count, *here)
         count = _among_new(*here)

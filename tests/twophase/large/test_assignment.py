@@ -59,7 +59,7 @@ def test_batches_and_threads_change_nothing(monkeypatch):
     monkeypatch.setattr(joining, "BATCH", 64)
     monkeypatch.setattr("twophase.large.similarity.SMALL", 10)
     monkeypatch.setenv("NUMBA_NUM_THREADS", "3")
-    assert lead(models, 2, 0.15).tolist() == one.tolist() and one.max() > 64  # more leaders than there was room for
+    assert lead(models, 2, 0.15).tolist() == one.tolist() and one.max() > 64
     known = prototypes(models[:200], lead(models[:200], 2, 0.15), most=5)
     many = join(models[200:], known, 2, 0.15)
     monkeypatch.setenv("NUMBA_NUM_THREADS", "1")
