@@ -10,7 +10,7 @@ from twophase.sources.live.zoo import pretraining
 from twophase.sources.live.zoo.recipe import Recipe
 from twophase.training import features as inference
 from twophase.training import finetuning, loading, tasks
-from twophase.training.encoding import encode
+from twophase.training.encoding import encode, encoded
 
 CONFIG = finetuning.TrainingConfig(epochs=3, learning_rate=3e-3)
 SIZES = {"train": 120, "validation": 60, "test": 60}
@@ -92,6 +92,15 @@ def test_truncated_weights_and_missing_processor_are_named(folders, tmp_path):
     (broken / "preprocessor_config.json").unlink()
     with pytest.raises(UserError, match=r"has neither preprocessor_config\.json nor tokenizer_config\.json"):
         finetuning.train_cell(broken, folders / "degradation", CONFIG)
+
+
+def test_a_task_is_encoded_once_wherever_it_lies_and_anew_when_it_changes(folders, tmp_path):
+    task = tasks.load(folders / "degradation")
+    first = encoded(tasks.save(task, tmp_path / "a"), folders / "headed")
+    assert encoded(tasks.save(task, tmp_path / "b"), folders / "headless") is first  # the same processor
+    assert encoded(task, folders / "headed", digest=tasks.digest(tmp_path / "a")) is first
+    task["train"] = task["train"].select(range(60))
+    assert len(encoded(tasks.save(task, tmp_path / "a"), folders / "headed").labels["train"]) == 60
 
 
 def test_one_class_is_refused(folders):
