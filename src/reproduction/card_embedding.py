@@ -11,6 +11,7 @@ from twophase.errors import UserError
 from twophase.infra.files import digest
 
 PACKAGE = "package:"
+INSTALL = 'is not installed: `pip install ".[cards]"`, or set cards=none.'
 
 
 def embed_cards(folder: str | Path, encoder: str, sha256: Mapping[str, str] | None = None) -> pd.DataFrame:
@@ -54,7 +55,7 @@ def locate(encoder: str, sha256: Mapping[str, str]) -> str:
         name, _, inside = encoder.removeprefix(PACKAGE).partition("/")
         found = importlib.util.find_spec(name)  # of a top-level name, this runs none of its code
         if found is None or not found.submodule_search_locations:
-            raise UserError(f'the package {name} is not installed: `pip install ".[cards]"`, or set cards=none.')
+            raise UserError(f"the package {name} {INSTALL}")
         encoder = str(Path(found.submodule_search_locations[0]) / inside)
     if sha256 and not Path(encoder).is_dir():
         raise UserError(f"{encoder} is no local folder, so its files cannot be checked; leave cards.sha256 empty.")
@@ -62,10 +63,8 @@ def locate(encoder: str, sha256: Mapping[str, str]) -> str:
         path = Path(encoder) / file
         got = digest(path) if path.is_file() else "no such file"
         if got != wanted:
-            raise UserError(
-                f"{path}: sha256 is {got}, expected {wanted}; the encoder is not the one that was chosen: "
-                "install the locked version, or set cards=none."
-            )
+            mend = "the encoder is not the one that was chosen: install the locked version, or set cards=none."
+            raise UserError(f"{path}: sha256 is {got}, expected {wanted}; {mend}")
     return encoder
 
 
@@ -75,15 +74,10 @@ def _load(encoder: str, sha256: Mapping[str, str]):
     try:
         from sentence_transformers import SentenceTransformer
     except ImportError as error:
-        raise UserError(
-            'sentence-transformers is not installed: `pip install ".[cards]"`, or set cards=none.'
-        ) from error
+        raise UserError(f"sentence-transformers {INSTALL}") from error
+    safe = {"device": "cpu", "trust_remote_code": False, "model_kwargs": {"use_safetensors": True}}
     try:
-        return SentenceTransformer(
-            encoder, device="cpu", trust_remote_code=False, model_kwargs={"use_safetensors": True}
-        )
+        return SentenceTransformer(encoder, **safe)
     except (OSError, ValueError) as error:
-        raise UserError(
-            f"{encoder} cannot be loaded as a sentence-transformers model in safetensors ({error}); "
-            "name another in cards.encoder, or set cards=none."
-        ) from error
+        why = f"cannot be loaded as a sentence-transformers model in safetensors ({error})"
+        raise UserError(f"{encoder} {why}; name another in cards.encoder, or set cards=none.") from error

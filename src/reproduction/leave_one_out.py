@@ -1,21 +1,30 @@
 """Every selection on every dataset: benchmark datasets take their turn as the target beside the targets themselves.
 
 Prior, clusters and trends are made without the dataset whose turn it is. Notebooks 5 to 9 read this one table.
+What a user would run instead are asynchronous halving and Hyperband, as Optuna implements them: both take the models one
+after the other in a random order, each trained until the pruner stops it. Their cost differs from synchronous halving:
+whoever comes early has little to be compared with and is trained longer.
 """
 
+from __future__ import annotations
+
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import comb
 from statistics import fmean
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
-from reproduction.baselines import asynchronous_halving, hyperband
 from reproduction.evidence import Evidence, load
 from twophase.errors import UserError
 from twophase.infra.compute import Failure, parallel_map
-from twophase.runs import RecordedRuns
-from twophase.selection import Selection, brute_force, successive_halving
+from twophase.runs import RecordedRuns, Runs
+from twophase.selection import HISTORY, Selection, brute_force, successive_halving
+
+if TYPE_CHECKING:
+    from optuna.pruners import BasePruner
 
 THRESHOLDS = (0.0, 0.01, 0.05, 0.1)  # Table IV
 FIRST, SECOND = "first learning rate", "second learning rate"  # among the models that were trained with both
@@ -26,13 +35,10 @@ RECALLS = {  # what the released code does otherwise, and what the paper leaves 
     "each model's own proxy": {"proxy": "own"},
     "cosine for singletons": {"singleton_similarity": "cosine"},
     "re-initialised head": {"name": "leep_reinitialised", "normalization": "exp"},
-    "all three": {
-        "proxy": "own",
-        "singleton_similarity": "cosine",
-        "name": "leep_reinitialised",
-        "normalization": "exp",
-    },
 }
+RECALLS["all three"] = (
+    RECALLS["each model's own proxy"] | RECALLS["cosine for singletons"] | RECALLS["re-initialised head"]
+)
 
 
 def turns(domain: str, targets: list[str]) -> pd.DataFrame:
@@ -79,10 +85,10 @@ def _all(evidence: Evidence, target: str) -> Iterator[tuple]:
     runs, recalled = evidence.runs(target), evidence.recalled(target)
     final = evidence.final(target)
     yield _row("brute force", "all", "", brute_force(runs, evidence.models))
-    yield _row("successive halving", "all", "", successive_halving(runs, evidence.models))
-    yield _row("successive halving", "recalled", "", successive_halving(runs, recalled))
-    yield _row("fine-selection", "all", "", evidence.fine_selection(target))
-    yield _row("fine-selection", "recalled", "", evidence.fine_selection(target, recalled))
+    for candidates, models in {"all": evidence.models, "recalled": recalled}.items():
+        yield _row("successive halving", candidates, "", successive_halving(runs, models))
+    for candidates, models in {"all": evidence.models, "recalled": recalled}.items():
+        yield _row("fine-selection", candidates, "", evidence.fine_selection(target, models))
     two_phase = evidence.two_phase(target)
     yield _row("two-phase", "all", "", two_phase)
     for limit in THRESHOLDS:
@@ -91,9 +97,8 @@ def _all(evidence: Evidence, target: str) -> Iterator[tuple]:
             yield _row("fine-selection", "recalled", f"{kind} threshold {limit:g}", chosen)
     yield from _instead(evidence, target, int(two_phase.epochs / runs.epochs))
     for variant, options in RECALLS.items():
-        if options.get("name", evidence.params.proxy.name) not in evidence.settings.proxies:
-            continue
-        yield _row("two-phase", "all", variant, evidence.two_phase(target, **options))
+        if options.get("name", evidence.params.proxy.name) in evidence.settings.proxies:
+            yield _row("two-phase", "all", variant, evidence.two_phase(target, **options))
     oracle = list(final.nlargest(evidence.top).index)
     yield _row("successive halving", "oracle", "", successive_halving(runs, oracle))
     yield _row("fine-selection", "oracle", "", evidence.fine_selection(target, oracle))
@@ -144,3 +149,76 @@ def _random(evidence: Evidence, target: str, method: str, n: int) -> tuple:
     accuracy = float((last["test"].to_numpy() * chances).sum())
     seconds = n * float(frame.groupby("model")["seconds"].sum().mean())
     return method, "all", "", "", float(n * evidence.records.epochs), seconds, accuracy
+
+
+def asynchronous_halving(runs: Runs, models: Iterable[str], seed: int = 0, reduction_factor: int = 2) -> Selection:
+    """ASHA on one worker (Li et al. 2020, arXiv:1810.05934): Optuna's `SuccessiveHalvingPruner`, one epoch at least.
+
+    Args:
+        runs: of the target.
+        models: candidates.
+        seed: of their order.
+        reduction_factor: a model goes on at epochs 1, r, r^2, … if it is among the best 1/r that came so far.
+
+    Raises:
+        UserError: no models, a model named twice, or every model failed.
+    """
+    from optuna.pruners import SuccessiveHalvingPruner
+
+    pruner = SuccessiveHalvingPruner(min_resource=1, reduction_factor=reduction_factor, min_early_stopping_rate=0)
+    return _pruned(runs, models, pruner, seed)
+
+
+def hyperband(runs: Runs, models: Iterable[str], seed: int = 0, reduction_factor: int = 2) -> Selection:
+    """Hyperband (Li et al. 2018, arXiv:1603.06560): Optuna's `HyperbandPruner`, asynchronous halving in brackets.
+
+    Args:
+        runs, models, seed, reduction_factor: see `asynchronous_halving`; each bracket begins to prune at another epoch.
+
+    Raises:
+        UserError: no models, a model named twice, or every model failed.
+    """
+    from optuna.pruners import HyperbandPruner
+
+    return _pruned(runs, models, HyperbandPruner(1, max_resource=runs.epochs, reduction_factor=reduction_factor), seed)
+
+
+def _pruned(runs: Runs, models: Iterable[str], pruner: BasePruner, seed: int) -> Selection:
+    """Each model is a trial, enqueued in the order of `seed`; the best of those trained to the end wins."""
+    import optuna
+
+    names = sorted(models)
+    if not names or len(set(names)) < len(names):
+        raise UserError(f"got {len(names)} models, {len(set(names))} different ones; give at least one, each once.")
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    runs.restart()
+    rows = []
+
+    def train(trial: optuna.Trial) -> float:
+        model = trial.suggest_categorical("model", names)
+        for epoch in range(1, runs.epochs + 1):
+            val = float(runs.advance([model])[model])
+            if np.isnan(val):
+                rows.append((epoch, model, val, np.nan, False, f"failed: {runs.failures.get(model, 'no score')}"))
+                raise optuna.TrialPruned
+            trial.report(val, epoch)
+            stopped = epoch < runs.epochs and trial.should_prune()
+            rows.append((epoch, model, val, np.nan, not stopped, "pruned" if stopped else "kept"))
+            if stopped:
+                raise optuna.TrialPruned
+        return val
+
+    # the study's name decides which bracket a trial of Hyperband belongs to
+    study = optuna.create_study(
+        direction="maximize", pruner=pruner, sampler=optuna.samplers.RandomSampler(seed), study_name="twophase"
+    )
+    for number in np.random.default_rng(seed).permutation(len(names)):
+        study.enqueue_trial({"model": names[number]})
+    study.optimize(train, n_trials=len(names))
+    finished = {t.params["model"]: t.value for t in study.trials if t.state == optuna.trial.TrialState.COMPLETE}
+    if not finished:
+        raise UserError(f"every model failed, the last one by: {rows[-1][-1]}; mend the models or the task.")
+    winner, ledger = min(finished, key=lambda model: (-finished[model], model)), runs.ledger
+    seconds = float(ledger["seconds"].sum(skipna=False))
+    history = pd.DataFrame(rows, columns=HISTORY)
+    return Selection(winner, runs.test(winner), float(ledger["epochs"].sum()), seconds, history)

@@ -105,8 +105,6 @@ def regimes_verdict(evidence: Evidence) -> str:
 
 def figure_1_verdict(evidence: Evidence) -> str:
     """Does Fig. 1's observation hold: few models are good, many are not?"""
-    parts = []
-    for target in evidence.targets:
-        final = evidence.final(target)
-        parts.append(f"{target.replace('_', ' ')}: {(final > final.max() - 0.05).sum()} of {len(final)}")
-    return "Models within five points of the best, by target: " + "; ".join(parts) + "."
+    finals = {target.replace("_", " "): evidence.final(target) for target in evidence.targets}
+    near = [f"{name}: {(final > final.max() - 0.05).sum()} of {len(final)}" for name, final in finals.items()]
+    return f"Models within five points of the best, by target: {'; '.join(near)}."

@@ -116,21 +116,19 @@ def figure_6_table(evidence: Evidence, seed: int = 0) -> pd.DataFrame:
     for model in evidence.models:
         table = stage_table(evidence, model)
         n = min(evidence.params.selection.n_trends, len(table) - 1)
-        val = table[["val"]].to_numpy()
-        groups = trend_of(table["val"], n)
-        mixed = [silhouette_score(val, rng.permutation(groups)) for _ in range(20)] if 1 < n < len(val) else [np.nan]
+        val, groups = table[["val"]].to_numpy(), trend_of(table["val"], n)
+        ours, mixed = np.nan, [np.nan]
+        if 1 < n < len(val):
+            ours = silhouette_score(val, groups)
+            mixed = [silhouette_score(val, rng.permutation(groups)) for _ in range(20)]
         errors = {"trend": [], "mean": []}
         for dataset, row in table[table["test"] > 0].iterrows():
             rest = table.drop(dataset)
             trends = mine(rest["val"], rest["test"], min(n, len(rest)))
             errors["trend"].append(abs(predict(trends, row["val"]) - row["test"]) / row["test"])
             errors["mean"].append(abs(rest["test"].mean() - row["test"]) / row["test"])
-        rows[model] = {
-            "silhouette: trends": silhouette_score(val, groups) if 1 < n < len(val) else np.nan,
-            "silhouette: random": float(np.mean(mixed)),
-            "error: trend": float(np.mean(errors["trend"])),
-            "error: mean": float(np.mean(errors["mean"])),
-        }
+        rows[model] = {"silhouette: trends": ours, "silhouette: random": float(np.mean(mixed))}
+        rows[model] |= {f"error: {name}": float(np.mean(found)) for name, found in errors.items()}
     return pd.DataFrame(rows).T.rename_axis("model")
 
 
@@ -167,16 +165,15 @@ def figure_6_verdict(table: pd.DataFrame) -> str:
 
 def calibration(evidence: Evidence) -> pd.DataFrame:
     """Spearman of validation, and of the trends' predictions, with the final test, by stage; mean over all datasets."""
-    rows: dict[int, dict[str, list[float]]] = {}
+    stages = range(1, evidence.records.epochs + 1)
+    rows: dict[int, dict[str, list[float]]] = {stage: {"validation": [], "prediction": []} for stage in stages}
     for target in evidence.everything:
-        known = evidence.known(target)
-        predictor = TrendPredictor(known, min(evidence.params.selection.n_trends, len(evidence.matrix(target))))
-        final = evidence.final(target)
-        for stage in range(1, evidence.records.epochs + 1):
-            frame = evidence.records.first_seed(target)
+        n_trends = min(evidence.params.selection.n_trends, len(evidence.matrix(target)))
+        predictor, final = TrendPredictor(evidence.known(target), n_trends), evidence.final(target)
+        frame = evidence.records.first_seed(target)
+        for stage, row in rows.items():
             val = frame[frame["epoch"] == stage].set_index("model")["val"]
             predicted = pd.Series({model: predictor.predict(model, stage, score) for model, score in val.items()})
-            row = rows.setdefault(stage, {"validation": [], "prediction": []})
             row["validation"].append(val.corr(final, method="spearman"))
             row["prediction"].append(predicted.corr(final, method="spearman"))
     table = {stage: {name: with_interval(np.nan_to_num(v)) for name, v in row.items()} for stage, row in rows.items()}

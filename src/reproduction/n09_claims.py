@@ -55,11 +55,15 @@ def _cell(row: dict) -> str:
     return f"{row['value']:.3f}{span}<br>{row['verdict']}"
 
 
+def _verdicts(table: pd.DataFrame) -> list[str]:
+    return [name for name in table if name.startswith("verdict ")]
+
+
 def figure_claims(table: pd.DataFrame):
     """A row a claim, a column a domain, the colour is the verdict."""
     from matplotlib.patches import Patch
 
-    names = [name for name in table if name.startswith("verdict ")]
+    names = _verdicts(table)
     with plots.style():
         figure, (axis,) = plots.panels(1, height=0.135 * len(table) + 0.8, width=5.6)
         for row, (number, claim) in enumerate(table.iterrows()):
@@ -82,7 +86,7 @@ def counts(table: pd.DataFrame) -> pd.DataFrame:
     rows = {}
     for letter, title in SECTIONS.items():
         here = table[table.index.str.startswith(letter)]
-        for name in (name for name in table if name.startswith("verdict ")):
+        for name in _verdicts(table):
             rows[title, name.removeprefix("verdict ")] = here[name].value_counts()
     wide = pd.DataFrame(rows).T.reindex(columns=[HOLDS, OPEN, FAILS, UNTESTED])
     return wide.fillna(0).astype(int).rename_axis(["section", "domain"])
@@ -104,6 +108,6 @@ def figure_regret():
 
 def open_questions(table: pd.DataFrame) -> pd.DataFrame:
     """The claims that do not hold on some domain, with the reason."""
-    names = [name for name in table if name.startswith("verdict ")]
+    names = _verdicts(table)
     here = table[(table[names] == FAILS).any(axis=1)]
     return here[["claim", *names, *[name for name in table if name.startswith("why")]]]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from twophase.commands.samples import save_task
 from twophase.commands.select.outcome import Outcome
 from twophase.commands.select.report import pictures
+from twophase.commands.zoos import save_task
 from twophase.infra.config import root
 from twophase.infra.store import cache_folder, digest
 from twophase.sources.live import parameters
@@ -66,9 +66,8 @@ def shown(found: Outcome, title: str):
     from IPython.display import Image
 
     tag = pictures(found)[title]
-    return Image(
-        base64.b64decode(tag.split("base64,")[1].split('"')[0]), width=int(tag.split('width="')[1].split('"')[0])
-    )
+    encoded, width = (tag.split(mark)[1].split('"')[0] for mark in ("base64,", 'width="'))
+    return Image(base64.b64decode(encoded), width=int(width))
 
 
 def answers(classify, folder: Path, n: int = 5) -> pd.DataFrame:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reproduction.baselines import asynchronous_halving, hyperband
+from reproduction.leave_one_out import asynchronous_halving, hyperband
 from twophase.errors import UserError
 from twophase.records import TrainingRecords
 from twophase.runs import RecordedRuns

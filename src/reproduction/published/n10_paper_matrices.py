@@ -4,7 +4,7 @@ import pandas as pd
 
 from reproduction import paper as printed
 from reproduction.evidence import Evidence
-from reproduction.n02_clustering.clustering import best_is_clustered, clustered_ahead, clusters
+from reproduction.n02_clustering.clustering import best_is_clustered, clustered_ahead, clusters, inside
 from reproduction.published.sources import params
 from reproduction.tables import save_table, with_interval
 from twophase.clustering import cluster_models, silhouette
@@ -12,23 +12,26 @@ from twophase.recall import coarse_recall, normalize
 from twophase.similarity import top_k_similarity
 from twophase.sources.published import paper_matrices
 
+SKIPPING = "Eq. 1 without scores <= 0"
+
 
 def released(evidence: Evidence) -> pd.DataFrame:
     """Clusters and silhouettes of the released matrix as the released code makes them, beside the paper's print."""
     found, matrix = clusters(evidence), evidence.matrix(evidence.outside)
     skipping = top_k_similarity(matrix, evidence.params.clustering.k, positive_only=True)
     as_released = cluster_models(matrix, similarity=skipping, threshold=evidence.cut)
+    size, several, among = {"nlp": ("40 x 24", 8, 30), "cv": ("30 x 10", 6, None)}[evidence.domain]
+    reported = printed.TABLE_1[evidence.domain]["performance", "hierarchical"]
     rows = {
-        "models x datasets": (f"{matrix.shape[1]} x {matrix.shape[0]}", {"nlp": "40 x 24", "cv": "30 x 10"}[evidence.domain]),
+        "models x datasets": (f"{matrix.shape[1]} x {matrix.shape[0]}", size),
         "clusters": (found.labels.nunique(), None),
-        "non-singleton clusters": (len(found.non_singletons), {"nlp": 8, "cv": 6}[evidence.domain]),
-        "models in them": (int(found.labels.isin(found.non_singletons).sum()), {"nlp": 30, "cv": None}[evidence.domain]),
+        "non-singleton clusters": (len(found.non_singletons), several),
+        "models in them": (int(inside(found).sum()), among),
         "silhouette, standard, all models": (silhouette(found), None),
         "silhouette, standard, clustered models": (silhouette(found, models="clustered"), None),
         "silhouette, released definition": (silhouette(found, "released"), None),
-        "silhouette, released definition and Eq. 1 without scores <= 0": (
-            silhouette(as_released, "released"), printed.TABLE_1[evidence.domain]["performance", "hierarchical"]),
-    }  # fmt: skip
+        f"silhouette, released definition and {SKIPPING}": (silhouette(as_released, "released"), reported),
+    }
     table = pd.DataFrame(rows, index=["released matrix", "paper"], dtype=object).T.rename_axis("quantity")
     return save_table(table, "table_released_matrix", evidence.name)
 
@@ -44,11 +47,10 @@ def membership(evidence: Evidence) -> pd.DataFrame:
     for name, members in printed.TABLE_2_MEMBERS[evidence.domain].items():
         known = [model for model in members if model in found.labels.index]
         label = found.labels[known].mode().min()
-        here = set(found.members(label))
-        rows[name] = {
-            "size": len(members), "found": len(here & set(members)), "jaccard": len(here & set(members)) / len(here | set(members)),
-            "elsewhere": ", ".join(sorted(set(members) - here)), "also": ", ".join(sorted(here - set(members))),
-        }  # fmt: skip
+        here, there = set(found.members(label)), set(members)
+        shared = len(here & there)
+        rows[name] = {"size": len(there), "found": shared, "jaccard": shared / len(here | there)}
+        rows[name] |= {"elsewhere": ", ".join(sorted(there - here)), "also": ", ".join(sorted(here - there))}
     return save_table(pd.DataFrame(rows).T.rename_axis("Table II").infer_objects(), "table_2_membership", evidence.name)
 
 
@@ -77,7 +79,8 @@ def released_leep(evidence: Evidence) -> pd.DataFrame:
     matrix, found = evidence.matrix(evidence.outside), clusters(evidence)
     own = normalize(scores.reindex(matrix.columns), "exp")
     table = coarse_recall(matrix, found, own, evidence.top, proxy="own")
-    inside = table[found.labels.reindex(table.index).isin(found.non_singletons)]
+    clustered = table[inside(found).reindex(table.index)]
+    rho = clustered["recall_score"].corr(clustered["prior"], method="spearman")
     prior = list(table["prior"].sort_values(ascending=False, kind="stable").index[: evidence.top])
     rows = {
         "target": paper_matrices.LEEP_TARGET[evidence.domain],
@@ -85,7 +88,7 @@ def released_leep(evidence: Evidence) -> pd.DataFrame:
         "scores within .001 nats of the median": int((scores - scores.median()).abs().le(0.001 + 1e-9).sum()),
         "lowest score (nats)": scores.min(),
         "highest score (nats)": scores.max(),
-        "Spearman of recall score and prior, clustered models": inside["recall_score"].corr(inside["prior"], method="spearman"),
+        "Spearman of recall score and prior, clustered models": rho,
         f"of the top {evidence.top}, also the prior's": len(set(prior) & set(table.index[: evidence.top])),
-    }  # fmt: skip
+    }
     return pd.Series(rows, name="released LEEP").rename_axis("quantity").to_frame()

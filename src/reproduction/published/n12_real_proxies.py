@@ -25,15 +25,12 @@ def evidence(proxy: str) -> Evidence:
 
 def ranked(target: str) -> dict[tuple[str, str], pd.Series]:
     """(proxy, rule) -> score of every model on a target, higher first; ("prior", "alone") among them."""
-    first = evidence("logme")
-    prior = first.matrix(target).mean()
+    prior = evidence("logme").matrix(target).mean()
     found = {("prior", "alone"): prior}
     for proxy in PROXIES:
-        here = evidence(proxy)
-        raw = here.raw_scores(target)
-        found[proxy, "alone"] = raw
-        found[proxy, "x prior (Eq. 2)"] = prior * normalize(raw, "minmax")
-        found[proxy, "through clusters (Eq. 3-4)"] = here.recall(target)["recall_score"]
+        raw, through = evidence(proxy).raw_scores(target), evidence(proxy).recall(target)["recall_score"]
+        for rule, scores in zip(RULES, (raw, prior * normalize(raw, "minmax"), through), strict=True):
+            found[proxy, rule] = scores
     return found
 
 
@@ -44,13 +41,10 @@ def turns() -> pd.DataFrame:
         final = evidence("logme").final(target)
         for (proxy, rule), scores in ranked(target).items():
             order = final.loc[scores.sort_values(ascending=False, kind="stable").index]
-            row = {"rho": scores.corr(final, method="spearman")}
+            row = rows[target, proxy, rule] = {"rho": scores.corr(final, method="spearman")}
             for k in SHOWN:
-                row |= {
-                    f"gain at {k}": order.iloc[:k].mean() - final.mean(),
-                    f"regret at {k}": final.max() - order.iloc[:k].max(),
-                }
-            rows[target, proxy, rule] = row
+                row[f"gain at {k}"] = order.iloc[:k].mean() - final.mean()
+                row[f"regret at {k}"] = final.max() - order.iloc[:k].max()
     return pd.DataFrame(rows).T.rename_axis(["target", "proxy", "rule"])
 
 
@@ -83,10 +77,8 @@ def cost() -> pd.DataFrame:
 
 def against_prior(table: pd.DataFrame, proxy: str, rule: str, quantity: str = "gain at 10") -> pd.Series:
     """A quantity by a rule minus that by the prior alone, a value a target."""
-    return (
-        table.xs((proxy, rule), level=("proxy", "rule"))[quantity]
-        - table.xs(("prior", "alone"), level=("proxy", "rule"))[quantity]
-    )
+    ours, prior = (table.xs(key, level=("proxy", "rule"))[quantity] for key in ((proxy, rule), ("prior", "alone")))
+    return ours - prior
 
 
 def verdict(table: pd.DataFrame) -> str:
@@ -103,15 +95,16 @@ def verdict(table: pd.DataFrame) -> str:
 
 def figure_rho(table: pd.DataFrame):
     """Spearman with the final accuracy, a row a target, a mark a rule."""
-    marks = {"alone": "o", "x prior (Eq. 2)": "s", "through clusters (Eq. 3-4)": "^"}
+    marks = dict(zip(RULES, "os^", strict=True))
     targets = list(table.index.unique("target"))
     with plots.style():
         figure, (axis,) = plots.panels(1, height=3.2, width=5.0)
         for (proxy, rule), here in table["rho"].groupby(level=["proxy", "rule"], sort=False):
             places = [targets.index(target) for target in here.index.get_level_values("target")]
-            label = "prior" if proxy == "prior" else f"{PROXIES[proxy]} {rule}"
-            axis.plot(here, places, ls="", marker="D" if proxy == "prior" else marks[rule], ms=4, color=COLOURS[proxy],
-                      mfc="none" if proxy != "prior" else COLOURS[proxy], label=label)  # fmt: skip
+            look = {"marker": marks[rule], "mfc": "none", "label": f"{PROXIES.get(proxy)} {rule}"}
+            if proxy == "prior":
+                look = {"marker": "D", "mfc": COLOURS[proxy], "label": "prior"}
+            axis.plot(here, places, ls="", ms=4, color=COLOURS[proxy], **look)
         axis.set_yticks(range(len(targets)), targets)
         axis.set(xlabel="Spearman with the final accuracy, 141 models", ylim=(len(targets) - 0.5, -0.5))
         figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=2)
@@ -120,7 +113,7 @@ def figure_rho(table: pd.DataFrame):
 
 def figure_regret(table: pd.DataFrame):
     """Regret against K by rule, means over the targets with 95 % intervals."""
-    styles = {"alone": "-", "x prior (Eq. 2)": "--", "through clusters (Eq. 3-4)": ":"}
+    styles = dict(zip(RULES, ("-", "--", ":"), strict=True))
     with plots.style():
         figure, axes = plots.panels(2, columns=2, height=2.5, sharey=True)
         for axis, proxy in zip(axes, PROXIES, strict=True):
@@ -130,8 +123,9 @@ def figure_regret(table: pd.DataFrame):
                 means = [here[f"regret at {k}"].mean() for k in SHOWN]
                 spans = np.array([interval(here[f"regret at {k}"]) for k in SHOWN])
                 x = np.array(SHOWN) * 1.04 ** (number - 1.5)
-                axis.errorbar(x, means, yerr=abs(spans.T - means), color=COLOURS[name], ls=styles[rule], lw=1,
-                              marker="o", ms=2.5, elinewidth=0.7, label="prior" if name == "prior" else f"proxy {rule}")  # fmt: skip
+                look = {"color": COLOURS[name], "ls": styles[rule], "lw": 1, "marker": "o", "ms": 2.5}
+                label = "prior" if name == "prior" else f"proxy {rule}"
+                axis.errorbar(x, means, yerr=abs(spans.T - means), elinewidth=0.7, label=label, **look)
             axis.set(xscale="log", title=PROXIES[proxy], xlabel="K, models recalled")
             axis.set_xticks(SHOWN, SHOWN)
             axis.minorticks_off()

@@ -12,10 +12,10 @@ from twophase.infra import plots
 from twophase.records import TrainingRecords
 from twophase.sources.published import model_recycling
 
-TARGETS = {  # the paper's target -> its columns here
-    "Tweet": [name for name in model_recycling.TARGETS if name.startswith("tweet")],
-    "MNLI": ["mnli"], "MultiRC": ["multirc"], "Boolq": ["boolq"],
-}  # fmt: skip
+TWEETS = [name for name in model_recycling.TARGETS if name.startswith("tweet")]
+TARGETS = {"Tweet": TWEETS, "MNLI": ["mnli"], "MultiRC": ["multirc"], "Boolq": ["boolq"]}  # -> columns here
+
+SEEDS = ["seeds: median", "seeds: least", "seeds: largest"]
 
 
 @cache
@@ -32,9 +32,8 @@ def deviation() -> pd.DataFrame:
 def summary() -> pd.DataFrame:
     """By dataset: median, least and largest seed deviation of the base models, deviation between models, their ratio."""
     between = recycling().matrix.std(axis=1)
-    table = deviation()
-    rows = pd.DataFrame({"seeds: median": table.median(axis=1), "seeds: least": table.min(axis=1), "seeds: largest": table.max(axis=1),
-                         "between models": between.reindex(table.index)})  # fmt: skip
+    rows = deviation().agg(["median", "min", "max"], axis=1).set_axis(SEEDS, axis=1)
+    rows["between models"] = between.reindex(rows.index)
     rows["ratio"] = rows["between models"] / rows["seeds: median"]
     return save_table(rows.sort_values("ratio").rename_axis("dataset"), "table_noise", "published")
 
@@ -102,10 +101,11 @@ def figure_noise():
     with plots.style():
         figure, (axis,) = plots.panels(1, height=3.0)
         for number, model in enumerate(table):
-            axis.plot(range(len(order)), table.loc[order, model], ls="", marker="o", ms=3, color=plots.BLUE, alpha=0.6,
-                      label="between 20 seeds, one of six base models" if not number else None)  # fmt: skip
-        axis.plot(range(len(order)), between.reindex(order), ls="", marker="_", ms=8, mew=1.5, color=plots.RED,
-                  label=f"between {recycling().matrix.shape[1]} models")  # fmt: skip
+            label = None if number else "between 20 seeds, one of six base models"
+            look = {"marker": "o", "ms": 3, "color": plots.BLUE, "alpha": 0.6, "label": label}
+            axis.plot(range(len(order)), table.loc[order, model], ls="", **look)
+        look = {"marker": "_", "ms": 8, "color": plots.RED, "label": f"between {recycling().matrix.shape[1]} models"}
+        axis.plot(range(len(order)), between.reindex(order), ls="", mew=1.5, **look)
         axis.set_xticks(range(len(order)), [name.replace("_", " ") for name in order], rotation=60, ha="right")
         axis.set(yscale="log", ylabel="standard deviation (accuracy)")
         figure.legend(loc="outside upper center", ncols=2)

@@ -65,23 +65,19 @@ def selections() -> pd.DataFrame:
         for task in scaling_law.TASKS:
             best = losses()[task].iloc[:, -1].min()
             whole = brute_force(RecordedRuns(known, task), known.models)
-            for name, found in (
-                ("brute force", whole),
-                ("successive halving", successive_halving(RecordedRuns(known, task), known.models)),
-                ("fine-selection", fine_selection(RecordedRuns(known, task), known.models, known, n_trends=2)),
-            ):
-                rows[200 * 2 ** (first - 1), task, name] = {
-                    "winner": found.winner, "loss above the best": -np.log(found.test) - best,
-                    "cost (thousand examples)": found.seconds, "saving": whole.seconds / found.seconds,
-                }  # fmt: skip
+            half = successive_halving(RecordedRuns(known, task), known.models)
+            fine = fine_selection(RecordedRuns(known, task), known.models, known, n_trends=2)
+            for name, found in {"brute force": whole, "successive halving": half, "fine-selection": fine}.items():
+                row = {"winner": found.winner, "loss above the best": -np.log(found.test) - best}
+                row |= {"cost (thousand examples)": found.seconds, "saving": whole.seconds / found.seconds}
+                rows[200 * 2 ** (first - 1), task, name] = row
     table = pd.DataFrame(rows).T.rename_axis(["first stage (examples)", "task", "method"]).infer_objects()
     return save_table(table, "table_sizes", "published")
 
 
 def selections_verdict(table: pd.DataFrame) -> str:
     """What halving along the data saves and loses, and what trends add."""
-    fine = table.xs("fine-selection", level="method")
-    half = table.xs("successive halving", level="method")
+    fine, half = (table.xs(method, level="method") for method in ("fine-selection", "successive halving"))
     earlier = fine["cost (thousand examples)"] < half["cost (thousand examples)"]
     return (
         f"Halving saves {half['saving'].min():.0f}x to {half['saving'].max():.0f}x and picks the best model in "

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy.special import gammaln
 
 from reproduction.published.sources import params, recycling
 from reproduction.tables import interval, save_table, tidy, with_interval
@@ -11,8 +12,7 @@ from twophase.recall import coarse_recall
 from twophase.sources.published import Published, model_recycling
 from twophase.sources.published.catalogue import find, get
 
-METHODS = {"prior": plots.GREEN, "recall, perfect proxy": plots.BLUE, "recall, linear probe": plots.ORANGE,
-           "random": plots.GREY}  # fmt: skip
+METHODS = {"prior": plots.GREEN, "recall, perfect proxy": plots.BLUE, "random": plots.GREY}
 TITLES = {"paper": "the paper's benchmark and targets", "leave one out": "every dataset in turn"}
 MOST = 100  # models recalled
 
@@ -23,17 +23,15 @@ def leakage(found: Published) -> pd.DataFrame:
     raw = model_recycling.read(params().published.mirror, clean=False).matrix
     for target in model_recycling.TARGETS:
         why = model_recycling.leaked(found, target, params().published.leakage_z)
-        rows[target] = {
-            "highest, as published": raw.loc[target].max(), "highest, rows in place": found.matrix.loc[target].max(),
-            "named": int((why == "named").sum()), "outlier": int((why == "outlier").sum()),
-            "highest of these": found.matrix.loc[target, why.index].max() if len(why) else None,
-        }  # fmt: skip
+        scores, kinds = found.matrix.loc[target], {kind: int((why == kind).sum()) for kind in ("named", "outlier")}
+        rows[target] = {"highest, as published": raw.loc[target].max(), "highest, rows in place": scores.max(), **kinds}
+        rows[target]["highest of these"] = scores[why.index].max() if len(why) else None
     return tidy(pd.DataFrame(rows).T.rename_axis("target"))
 
 
 def figure_misplaced():
     """Rows in place and out of place: correlation of a row with the datasets' medians."""
-    raw = pd.read_csv(_tested())
+    raw = pd.read_csv(get(find(model_recycling.SOURCE, "models_tested.csv"), params().published.mirror))
     datasets = list(recycling().matrix.index)
     raw = raw[raw[datasets].notna().all(axis=1)]
     out = model_recycling.misplaced(raw)
@@ -41,15 +39,11 @@ def figure_misplaced():
     with plots.style():
         figure, (axis,) = plots.panels(1, height=2.4, width=plots.COLUMN)
         for rows, colour, name in ((~out, plots.BLUE, "in place"), (out, plots.RED, "out of place")):
-            axis.hist(like[rows], bins=np.linspace(-0.2, 1, 31), histtype="stepfilled", alpha=0.6, color=colour,
-                      label=f"{name} ({rows.sum()})")  # fmt: skip
+            look = {"histtype": "stepfilled", "alpha": 0.6, "color": colour, "label": f"{name} ({rows.sum()})"}
+            axis.hist(like[rows], bins=np.linspace(-0.2, 1, 31), **look)
         axis.set(xlabel="correlation of a row with the datasets' medians", ylabel="models", yscale="log")
         axis.legend(loc="upper left")
         return plots.save(figure, "figure_misplaced", "published")
-
-
-def _tested():
-    return get(find(model_recycling.SOURCE, "models_tested.csv"), params().published.mirror)
 
 
 def orders(
@@ -85,19 +79,18 @@ def curves(final: pd.Series, order: list[str] | None = None) -> pd.DataFrame:
     n = len(final)
     k = np.arange(1, min(MOST, n) + 1)
     if order is not None:
-        values = final.loc[order].to_numpy()
-        best, mean = np.maximum.accumulate(values)[: len(k)], (values.cumsum() / np.arange(1, n + 1))[: len(k)]
+        values = final.loc[order].to_numpy()[: len(k)]
+        best, mean = np.maximum.accumulate(values), values.cumsum() / k
     else:
-        from scipy.special import gammaln
-
         values, place = np.sort(final.to_numpy()), np.arange(1, n + 1)
-
-        def choose(a, b):
-            return gammaln(a + 1) - gammaln(b + 1) - gammaln(np.maximum(a - b, 0) + 1)
-
-        chance = np.where(place >= k[:, None], np.exp(choose(place - 1, k[:, None] - 1) - choose(n, k[:, None])), 0)
-        best, mean = chance @ values, np.full(len(k), final.mean())
+        less = _log_choices(place - 1, k[:, None] - 1) - _log_choices(n, k[:, None])
+        best, mean = np.where(place >= k[:, None], np.exp(less), 0) @ values, final.mean()
     return pd.DataFrame({"gain": mean - final.mean(), "regret": final.max() - best}, index=pd.Index(k, name="K"))
+
+
+def _log_choices(n, k):
+    """Logarithm of n over k."""
+    return gammaln(n + 1) - gammaln(k + 1) - gammaln(np.maximum(n - k, 0) + 1)
 
 
 def turns(variant: str) -> pd.DataFrame:
@@ -134,18 +127,12 @@ def summary(variants: dict[str, pd.DataFrame], k: int | None = None) -> pd.DataF
         for (setting, method), here in table.xs(k, level="K").groupby(["setting", "method"]):
             if method == "recall, linear probe":
                 continue  # one target only
-            rows[variant, setting, method] = {
-                "targets": len(here), f"gain at {k}": here["gain"].mean(), "gain, 95 %": interval_text(here["gain"]),
-                f"regret at {k}": here["regret"].mean(), "regret, 95 %": interval_text(here["regret"]),
-            }  # fmt: skip
+            row = rows[variant, setting, method] = {"targets": len(here)}
+            for name in ("gain", "regret"):
+                low, high = interval(here[name])
+                row |= {f"{name} at {k}": here[name].mean(), f"{name}, 95 %": f"[{low:.3f}, {high:.3f}]"}
     table = pd.DataFrame(rows).T.rename_axis(["rows", "setting", "method"]).infer_objects()
     return save_table(table, "table_scale", "published")
-
-
-def interval_text(values) -> str:
-    """The 95 % bootstrap interval of a mean."""
-    low, high = interval(values)
-    return f"[{low:.3f}, {high:.3f}]"
 
 
 def against_prior(table: pd.DataFrame, quantity: str = "gain", k: int | None = None) -> pd.Series:
@@ -198,15 +185,13 @@ def figure_scale(table: pd.DataFrame):
             here = table.loc[setting]
             for axis, quantity in zip(axes[2 * row : 2 * row + 2], ("gain", "regret"), strict=True):
                 for method, colour in METHODS.items():
-                    if method == "recall, linear probe":
-                        continue
                     values = here.xs(method, level="method")[quantity].unstack("K")
                     spans = np.array([interval(values[k]) for k in values])
-                    axis.plot(values.columns, values.mean(), color=colour, label=method,
-                              ls="--" if method == "prior" else "-", zorder=3 if method == "prior" else 2)  # fmt: skip
+                    line, above = ("--", 3) if method == "prior" else ("-", 2)
+                    axis.plot(values.columns, values.mean(), color=colour, label=method, ls=line, zorder=above)
                     axis.fill_between(values.columns, *spans.T, color=colour, alpha=0.18, lw=0)
-                axis.set(xscale="log", title=f"{TITLES[setting]}, {values.shape[0]} targets",
-                         xlabel="K, models recalled", ylabel=f"{quantity} (accuracy)")  # fmt: skip
+                axis.set(xscale="log", title=f"{TITLES[setting]}, {values.shape[0]} targets")
+                axis.set(xlabel="K, models recalled", ylabel=f"{quantity} (accuracy)")
                 axis.set_xticks([1, 3, 10, 30, 100], ["1", "3", "10", "30", "100"])
                 axis.minorticks_off()
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)

@@ -80,27 +80,26 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
     rows = {}
     for size in found["size"].unique():
         lucky, chosen = means.loc[size, "random"], means.loc[size, "greedy"].iloc[0]
-        rows[size] = {f"{q}: {rule}": value for q in ("rho", "gain")
-                      for rule, value in (("greedy", chosen[q]), ("random", lucky[q].mean()))}  # fmt: skip
-        rows[size] |= {f"{q}: greedy beats": float((chosen[q] > lucky[q]).mean()) for q in ("rho", "gain")}
+        row = rows[size] = {}
+        for quantity in LABELS:
+            row |= {f"{quantity}: greedy": chosen[quantity], f"{quantity}: random": lucky[quantity].mean()}
+        row |= {f"{quantity}: greedy beats": float((chosen[quantity] > lucky[quantity]).mean()) for quantity in LABELS}
     return tidy(pd.DataFrame(rows).T.rename_axis("datasets"))
 
 
 def verdict(found: pd.DataFrame) -> str:
     """From how many datasets on the prior is as good as that of all of them, and whether the rule beats chance."""
     means = found.groupby(["rule", "size", "draw"])["gain"].mean()
-    most = found["size"].max()
+    sizes, most = found["size"].unique(), found["size"].max()
     whole, enough = means["greedy", most].iloc[0], {}
     for rule in ("greedy", "random"):
-        sizes = [size for size in found["size"].unique() if means[rule, size].mean() >= 0.95 * whole]
-        enough[rule] = int(min(sizes))
-    low, high = interval(
-        [float((means["greedy", s].iloc[0] - means["random", s]).mean()) for s in found["size"].unique() if s < most]
-    )
-    ahead = "better" if low > 0 else "worse" if high < 0 else "neither better nor worse"
+        enough[rule] = int(min(size for size in sizes if means[rule, size].mean() >= 0.95 * whole))
+    ahead = [float((means["greedy", size].iloc[0] - means["random", size]).mean()) for size in sizes if size < most]
+    low, high = interval(ahead)
+    than_chance = "better" if low > 0 else "worse" if high < 0 else "neither better nor worse"
     return (
         f"The prior of {most} datasets gains {whole:.3f} on the paper's targets; 95 % of that take {enough['greedy']} datasets "
-        f"chosen by the rule, {enough['random']} drawn at random (on average). Over all sizes the rule is {ahead} than chance: "
+        f"chosen by the rule, {enough['random']} drawn at random (on average). Over all sizes the rule is {than_chance} than chance: "
         f"difference of the gains [{low:+.3f}, {high:+.3f}]. The first it chooses: {', '.join(greedy(pool())[:6])}."
     )
 
@@ -112,8 +111,8 @@ def figure_subsets(found: pd.DataFrame):
         for axis, (quantity, label) in zip(axes, LABELS.items(), strict=True):
             means = found.groupby(["rule", "size", "draw"])[quantity].mean()
             lucky = means["random"].groupby("size").quantile([0.025, 0.5, 0.975]).unstack()
-            axis.fill_between(lucky.index, lucky[0.025], lucky[0.975], color=plots.GREY, alpha=0.25, lw=0,
-                              label="random subsets, 95 %")  # fmt: skip
+            band = {"color": plots.GREY, "alpha": 0.25, "lw": 0, "label": "random subsets, 95 %"}
+            axis.fill_between(lucky.index, lucky[0.025], lucky[0.975], **band)
             axis.plot(lucky.index, lucky[0.5], color=plots.GREY, ls="--", label="random subsets, median")
             chosen = means["greedy"].groupby("size").first()
             axis.plot(chosen.index, chosen, color=plots.BLUE, marker="o", ms=3, label="greedy")

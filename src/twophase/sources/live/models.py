@@ -10,7 +10,7 @@ from twophase.errors import UserError
 from twophase.infra.compute import Failure, parallel_map
 from twophase.infra.store import Store, cache_folder, digest
 from twophase.sources.live.parameters import Params
-from twophase.sources.live.zoo import parts, pretraining
+from twophase.sources.live.zoo import pretraining
 from twophase.sources.live.zoo.recipes import fingerprint, reads
 from twophase.training import finetuning, tasks
 from twophase.training.stored import libraries
@@ -40,7 +40,7 @@ def build_zoo(params: Params, domain: str, data: Path, folder: Path) -> None:
             made = zip(missing, parallel_map(build_model, items, description=f"{domain} zoo"), strict=True)
             reasons |= {name: result.reason for name, result in made if isinstance(result, Failure)}
             built |= {n: _kept(store, keys[n]) for n in missing if n not in reasons}
-        parts.forget_upstreams(_parts(shared))
+        pretraining.forget_upstreams(_parts(shared))
     if not built:
         reason = next(iter(reasons.values()))
         raise UserError(f"no model of the {domain} zoo could be built; the first reason: {reason}")
@@ -90,7 +90,7 @@ def _make_shared(recipes: list[Any], data: Path, domain: str) -> str:
     read = sorted({name for recipe in recipes for name in reads(recipe) if recipe.architecture})
     made_of = {"data": {task: tasks.digest(data / task) for task in read}, "zoo": pretraining.ZOO_VERSION}
     name = digest(made_of | libraries(*ZOO_LIBRARIES))
-    for what, items in zip(("tokenizers", "inputs"), parts.shared(recipes), strict=True):
+    for what, items in zip(("tokenizers", "inputs"), pretraining.shared(recipes), strict=True):
         parallel_map(share, [(item, data, name) for item in items], description=f"{domain} {what}" if items else None)
     return name
 
@@ -98,7 +98,7 @@ def _make_shared(recipes: list[Any], data: Path, domain: str) -> str:
 def share(item: tuple[tuple, Path, str]) -> None:
     """Make one of the things that several models share."""
     what, data, shared = item
-    parts.share(what, data, _parts(shared))
+    pretraining.share(what, data, _parts(shared))
 
 
 def _parts(name: str) -> Path:

@@ -44,9 +44,7 @@ def open_live(params: parameters.Params, domain: str, say: Callable[[str], None]
     models, table, data = built(params, domain, say)
     known = TrainingRecords.read(table).only("benchmark")
     folders = {name: models / name for name in known.models}
-    tables = [known.frame]
-    for file in sorted((added / "records").glob("*.csv")):
-        tables.append(pd.read_csv(file))
+    tables = [known.frame, *map(pd.read_csv, sorted((added / "records").glob("*.csv")))]
     folders |= {one.name: one for one in sorted((added / "models").glob("*")) if (one / "config.json").is_file()}
     frame = pd.concat(tables, ignore_index=True)
     frame = frame[frame["model"].isin(folders)].drop_duplicates(["model", "dataset", "seed", "epoch"], keep="last")

@@ -1,6 +1,6 @@
-"""What the live zoos and the experiments on them are made with: ``params.yaml``, checked.
+"""What the live zoos and the experiments on them are made with: `params.yaml`, checked.
 
-Stages and notebooks never see Hydra: they call :func:`read`, which gives frozen dataclasses.
+Stages and notebooks never see Hydra: they call `read`, which gives frozen dataclasses.
 """
 
 from dataclasses import fields
@@ -22,7 +22,7 @@ from twophase.training.config import TrainingConfig
 
 @settings("proxy")
 class Proxy:
-    """Which proxy scores a model; ``headless`` scores those without a source head."""
+    """Which proxy scores a model; `headless` scores those without a source head."""
 
     name: str
     normalization: OneOf(NORMALIZATIONS)
@@ -31,7 +31,7 @@ class Proxy:
 
 @settings("clustering")
 class Clustering:
-    """How models are grouped; ``n_clusters`` None: by a cut of the dendrogram. ``exact_up_to``: see `large.cluster_many`."""
+    """How models are grouped; `n_clusters` None: by a cut of the dendrogram. `exact_up_to`: see `large.cluster_many`."""
 
     method: OneOf(METHODS)
     k: AtLeastOne
@@ -61,7 +61,7 @@ class Selection:
 
 @settings()
 class Cards:
-    """What encodes model cards (`zoo.embedding`); ``encoder`` None: nothing does. ``sha256``: file -> hash."""
+    """What encodes model cards (`reproduction.card_embedding`); `encoder` None: nothing does. `sha256`: file -> hash."""
 
     name: str
     encoder: str | None
@@ -79,9 +79,9 @@ class Sizes:
 
 @settings()
 class Tasks:
-    """Names of the datasets by role; what models are pre-trained on (``upstream``) has sizes of its own, at most.
+    """Names of the datasets by role; what models are pre-trained on (`upstream`) has sizes of its own, at most.
 
-    ``files``: for text, how many source files of a package are read at most; None is all.
+    `files`: for text, how many source files of a package are read at most; None is all.
     """
 
     benchmark: tuple[str, ...]
@@ -99,7 +99,7 @@ class Tasks:
 
 @settings()
 class Seeds:
-    """Models whose benchmark cells are repeated with ``extra`` further seeds."""
+    """Models whose benchmark cells are repeated with `extra` further seeds."""
 
     models: tuple[str, ...]
     extra: Annotated[int, Field(ge=0)]
@@ -107,9 +107,9 @@ class Seeds:
 
 @settings()
 class Zoo:
-    """Recipes by model name; ``include`` None: all of them, else these and their parents.
+    """Recipes by model name; `include` None: all of them, else these and their parents.
 
-    ``common``: fields of every recipe that does not set them itself.
+    `common`: fields of every recipe that does not set them itself.
     """
 
     include: tuple[str, ...] | None
@@ -125,7 +125,7 @@ class Zoo:
 
 @settings()
 class SecondRate:
-    """``models``: how many of the best on a target are trained once more, with this ``learning_rate``."""
+    """`models`: how many of the best on a target are trained once more, with this `learning_rate`."""
 
     models: AtLeastOne
     learning_rate: Annotated[float, Field(gt=0)]
@@ -133,9 +133,9 @@ class SecondRate:
 
 @settings()
 class Domain:
-    """Everything that belongs to one domain (``cv``).
+    """Everything that belongs to one domain (`cv`).
 
-    ``second_rate``: with what the targets' best models are trained once more (Fig. 8).
+    `second_rate`: with what the targets' best models are trained once more (Fig. 8).
     """
 
     cut: NotNegative
@@ -161,8 +161,9 @@ class Cuts:
 class Published:
     """How published records are read and analysed.
 
-    ``mirror``: folder that holds the files, None: they are downloaded. ``leakage_z``: see `published.model_recycling.leaked`. ``subset_sizes``: numbers of benchmark datasets
-    that are compared, each with ``subset_repeats`` random subsets.
+    `mirror`: folder that holds the files, None: they are downloaded. `leakage_z`: see
+    `published.model_recycling.leaked`. `subset_sizes`: numbers of benchmark datasets that are compared, each with
+    `subset_repeats` random subsets.
     """
 
     mirror: str | None
@@ -176,7 +177,7 @@ class Published:
 
 @settings()
 class Params:
-    """The whole of ``params.yaml``; ``domain`` maps each of ``domains`` to its part."""
+    """The whole of `params.yaml`; `domain` maps each of `domains` to its part."""
 
     seed: Annotated[int, Field(ge=0)]
     domains: tuple[str, ...]
@@ -191,15 +192,18 @@ class Params:
     domain: dict[str, Domain]
 
 
+COMPOSED = "the composed configuration"
+
+
 def load(overrides: list[str] | tuple[str, ...] = ()) -> Params:
     """Compose and validate, without a file."""
-    return validate(parse(compose(overrides), "the composed configuration"))
+    return validate(parse(compose(overrides), COMPOSED))
 
 
 def write(path: Path, overrides: list[str] | tuple[str, ...] = ()) -> Params:
-    """Compose, validate, and only then write ``path``."""
+    """Compose, validate, and only then write `path`."""
     text = compose(overrides)
-    params = validate(parse(text, "the composed configuration"))
+    params = validate(parse(text, COMPOSED))
     write_text(path, text)
     return params
 
@@ -217,7 +221,7 @@ def read(path: Path | str = PARAMS) -> Params:
 
 
 def difference(path: Path | str = PARAMS) -> str | None:
-    """What to tell the user if ``path`` is not what ``conf/`` composes to (byte by byte), else None."""
+    """What to tell the user if `path` is not what `conf/` composes to (byte by byte), else None."""
     path = Path(path)
     if not path.is_file():
         return f"no {path}: write it with `make params`"
@@ -225,11 +229,9 @@ def difference(path: Path | str = PARAMS) -> str | None:
     overrides = [str(override) for override in parse(text, str(path)).get("overrides") or []]
     if text == compose(overrides):
         return None
-    remedy = "make params" if not overrides else f"twophase params {' '.join(overrides)}"
-    return (
-        f"{path} is not what conf/ composes to: run `{remedy}` and repeat "
-        "(to keep an experiment's values: `twophase params key=value …`)"
-    )
+    remedy = f"twophase params {' '.join(overrides)}" if overrides else "make params"
+    otherwise = "to keep an experiment's values: `twophase params key=value …`"
+    return f"{path} is not what conf/ composes to: run `{remedy}` and repeat ({otherwise})"
 
 
 def validate(values: dict[str, Any]) -> Params:
@@ -238,21 +240,16 @@ def validate(values: dict[str, Any]) -> Params:
     Raises:
         UserError: an unknown or missing key, dataset, proxy or model, a wrong type, a number out of range.
     """
-    values = dict(values)
     names = values.get("domains")
     if not isinstance(names, list) or not names:
         raise UserError(
             f"domains: got {names!r}; allowed is a list such as [cv]; after an edit of conf/: `make params`"
         )
-    missing = [name for name in names if name not in values]
-    if missing:
-        raise UserError(
-            f"domains: got {', '.join(map(str, missing))}; allowed are keys of the configuration, such as cv"
-        )
+    if missing := ", ".join(str(name) for name in names if name not in values):
+        raise UserError(f"domains: got {missing}; allowed are keys of the configuration, such as cv")
     plain = [field.name for field in fields(Params) if field.name != "domain"]
-    values = {
-        key: value for key, value in values.items() if key not in corpora.DOMAINS or key in names
-    }  # the others rest
+    resting = [domain for domain in corpora.DOMAINS if domain not in names]
+    values = {key: value for key, value in values.items() if key not in resting}
     for key in values:
         if key not in (*plain, *names):
             raise unknown(f"key {key}", key, [*plain, *names])
@@ -288,25 +285,20 @@ def _check_domain(params: Params, name: str, domain: Domain) -> None:
         for model in names:
             if model not in domain.zoo.models:
                 raise unknown(f"model {model!r} in {name}.{where}", model, domain.zoo.models)
+    architectures = recipes.DOMAINS[name].ARCHITECTURES
     for recipe in domain.zoo.recipes.values():
-        if recipe.architecture and recipe.architecture not in recipes.DOMAINS[name].ARCHITECTURES:
-            what = f"architecture {recipe.architecture!r} of model {recipe.name}"
-            raise unknown(what, recipe.architecture, recipes.DOMAINS[name].ARCHITECTURES)
+        if (got := recipe.architecture) and got not in architectures:
+            raise unknown(f"architecture {got!r} of model {recipe.name}", got, architectures)
         for read in sorted(recipes.reads(recipe)):
             if read not in chosen.upstream:
                 raise unknown(f"upstream {read!r} that model {recipe.name} reads", read, chosen.upstream)
-    _check_counts(params, name, domain)
-
-
-def _check_counts(params: Params, name: str, domain: Domain) -> None:
-    datasets, models = len(domain.tasks.benchmark), len(domain.zoo.recipes)
-    for key, got, most, what in (
-        ("clustering.k", params.clustering.k, datasets, "benchmark datasets"),
-        ("selection.n_trends", params.selection.n_trends, datasets, "benchmark datasets"),
-        ("recall.top", params.recall.top, models, "models"),
-        ("clustering.n_clusters", params.clustering.n_clusters or 1, models, "models"),
+    benchmark, models = (len(chosen.benchmark), "benchmark datasets"), (len(domain.zoo.recipes), "models")
+    for key, got, (most, what) in (
+        ("clustering.k", params.clustering.k, benchmark),
+        ("selection.n_trends", params.selection.n_trends, benchmark),
+        ("recall.top", params.recall.top, models),
+        ("clustering.n_clusters", params.clustering.n_clusters or 1, models),
     ):
         if got > most:
-            raise UserError(
-                f"{key}: got {got}; allowed is at most {most}, the number of {name} {what}: lower it or add {what}"
-            )
+            allowed = f"allowed is at most {most}, the number of {name} {what}"
+            raise UserError(f"{key}: got {got}; {allowed}: lower it or add {what}")

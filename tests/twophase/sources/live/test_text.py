@@ -10,7 +10,7 @@ import torch
 from twophase.errors import UserError
 from twophase.sources.live import corpora, parameters, zoo
 from twophase.sources.live.corpora import harvest, text
-from twophase.sources.live.zoo import parts, pretraining, recipes
+from twophase.sources.live.zoo import pretraining, recipes
 from twophase.sources.live.zoo import text as words
 from twophase.sources.live.zoo.recipe import Recipe
 from twophase.training import features as inference
@@ -204,10 +204,10 @@ def test_word_vectors_know_neighbours(data):
 def test_what_models_share_is_made_once_and_is_the_same(data, tmp_path, monkeypatch):
     recipes = [Recipe("a", "bert", width=16, vectors="code"), Recipe("b", "albert", width=24, vectors="code"),
                Recipe("c", "bert", width=16), Recipe("d", parent="a"), Recipe("e", "vit")]  # fmt: skip
-    assert parts.shared(recipes) == [[("wordpiece",)], [("wordpiece", "code", (16, 24))]]
-    for items in parts.shared(recipes):
+    assert pretraining.shared(recipes) == [[("wordpiece",)], [("wordpiece", "code", (16, 24))]]
+    for items in pretraining.shared(recipes):
         for item in items:
-            parts.share(item, data, tmp_path)
+            pretraining.share(item, data, tmp_path)
     alone = words.tokenizer("wordpiece", data), words.word_vectors("wordpiece", data, "code", 24)
     words.tokenizer.cache_clear()
     words.word_vectors.cache_clear()

@@ -6,7 +6,7 @@ import torch
 
 from twophase.errors import UserError
 from twophase.sources.live import corpora
-from twophase.sources.live.zoo import parts, pretraining, recipes, text, vision
+from twophase.sources.live.zoo import pretraining, recipes, text, vision
 from twophase.sources.live.zoo.recipe import Recipe
 from twophase.training import tasks
 from twophase.training.encoding import Encoded, encode
@@ -61,9 +61,9 @@ def test_same_recipe_same_weights(data, tmp_path):
 
 def test_what_models_share_is_read_and_changes_no_weight(data, tmp_path, monkeypatch):
     alone = model_digest(pretraining.build(RECIPE, tmp_path / "alone", data))
-    for items in parts.shared([RECIPE, replace(RECIPE, name="other", seed=1)]):
+    for items in pretraining.shared([RECIPE, replace(RECIPE, name="other", seed=1)]):
         for item in items:
-            parts.share(item, data, tmp_path / "parts")
+            pretraining.share(item, data, tmp_path / "parts")
     (kept,) = (tmp_path / "parts").iterdir()
     read, plain = Encoded.read(kept), encode(tasks.load(data / "photographs"), tmp_path / "alone")
     assert read.classes == plain.classes and set(read.inputs) == set(plain.inputs) == {"train", "validation", "test"}
@@ -74,9 +74,9 @@ def test_what_models_share_is_read_and_changes_no_weight(data, tmp_path, monkeyp
     def encoded_again(*given):
         raise AssertionError("what is shared was made again")
 
-    monkeypatch.setattr("twophase.sources.live.zoo.parts.encoded", encoded_again)
+    monkeypatch.setattr("twophase.sources.live.zoo.pretraining.encoded", encoded_again)
     assert model_digest(pretraining.build(RECIPE, tmp_path / "sharing", data, parts=tmp_path / "parts")) == alone
-    parts.forget_upstreams(tmp_path / "parts")
+    pretraining.forget_upstreams(tmp_path / "parts")
     assert not list((tmp_path / "parts").iterdir())
 
 

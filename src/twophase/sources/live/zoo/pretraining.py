@@ -1,20 +1,27 @@
-"""Training one model of a zoo from its recipe and saving it as its publisher would, with a model card in the hub's format."""
+"""Training one model of a zoo from its recipe and saving it as its publisher would, with a model card in the hub's format.
+
+What several models are made of (tokenizers, word vectors, encoded upstreams) is made once, side by side.
+"""
 
 import shutil
+import tempfile
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 from transformers import PreTrainedModel
 
-from twophase.sources.live.zoo import parts as shared_parts
+from twophase.infra.files import replacing
 from twophase.sources.live.zoo import text, vision
 from twophase.sources.live.zoo.recipe import Recipe
 from twophase.sources.live.zoo.recipes import ARCHITECTURES
+from twophase.sources.live.zoo.text import TOKENIZERS, tokenizer, word_vectors
+from twophase.training import tasks
 from twophase.training.config import TrainingConfig
-from twophase.training.encoding import Encoded
-from twophase.training.finetuning import FineTuning
-from twophase.training.loading import PROCESSOR_FILES, load_with_new_head, modality
+from twophase.training.encoding import Encoded, encode
+from twophase.training.finetuning import FineTuning, encoded
+from twophase.training.loading import PROCESSOR_FILES, load_with_new_head, modality, processor_digest
 
 ZOO_VERSION = 6  # raise it when a change of this folder changes any model: kept models are built again
 BY_MODALITY = {"image": vision, "text": text}
@@ -31,7 +38,7 @@ def build(
         folder: where the model goes.
         data: folder of the saved tasks, those that the recipe reads among them.
         parent: folder of the parent's saved model, where the recipe has one.
-        parts: folder of what several models share (`parts.share`); without it each process makes that anew.
+        parts: folder of what several models share (`share`); without it each process makes that anew.
 
     Raises:
         Diverged: pre-training ended in a loss that is not finite.
@@ -49,7 +56,7 @@ def build(
     if recipe.objective == "none":
         model, scores = side.new_model(recipe, 2, data, parts), {}
     else:
-        upstream = shared_parts.upstream(recipe.upstream, folder, data, parts)
+        upstream = _upstream(recipe.upstream, folder, data, parts)
         if recipe.objective in side.OBJECTIVES:
             model, scores = _without_labels(recipe, side, upstream, data, parts)
         else:
@@ -128,3 +135,53 @@ def write_card(folder: Path, recipe: Recipe, side, scores: dict[str, float], par
     head = "published with its source head" if recipe.head and scores.get("accuracy") else "published without a head"
     lines += ["## Facts", "", f"{parameters:,} parameters, {side.INPUT}, {head}.", ""]
     (folder / "README.md").write_text("\n".join(lines), encoding="utf-8")
+
+
+def shared(recipes: Iterable[Recipe]) -> list[list[tuple]]:
+    """What these models share, as items of `share`: tokenizers, then what needs them: word vectors and encoded upstreams."""
+    made = [recipe for recipe in recipes if recipe.architecture]  # children read what their parents' kind does
+    kinds = {TOKENIZERS[recipe.architecture] for recipe in made if recipe.architecture in TOKENIZERS}
+    widths: dict[tuple[str, str], set[int]] = {}
+    upstreams: dict[tuple[str | None, str], Recipe] = {}
+    for recipe in made:
+        kind = TOKENIZERS.get(recipe.architecture)
+        if recipe.vectors:
+            widths.setdefault((kind, recipe.vectors), set()).add(recipe.width)
+        if recipe.upstream:
+            upstreams.setdefault((kind, recipe.upstream), recipe)
+    vectors = [(*pair, tuple(sorted(own))) for pair, own in sorted(widths.items())]
+    encodings = [(recipe, name) for (_, name), recipe in upstreams.items()]
+    return [[(kind,) for kind in sorted(kinds)], vectors + encodings]
+
+
+def share(item: tuple, data: Path, parts: Path) -> None:
+    """Make what `shared` names: a tokenizer (kind), word vectors (kind, source, widths), an upstream (recipe, name)."""
+    if len(item) == 1:
+        tokenizer(*item, data, parts)
+    elif len(item) == 3:
+        kind, source, widths = item
+        for width in widths:
+            word_vectors(kind, data, source, width, parts)
+    else:
+        recipe, name = item
+        with tempfile.TemporaryDirectory() as folder:
+            ARCHITECTURES[recipe.architecture].save_processor(recipe, Path(folder), data, parts)
+            if not (file := _file(parts, name, Path(folder))).is_file():
+                with replacing(file) as new:
+                    encode(tasks.load(data / name), Path(folder)).write(new)
+
+
+def _upstream(name: str, folder: Path, data: Path, parts: Path | None) -> Encoded:
+    """An upstream as the model whose processor is in `folder` sees it."""
+    file = _file(parts, name, folder) if parts else None
+    return Encoded.read(file) if file and file.is_file() else encoded(data / name, folder)
+
+
+def forget_upstreams(parts: Path) -> None:
+    """Remove the encoded upstreams: they are large, and made again in seconds."""
+    for file in parts.glob("upstream-*"):
+        file.unlink(missing_ok=True)
+
+
+def _file(parts: Path, name: str, folder: Path) -> Path:
+    return parts / f"upstream-{name}-{processor_digest(folder)[:16]}.safetensors"

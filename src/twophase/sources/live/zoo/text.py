@@ -5,10 +5,10 @@ Tokenizers and word vectors are made here from the zoo's own texts; several mode
 
 from __future__ import annotations
 
-import functools
 import io
 import json
 from collections.abc import Callable
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,25 +63,23 @@ def _roberta(width: int, depth: int) -> dict:
     return _config(width, depth, **longer, bos_token_id=2, eos_token_id=3)
 
 
-def _albert(width: int, depth: int) -> dict:
-    # one layer's weights, used `depth` times
-    return _config(width, depth, embedding_size=width, classifier_dropout_prob=0.0)
-
-
 def _distilbert(width: int, depth: int) -> dict:
     size = {"vocab_size": VOCABULARY, "dim": width, "hidden_dim": 2 * width, "n_layers": depth, "n_heads": 2}
     size |= {"max_position_embeddings": LONGEST, "initializer_range": SPREAD, "pad_token_id": 0}
     return size | {"dropout": 0.0, "attention_dropout": 0.0, "seq_classif_dropout": 0.0}
 
 
-def _electra(width: int, depth: int) -> dict:
-    return _config(width, depth, embedding_size=width)
+def _electra(width: int, depth: int, **more) -> dict:
+    return _config(width, depth, embedding_size=width, **more)
 
 
 ARCHITECTURES = {
     "bert": Architecture("Bert", "BERT encoder", _config),
     "roberta": Architecture("Roberta", "RoBERTa encoder", _roberta),
-    "albert": Architecture("Albert", "ALBERT encoder with shared layers", _albert),
+    # one layer's weights, used `depth` times
+    "albert": Architecture(
+        "Albert", "ALBERT encoder with shared layers", partial(_electra, classifier_dropout_prob=0.0)
+    ),
     "distilbert": Architecture("DistilBert", "DistilBERT encoder", _distilbert),
     "electra": Architecture("Electra", "ELECTRA encoder", _electra),
 }
@@ -142,7 +140,7 @@ def texts(folder: Path) -> list[str]:
     return [t for name in ("text", "text_pair") if name in table.column_names for t in table[name].to_pylist()]
 
 
-@functools.cache
+@cache
 def tokenizer(kind: str, data: Path, parts: Path | None = None) -> PreTrainedTokenizerFast:
     """A tokenizer of a kind ("wordpiece" or "bpe"), trained on the texts of `TOKENIZED`; the same every time."""
     from tokenizers import Tokenizer
@@ -183,7 +181,7 @@ def _trained(kind: str, data: Path) -> str:
     return made.to_str()
 
 
-@functools.cache
+@cache
 def word_vectors(kind: str, data: Path, source: str, width: int, parts: Path | None = None) -> np.ndarray:
     """Vectors of a tokenizer's tokens, (VOCABULARY, width): the positive pointwise mutual information of a source's
     neighbouring tokens, reduced by a truncated SVD (Levy and Goldberg, 2014); of the initial weights' spread."""
@@ -198,7 +196,7 @@ def word_vectors(kind: str, data: Path, source: str, width: int, parts: Path | N
     return np.load(io.BytesIO(kept(parts, f"vectors-{kind}-{source}-{width}.npy", reduced)), allow_pickle=False)
 
 
-@functools.lru_cache(maxsize=1)  # vectors of several widths are made of the same counts
+@lru_cache(maxsize=1)  # vectors of several widths are made of the same counts
 def _information(kind: str, data: Path, source: str, parts: Path | None):
     """Positive pointwise mutual information of tokens within `WINDOW` of each other, sparse (VOCABULARY, VOCABULARY)."""
     from scipy import sparse

@@ -39,9 +39,8 @@ def _stages(width: int, depth: int, **more) -> dict:
     return {"hidden_sizes": [width, 2 * width], "depths": [depth, depth], **more}
 
 
-def _beit(width: int, depth: int) -> dict:
-    config = _transformer(width, depth, use_relative_position_bias=True, layer_scale_init_value=0.1)
-    return config | {"drop_path_rate": 0.0}
+def _residual(width: int, depth: int, **more) -> dict:
+    return _stages(width, depth, embedding_size=width, **more)
 
 
 def _swin(width: int, depth: int) -> dict:
@@ -49,35 +48,24 @@ def _swin(width: int, depth: int) -> dict:
     return size | {"window_size": 4, "mlp_ratio": 2.0, "drop_path_rate": 0.0, "initializer_range": SPREAD}
 
 
-def _poolformer(width: int, depth: int) -> dict:
-    size = _stages(width, depth, num_encoder_blocks=2, patch_sizes=[3, 3], strides=[2, 2], padding=[1, 1])
-    return size | {"mlp_ratio": 2.0, "drop_path_rate": 0.0, "initializer_range": SPREAD}
-
-
-def _convnext(width: int, depth: int) -> dict:
-    size = _stages(width, depth, num_stages=2, patch_size=2, image_size=SIDE)
-    return size | {"layer_scale_init_value": 0.1, "initializer_range": SPREAD}
-
-
-def _resnet(width: int, depth: int) -> dict:
-    return _stages(width, depth, embedding_size=width, layer_type="basic")
-
-
-def _regnet(width: int, depth: int) -> dict:
-    return _stages(width, depth, embedding_size=width, groups_width=8, layer_type="x")
-
-
+BEIT = {"use_relative_position_bias": True, "layer_scale_init_value": 0.1, "drop_path_rate": 0.0}
+POOLS = {"num_encoder_blocks": 2, "patch_sizes": [3, 3], "strides": [2, 2], "padding": [1, 1]}
+POOLFORMER = POOLS | {"mlp_ratio": 2.0, "drop_path_rate": 0.0, "initializer_range": SPREAD}
+CONVNEXT = {"num_stages": 2, "patch_size": 2, "layer_scale_init_value": 0.1, "image_size": SIDE}
+CONVNEXT["initializer_range"] = SPREAD
 ARCHITECTURES = {
     "vit": Architecture("ViT", "Vision Transformer (ViT)", _transformer),
     "deit": Architecture("DeiT", "data-efficient image transformer (DeiT)", _transformer),
-    "beit": Architecture("Beit", "BEiT", _beit),
+    "beit": Architecture("Beit", "BEiT", partial(_transformer, **BEIT)),
     "dinov2": Architecture("Dinov2", "DINOv2 vision transformer", partial(_transformer, mlp_ratio=2)),
     "msn": Architecture("ViTMSN", "masked Siamese network vision transformer (ViT-MSN)", _transformer),
     "swin": Architecture("Swin", "Swin transformer with shifted windows", _swin),
-    "poolformer": Architecture("PoolFormer", "PoolFormer (MetaFormer with pooling)", _poolformer),
-    "convnext": Architecture("ConvNext", "ConvNeXt convolutional network", _convnext),
-    "resnet": Architecture("ResNet", "residual convolutional network (ResNet)", _resnet),
-    "regnet": Architecture("RegNet", "RegNet convolutional network", _regnet),
+    "poolformer": Architecture("PoolFormer", "PoolFormer (MetaFormer with pooling)", partial(_stages, **POOLFORMER)),
+    "convnext": Architecture("ConvNext", "ConvNeXt convolutional network", partial(_stages, **CONVNEXT)),
+    "resnet": Architecture("ResNet", "residual convolutional network (ResNet)", partial(_residual, layer_type="basic")),
+    "regnet": Architecture(
+        "RegNet", "RegNet convolutional network", partial(_residual, groups_width=8, layer_type="x")
+    ),
 }
 
 
