@@ -1,7 +1,7 @@
 """What `dvc.yaml` calls: `python -m reproduction.stages VERB [NOTEBOOK] [DOMAIN]` beside `params.yaml`.
 
 Each verb reads `params.yaml` and what earlier stages wrote, nothing else of the configuration. Work is
-kept cell by cell in the store (`twophase.training.cells`), so a stage that was killed goes on where it was.
+kept cell by cell in the store (`twophase.training.stored`), so a stage that was killed goes on where it was.
 """
 
 from __future__ import annotations
