@@ -1,17 +1,20 @@
-"""The command line: ``twophase VERB [argument] key=value …``.
+"""The command line: `twophase VERB [argument] key=value …`.
 
-Exit code 0, 2 for the user's fault (one line on stderr), 130 for Ctrl-C. Every verb imports what it needs
-itself, so that ``--help`` answers at once.
+Exit code 0, 2 for the user's fault (one line on stderr), 130 for Ctrl-C.
 """
 
 import argparse
 import os
 import sys
-from importlib import import_module
+from pkgutil import resolve_name
 from typing import NoReturn
 
 from twophase import __version__
 from twophase.errors import UserError
+
+# the module whose function run_VERB does it, imported when it is called, so that --help answers at once
+HOMES = {"select": "select.run", "matrix": "matrix.running", "models": "zoos", "tasks": "zoos"}
+HOME = "verbs"  # of the others
 
 EXAMPLES = """examples:
   twophase select task=csv task.path=reviews.csv task.text=review task.label=stars
@@ -28,16 +31,6 @@ TWOPHASE_CACHE names the folder or URL of the cell store, TWOPHASE_COMPUTE where
 conf/compute/), TWOPHASE_WORKERS the number of processes, TWOPHASE_MIRROR a folder to read published records from instead
 of downloading them.
 """
-
-
-ACTIONS = {
-    "models": ["list", "add", "show"],
-    "proxies": ["list"],
-    "tasks": ["list", "add", "save"],
-    "records": ["list", "get"],
-    "matrix": ["plan", "run"],
-}
-
 
 SELECT = """examples:
   twophase select task=csv task.path=reviews.csv task.text=review task.label=stars
@@ -68,7 +61,6 @@ Killed or stopped, the same command goes on with what is missing. Keys (conf/mat
 only.datasets, hardware (cpu, gpu, auto), hardware.precision, .micro_batch; compute; estimate.*; gpus; ask; out; seed.
 """
 
-
 MODELS = """examples:
   twophase models list                          the live zoos, and what you have added
   twophase models show bert-libraries           its folder, and its score on every benchmark dataset
@@ -83,6 +75,13 @@ TASKS = """examples:
 """
 
 EPILOGS = {"select": SELECT, "matrix": MATRIX, "models": MODELS, "tasks": TASKS}
+ACTIONS = {
+    "models": ["list", "add", "show"],
+    "proxies": ["list"],
+    "tasks": ["list", "add", "save"],
+    "records": ["list", "get"],
+    "matrix": ["plan", "run"],
+}
 
 
 class Parser(argparse.ArgumentParser):
@@ -142,7 +141,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     try:
         given = parser().parse_args(arguments)
-        return import_module(f"twophase.commands.verbs.{given.verb}").run(given) or 0  # --help answers at once
+        home = HOMES.get(given.verb, HOME)
+        return resolve_name(f"twophase.commands.{home}:run_{given.verb}")(given) or 0
     except UserError as error:
         print(f"twophase: {error}", file=sys.stderr)
         return 2

@@ -120,6 +120,6 @@ def test_ctrl_c_is_130(monkeypatch, capsys):
     def interrupted(given):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("twophase.commands.verbs.proxies.run", interrupted)
+    monkeypatch.setattr("twophase.commands.verbs.run_proxies", interrupted)
     assert main(["proxies", "list"]) == 130
     assert "interrupted" in capsys.readouterr().err

@@ -6,6 +6,7 @@ import re
 import tempfile
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,8 +17,9 @@ from twophase.commands.matrix.settings import Settings, Source
 from twophase.commands.select.settings import SUFFIXES, kind_of
 from twophase.errors import Unreachable, UserError, unknown
 from twophase.infra.store import cache_folder, digest
-from twophase.sources.files import reader as files
-from twophase.sources.hub import fetch_dataset, gather
+from twophase.sources.files.reader import FileTask
+from twophase.sources.files.reader import read as read_files
+from twophase.sources.hub import dataset_bytes, fetch_dataset, gather
 from twophase.training import tasks
 from twophase.training.encoding import LONGEST
 
@@ -32,7 +34,7 @@ class Data:
     Attributes:
         name, source: of the configuration.
         folder: of the kept task (`tasks.load`); None where it is still to be brought.
-        reads: "text" or "image"; None where that is not known yet.
+        modality: "text" or "image"; None where that is not known yet.
         rows: split -> number; before the data are here what the configuration says, or its most.
         tokens: of a text as models will see it, padded.
         download: bytes still to be brought; None where the hub does not tell.
@@ -43,7 +45,7 @@ class Data:
     name: str
     source: Source
     folder: Path | None
-    reads: str | None
+    modality: str | None
     rows: dict[str, int]
     tokens: int
     download: int | None
@@ -52,7 +54,7 @@ class Data:
 
 
 def sources(given: Settings) -> dict[str, Source]:
-    """Dataset -> where it is: those named, and every file and folder of ``matrix.tasks``.
+    """Dataset -> where it is: those named, and every file and folder of `matrix.tasks`.
 
     Raises:
         UserError: no such folder, nothing in it, a name that stands for nothing.
@@ -71,12 +73,7 @@ def sources(given: Settings) -> dict[str, Source]:
                 raise unknown(f"task {name!r} in matrix.datasets", name, found)
         here = {name: replace(named.pop(name, Source()), path=str(path)) for name, path in found.items()}
         named = here | named
-    if given.only.datasets is not None:
-        for name in given.only.datasets:
-            if name not in named:
-                raise unknown(f"dataset {name!r} in only.datasets", name, named)
-        named = {name: named[name] for name in given.only.datasets}
-    return named
+    return given.chosen("dataset", named)
 
 
 def _is_table(path: Path) -> bool:
@@ -84,7 +81,7 @@ def _is_table(path: Path) -> bool:
 
 
 def look(given: Settings, name: str, source: Source, ask: bool) -> Data:
-    """What is known of a dataset; a user's own is read and kept, one of a hub is asked for its size if ``ask``.
+    """What is known of a dataset; a user's own is read and kept, one of a hub is asked for its size if `ask`.
 
     Raises:
         Unreachable: no hub answers.
@@ -92,27 +89,25 @@ def look(given: Settings, name: str, source: Source, ask: bool) -> Data:
     most, rows = given.matrix.max_rows or math.inf, source.rows or given.matrix.max_rows or 0
     evaluated = given.matrix.max_evaluation_rows or rows
     expected = {"train": int(min(rows, most)), "validation": evaluated, "test": evaluated}
-    unread = Data(
-        name, source, None, "text" if source.text else None, expected, source.tokens or given.estimate.tokens, None
-    )
+    modality, tokens = "text" if source.text else None, source.tokens or given.estimate.tokens
+    unread = Data(name, source, None, modality, expected, tokens, None)
     try:
-        if Path(source.path).expanduser().exists():
-            return read(given, name, bring(given, name, source), source)
-        if (kept := place(given, name, source)).is_dir():
-            return read(given, name, kept, source)
-        if not ask:
-            return unread
-        from twophase.sources.hub import dataset_bytes
-
-        return replace(unread, download=dataset_bytes(source.path, source.name))
+        if Path(source.path).expanduser().exists() or place(given, name, source).is_dir():
+            return read(given, name, source)
+        return replace(unread, download=dataset_bytes(source.path, source.name)) if ask else unread
     except Unreachable:
         raise
     except UserError as error:
         return replace(unread, fault=str(error))
 
 
-def read(given: Settings, name: str, folder: Path, source: Source) -> Data:
-    """A kept task's rows and length."""
+def read(given: Settings, name: str, source: Source) -> Data:
+    """A dataset's rows and length, kept as a task; brought from the hub if need be.
+
+    Raises:
+        UserError: it cannot be had or read.
+    """
+    folder = bring(given, name, source)
     tables = {split: pq.ParquetFile(folder / f"{split}.parquet") for split in tasks.SPLITS}
     rows = {split: table.metadata.num_rows for split, table in tables.items()}
     columns = [column for column in ("text", "text_pair") if column in tables["train"].schema_arrow.names]
@@ -137,11 +132,7 @@ def place(given: Settings, name: str, source: Source) -> Path:
 
 
 def bring(given: Settings, name: str, source: Source) -> Path:
-    """A dataset as a kept task, brought from the hub if need be; what is here already is not made again.
-
-    Raises:
-        UserError: it cannot be had or read.
-    """
+    """The folder of a dataset's task; what is here already is not made again. Raises UserError as `read`."""
     target = place(given, name, source)
     if target.is_dir():
         return target
@@ -159,7 +150,7 @@ def bring(given: Settings, name: str, source: Source) -> Path:
     return target
 
 
-def _read(given: Settings, source: Source, folder: Path) -> files.FileTask:
+def _read(given: Settings, source: Source, folder: Path) -> FileTask:
     part, path = given.matrix, Path(source.path).expanduser()
     if path.exists():
         kind = kind_of(path)
@@ -170,26 +161,21 @@ def _read(given: Settings, source: Source, folder: Path) -> files.FileTask:
     else:
         kind, path = "parquet", gather(fetch_dataset(source.path, source.name), folder / "parts", source.splits)
         _prepare(path, source)
-    chosen = {"text": _column(source.text, "text"), "text_pair": _column(source.text_pair, "text_pair")}
-    if kind == "image_folder":
-        chosen = {}
-    else:
-        chosen["label"] = source.label
-    return files.read(
-        kind, path, **chosen, max_rows=part.max_rows, validation_share=part.validation_share, test_share=part.test_share,
-        seed=given.seed,
-    )  # fmt: skip
+    options: dict[str, Any] = {"validation_share": part.validation_share, "test_share": part.test_share}
+    if kind != "image_folder":
+        options |= {"text": _column(source, "text"), "text_pair": _column(source, "text_pair"), "label": source.label}
+    return read_files(kind, path, **options, max_rows=part.max_rows, seed=given.seed)
 
 
-def _column(columns: tuple[str, ...] | None, joined: str) -> str | None:
-    return None if columns is None else columns[0] if len(columns) == 1 else f"{joined} of several"
+def _column(source: Source, role: str) -> str | None:
+    columns = getattr(source, role)
+    return columns and (columns[0] if len(columns) == 1 else f"{role} of several")
 
 
 def _prepare(folder: Path, source: Source) -> None:
     """Join columns and round labels of a hub's files, as the source says."""
-    joined = {
-        f"{role} of several": named for role in ("text", "text_pair") if len(named := getattr(source, role) or ()) > 1
-    }
+    several = {_column(source, role): getattr(source, role) or () for role in ("text", "text_pair")}
+    joined = {name: list(columns) for name, columns in several.items() if len(columns) > 1}
     if not joined and not source.rounded:
         return
     for file in sorted(folder.glob("*.parquet")):
@@ -200,15 +186,12 @@ def _prepare(folder: Path, source: Source) -> None:
                 f"{file.name} of {source.path} has no column {absent[0]!r}; columns: {', '.join(table.columns)}."
             )
         for name, columns in joined.items():
-            table[name] = _joined(table[list(columns)])
+            texts = table[columns].fillna("").astype(str)
+            table[name] = texts.apply(lambda row: " ".join(filter(None, row)), axis=1)
         if source.rounded:
             numbers = pd.to_numeric(table[source.label], errors="coerce")  # parts in csv have strings
             table[source.label] = numbers.round().astype("Int64").astype("string").astype(object)
         table.to_parquet(file, index=False)
-
-
-def _joined(columns: pd.DataFrame) -> pd.Series:
-    return columns.fillna("").astype(str).apply(lambda row: " ".join(filter(None, row)), axis=1)
 
 
 def _some(rows: Dataset, most: int, seed: list[int]) -> Dataset:

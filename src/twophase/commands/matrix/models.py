@@ -1,7 +1,6 @@
 """The models of a matrix: what they weigh, how much they multiply, and where they are."""
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from twophase.commands.matrix.settings import Estimate, Settings
-from twophase.errors import UserError, unknown
+from twophase.errors import UserError
 from twophase.sources.hub import describe, here
-from twophase.training.loading import modality
+from twophase.training import loading
 
 SIDE = 224  # pixels, where a configuration does not say
 
@@ -24,7 +23,7 @@ class Model:
     Attributes:
         name: its folder's, or its id.
         folder: written by save_pretrained; None where it is still to be brought.
-        reads: "text" or "image"; None where that is not known yet.
+        modality: of what it reads, "text" or "image"; None where that is not known yet.
         parameters: their number.
         computing: those that multiply every token.
         tokens: of a picture; None for a model of texts.
@@ -35,13 +34,18 @@ class Model:
 
     name: str
     folder: Path | None
-    reads: str | None
+    modality: str | None
     parameters: float
     computing: float
     tokens: float | None
     download: int | None
     known: str
     fault: str = ""
+
+    @property
+    def bytes(self) -> float:
+        """Of its weights, in float32."""
+        return 4 * self.parameters
 
 
 def names(given: Settings) -> dict[str, Path | None]:
@@ -52,25 +56,17 @@ def names(given: Settings) -> dict[str, Path | None]:
     """
     root = given.matrix.folder
     if root is None:
-        found: dict[str, Path | None] = dict.fromkeys(given.matrix.models)
-    elif not root.is_dir():
+        return given.chosen("model", dict.fromkeys(given.matrix.models))
+    if not root.is_dir():
         raise UserError(f"matrix.models={root} is not a folder; give a folder of folders written by save_pretrained.")
-    else:
-        found = {one.name: one for one in sorted(root.iterdir()) if (one / "config.json").is_file()}
-        if not found:
-            raise UserError(
-                f"{root} holds no models: none of its folders has a config.json; save_pretrained() writes it."
-            )
-    if given.only.models is None:
-        return found
-    for name in given.only.models:
-        if name not in found:
-            raise unknown(f"model {name!r} in only.models", name, found)
-    return {name: found[name] for name in given.only.models}
+    found = {one.name: one for one in sorted(root.iterdir()) if (one / "config.json").is_file()}
+    if not found:
+        raise UserError(f"{root} holds no models: none of its folders has a config.json; save_pretrained() writes it.")
+    return given.chosen("model", found)
 
 
 def look(given: Settings, name: str, folder: Path | None, ask: bool) -> Model:
-    """What is known of a model: from its files if they are here, from the hub's listing if ``ask``, else assumed.
+    """What is known of a model: from its files if they are here, from the hub's listing if `ask`, else assumed.
 
     Raises:
         Unreachable: no hub answers.
@@ -80,22 +76,22 @@ def look(given: Settings, name: str, folder: Path | None, ask: bool) -> Model:
             folder = here(name)
         except UserError as error:
             return replace(assumed(given, name), fault=str(error))
-        if folder is None and ask:
-            return _described(given, name, describe(name, given.matrix.allow_pickle))
-    if folder is None:
-        return assumed(given, name)
+        if folder is None:
+            return _described(given, name) if ask else assumed(given, name)
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         parameters = parameter_count(folder)
-        reads = modality(folder)
+        modality = loading.modality(folder)
     except (OSError, ValueError) as error:
         return replace(assumed(given, name), folder=folder, download=0, fault=str(error).splitlines()[0])
     computing, tokens = multiplications(config, parameters, given.estimate)
-    return Model(name, folder, reads, parameters, computing, tokens if reads == "image" else None, 0, "its files")
+    tokens = tokens if modality == "image" else None
+    return Model(name, folder, modality, parameters, computing, tokens, 0, "its files")
 
 
-def _described(given: Settings, name: str, row: dict) -> Model:
-    known, size = assumed(given, name), row.get("bytes")
+def _described(given: Settings, name: str) -> Model:
+    row, known = describe(name, given.matrix.allow_pickle), assumed(given, name)
+    size = row.get("bytes")
     if row["refused"]:
         return replace(known, download=size, fault=row["refused"])
     parameters = size / 4 if size else known.parameters  # float32
@@ -117,7 +113,6 @@ def parameter_count(folder: Path) -> int:
     Raises:
         OSError: there are none, or they cannot be read.
     """
-
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         raise FileNotFoundError(f"{folder} has no model.safetensors")
@@ -136,19 +131,17 @@ def multiplications(config: dict[str, Any], parameters: float, estimate: Estimat
 
     A transformer's layer has 4 width^2 for attention and 2 width x inner for its perceptron; embeddings only look up.
     """
-    width = _first(config, ("hidden_size", "dim", "d_model"))
-    layers = _first(config, ("num_hidden_layers", "n_layers", "num_layers"))
-    side = _first(config, ("image_size",)) or SIDE
-    patch = _first(config, ("patch_size",))
+    width = _first(config, "hidden_size", "dim", "d_model")
+    layers = _first(config, "num_hidden_layers", "n_layers", "num_layers")
+    side = _first(config, "image_size") or SIDE
+    side = side[0] if isinstance(side, list) and len(side) == 2 else side
+    patch = _first(config, "patch_size")
     pictures = patch is not None or "num_channels" in config or "image_size" in config
-    if not isinstance(width, int) or not isinstance(layers, int):
+    if not isinstance(width, int) or not isinstance(layers, int) or (pictures and patch is None):
         return parameters, estimate.uses * (side / SIDE) ** 2 if pictures else None
-    inner = _first(config, ("intermediate_size", "hidden_dim", "ffn_dim")) or 4 * width
-    if pictures and patch is None:
-        return parameters, estimate.uses * (side / SIDE) ** 2
+    inner = _first(config, "intermediate_size", "hidden_dim", "ffn_dim") or 4 * width
     return layers * (4.0 * width**2 + 2.0 * width * inner), (side // patch) ** 2 + 1.0 if pictures else None
 
 
-def _first(config: dict[str, Any], keys: Iterable[str]) -> Any:
-    value = next((config[key] for key in keys if config.get(key) is not None), None)
-    return value[0] if isinstance(value, list) and len(value) == 2 and "image_size" in keys else value
+def _first(config: dict[str, Any], *keys: str) -> Any:
+    return next((config[key] for key in keys if config.get(key) is not None), None)

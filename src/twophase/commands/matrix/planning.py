@@ -1,6 +1,11 @@
-"""The plan of a matrix: which cells are done, which are to do, and what they will cost. It trains nothing."""
+"""The plan of a matrix: which cells are done, which are to do, and what they will cost. It trains nothing.
 
+What a cell costs is arithmetic on sizes, with every input in `conf/matrix.yaml`.
+"""
+
+import math
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,20 +14,63 @@ import pandas as pd
 from twophase.commands.matrix import data as datasets
 from twophase.commands.matrix import models as shelf
 from twophase.commands.matrix.data import Data
-from twophase.commands.matrix.estimate import STATE, cell_cost
 from twophase.commands.matrix.models import Model
-from twophase.commands.matrix.settings import Settings
+from twophase.commands.matrix.settings import Estimate, Settings
 from twophase.errors import Unreachable
 from twophase.infra.compute import Engine, worker_count
 from twophase.infra.store import Store, cache_folder
 from twophase.sources.hub import transfer
 from twophase.training import tasks
-from twophase.training.cells import cell_key
+from twophase.training.config import TrainingConfig
 from twophase.training.hardware import Hardware, one_a_gpu
 from twophase.training.loading import model_digest
+from twophase.training.stored import cell_key
 
-HOUR = 3600
 CLUSTERS = ("ray", "dask")
+# floating-point operations a parameter and token: a pass, and a pass with its gradients (Kaplan et al., 2020, Section 2.1)
+FORWARD, TRAINING = 2, 6
+STATE = 12  # bytes a parameter of a checkpoint: the weight and AdamW's two moments, in float32
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one cell costs.
+
+    Attributes:
+        operations: floating-point.
+        training: seconds of one device for all epochs, as a cell measures them.
+        seconds: the same with loading and encoding.
+    """
+
+    operations: float
+    training: float
+    seconds: float
+
+
+def cell_cost(model: Model, data: Data, training: TrainingConfig, hardware: Hardware, given: Estimate) -> Cost:
+    """Training and validation of every epoch, and the test at the end."""
+    each = model.computing * (model.tokens or data.tokens)
+    evaluated = data.rows["validation"] * training.epochs + data.rows["test"]
+    operations = TRAINING * each * data.rows["train"] * training.epochs + FORWARD * each * evaluated
+    steps = math.ceil(data.rows["train"] / training.batch_size) * training.epochs
+    device = device_kind(hardware)
+    trained = operations / rate(hardware, given) + steps * given.seconds_per_step[device]
+    return Cost(operations, trained, trained + given.seconds_per_cell[device])
+
+
+def rate(hardware: Hardware, given: Estimate) -> float:
+    """Floating-point operations that are expected of a device in a second."""
+    return float(given.peak_flops[device_kind(hardware)][hardware.precision]) * given.utilisation
+
+
+def device_kind(hardware: Hardware) -> str:
+    """Says "cuda" or "cpu"."""
+    return hardware.resolved().device.split(":")[0]
+
+
+def wall_clock(seconds: list[float], devices: int) -> float:
+    """Seconds until all cells are done: the devices share them, and none is split."""
+    return max(sum(seconds) / devices, max(seconds, default=0.0))
 
 
 @dataclass(frozen=True)
@@ -73,24 +121,20 @@ class Plan:
 
     def disk(self) -> dict[str, float]:
         """Bytes: of models, datasets and checkpoints, and of what is still to be brought."""
-        known = [one for one in self.models if not one.fault]
-        weights = [4 * one.parameters for one in known]
-        missing = [
-            (one.download if one.download is not None else 4 * one.parameters) for one in known if one.folder is None
-        ]
-        sets = [
-            float(one.download if one.download is not None else self.given.estimate.dataset_bytes)
-            for one in self.data
-            if not one.fault and one.folder is None
-        ]
-        kept = [sum(file.stat().st_size for file in one.folder.glob("*")) for one in self.data if one.folder]
-        state = (
-            2 * STATE * max((one.parameters for one in known), default=0)
-        )  # the new one is whole before the old goes
+        models = [one for one in self.models if not one.fault]
+        missing = sum(one.bytes if one.download is None else one.download for one in models if one.folder is None)
+        usual = self.given.estimate.dataset_bytes
+        unread = [one for one in self.data if one.folder is None and not one.fault]
+        new = sum(float(usual if one.download is None else one.download) for one in unread)
+        kept = sum(file.stat().st_size for one in self.data if one.folder for file in one.folder.glob("*"))
+        # the new one is whole before the old goes
+        state = 2 * STATE * max((one.parameters for one in models), default=0)
         return {
-            "models": sum(weights), "datasets": 2 * sum(sets) + sum(kept),  # as the hub has them, and as tasks
-            "checkpoints": self.at_once * state if self.given.matrix.checkpoints else 0, "download": sum(missing) + sum(sets),
-        }  # fmt: skip
+            "models": sum(one.bytes for one in models),
+            "datasets": 2 * new + kept,  # as the hub has them, and as tasks
+            "checkpoints": self.at_once * state if self.given.matrix.checkpoints else 0,
+            "download": missing + new,
+        }
 
 
 def plan(given: Settings) -> Plan:
@@ -99,18 +143,19 @@ def plan(given: Settings) -> Plan:
     Raises:
         UserError: folders or names that there are not.
     """
-    named, sources = shelf.names(given), datasets.sources(given)
     hub = "ask=false" if not given.ask else "HF_HUB_OFFLINE is set" if transfer.offline() else ""
-    ask, models, found = not hub, [], []
-    for kind, items in (("models", named.items()), ("datasets", sources.items())):
-        for name, where in items:
-            look = shelf.look if kind == "models" else datasets.look
-            try:
-                known = look(given, name, where, ask)
-            except Unreachable as error:
-                hub, ask = str(error), False
-                known = look(given, name, where, ask)
-            (models if kind == "models" else found).append(known)
+
+    def known(look: Callable, name: str, where: object) -> Model | Data:
+        nonlocal hub
+        try:
+            return look(given, name, where, ask=not hub)
+        except Unreachable as error:
+            hub = str(error)  # nothing more is asked of it
+            return look(given, name, where, ask=False)
+
+    names, sources = shelf.names(given), datasets.sources(given)
+    models = [known(shelf.look, name, folder) for name, folder in names.items()]
+    found = [known(datasets.look, name, source) for name, source in sources.items()]
     return Plan(given, models, found, _cells(given, models, found), hub)
 
 
@@ -132,7 +177,8 @@ def pairs(models: list[Model], found: list[Data]) -> list[tuple[Model, Data]]:
         (model, one)
         for one in found
         for model in models
-        if not model.fault and not one.fault and (model.reads or one.reads) == (one.reads or model.reads)
+        if not (model.fault or one.fault)
+        and (model.modality is None or one.modality is None or model.modality == one.modality)
     ]
 
 
@@ -142,21 +188,13 @@ def _cells(given: Settings, models: list[Model], found: list[Data]) -> pd.DataFr
     of_data = {one.name: tasks.digest(one.folder) for one in found if one.folder}
     rows = []
     for model, one in pairs(models, found):
-        training = given.trainings[one.reads or model.reads or "text"]
+        training = given.trainings[one.modality or model.modality or "text"]
         cost = cell_cost(model, one, training, chosen, given.estimate)
         kept = None
         if of_models.get(model.name) and one.name in of_data:
             kept = store.get("cells", cell_key(of_models[model.name], of_data[one.name], training, given.seed, chosen))
-        done = sum(row["seconds"] for row in kept) if kept else float("nan")
-        rows.append(
-            {
-                "model": model.name,
-                "dataset": one.name,
-                "training": cost.training,
-                "estimate": cost.seconds,
-                "done": done,
-            }
-        )
+        done = sum(row["seconds"] for row in kept) if kept else math.nan
+        rows.append((model.name, one.name, cost.training, cost.seconds, done))
     return pd.DataFrame(rows, columns=["model", "dataset", "training", "estimate", "done"])
 
 

@@ -1,5 +1,6 @@
 """A matrix, really trained: what is missing is brought and trained, and the records are written."""
 
+import argparse
 import json
 from collections.abc import Callable
 
@@ -8,9 +9,9 @@ import pandas as pd
 from twophase.commands.matrix import data as datasets
 from twophase.commands.matrix.data import Data
 from twophase.commands.matrix.models import Model, look
-from twophase.commands.matrix.planning import engine, hardware, pairs, plan
+from twophase.commands.matrix.planning import Plan, engine, hardware, pairs, plan
 from twophase.commands.matrix.report import text
-from twophase.commands.matrix.settings import Settings
+from twophase.commands.matrix.settings import Settings, compose
 from twophase.commands.select.folder import room
 from twophase.errors import Unreachable, UserError
 from twophase.infra.compute import using
@@ -18,10 +19,21 @@ from twophase.infra.files import replacing
 from twophase.infra.store import cache_folder
 from twophase.records import TrainingRecords
 from twophase.sources.hub import fetch_model
-from twophase.training import cells
+from twophase.training import stored
+from twophase.training.loading import quiet
 from twophase.training.stored import FAILURE_COLUMNS
 
 MARK = "matrix.json"  # in the folder of records: that they are this verb's to replace
+
+
+def run_matrix(given: argparse.Namespace) -> None:
+    """`twophase matrix`: a performance matrix, planned or trained."""
+    settings = compose(given.overrides)
+    with quiet():
+        if given.action == "plan":
+            print(text(plan(settings)))
+        else:
+            run(settings)
 
 
 def run(given: Settings, say: Callable[[str], None] = print, progress: bool = True) -> pd.DataFrame:
@@ -38,23 +50,28 @@ def run(given: Settings, say: Callable[[str], None] = print, progress: bool = Tr
     Raises:
         UserError: the folder holds other records, or not one cell could be trained.
     """
-    chosen = hardware(given)
+    chosen, checkpoints = hardware(given), cache_folder() / "matrix" / "checkpoints"
     _open(given)
     planned = plan(given)
     say(f"{text(planned)}\n")
     with room(cache_folder()), using(engine(given)):
-        models, found, failures = _bring(given, planned.models, planned.data, say, progress)
+        models, found, failures = _bring(given, planned, say, progress)
         tables = []
-        for reads, training in given.trainings.items():
-            chosen_pairs = [(m, d) for m, d in pairs(models, found) if d.reads == reads]
-            if not chosen_pairs:
+        for modality, training in given.trainings.items():
+            meeting = [(m, d) for m, d in pairs(models, found) if d.modality == modality]
+            if not meeting:
                 continue
-            rows, failed = cells.train_folders(
-                {m.name: m.folder for m, _ in chosen_pairs}, {d.name: d.folder for _, d in chosen_pairs},
-                {d.name: d.source.role for _, d in chosen_pairs}, [(m.name, d.name, given.seed) for m, d in chosen_pairs],
-                training, f"{given.matrix.name} matrix", chosen,
-                cache_folder() / "matrix" / "checkpoints" if given.matrix.checkpoints else None, progress,
-            )  # fmt: skip
+            rows, failed = stored.train_folders(
+                {m.name: m.folder for m, _ in meeting},
+                {d.name: d.folder for _, d in meeting},
+                {d.name: d.source.role for _, d in meeting},
+                [(m.name, d.name, given.seed) for m, d in meeting],
+                training,
+                f"{given.matrix.name} matrix",
+                chosen,
+                checkpoints if given.matrix.checkpoints else None,
+                progress,
+            )
             tables.append(rows)
             failures += failed
     return _write(given, pd.concat(tables) if tables else pd.DataFrame(), failures, say)
@@ -75,49 +92,38 @@ def _open(given: Settings) -> None:
 
 
 def _bring(
-    given: Settings, models: list[Model], found: list[Data], say: Callable[[str], None], progress: bool
+    given: Settings, planned: Plan, say: Callable[[str], None], progress: bool
 ) -> tuple[list[Model], list[Data], list[tuple]]:
     """Every dataset read and every model brought; and a failure (model, dataset, seed, reason) for each that cannot be."""
+    models: list[Model] = []
+    found: list[Data] = []
     failures: list[tuple] = []
-    here: list[Data] = []
-    brought: list[Model] = []
     silent = ""  # once no hub answers, nothing more is asked of it
-
-    def attempt(act: Callable[[], None], model: str, dataset: str, fault: str, on_hub: bool) -> None:
-        nonlocal silent
+    for one in [*planned.data, *planned.models]:
+        is_model, on_hub = isinstance(one, Model), one.folder is None
         try:
-            if fault or (silent and on_hub):
-                raise UserError(fault or silent)
-            act()
-        except Unreachable as error:
-            silent = str(error)
-            failures.append((model, dataset, "", silent))
+            if one.fault or (silent and on_hub):
+                raise UserError(one.fault or silent)
+            if is_model:
+                models.append(_fetch(given, one.name, progress) if on_hub else one)
+                continue
+            found.append(datasets.read(given, one.name, one.source))
+            if on_hub:  # what the plan has not said
+                say(f"{one.name}: {'; '.join(found[-1].notes)}")
         except UserError as error:
-            failures.append((model, dataset, "", str(error)))
-
-    def read(one: Data) -> None:
-        seen = datasets.read(given, one.name, datasets.bring(given, one.name, one.source), one.source)
-        if one.folder is None:  # what the plan has not said
-            say(f"{one.name}: {'; '.join(seen.notes)}")
-        here.append(seen)
-
-    def fetch(one: Model) -> None:
-        place = fetch_model(one.name, allow_pickle=given.matrix.allow_pickle, progress=progress).folder
-        seen = look(given, one.name, place, ask=False)
-        if seen.fault:
-            raise UserError(seen.fault)
-        brought.append(seen)
-
-    for one in found:
-        attempt(lambda one=one: read(one), "", one.name, one.fault, one.folder is None)
-    for one in models:
-        if one.folder is not None and not one.fault:
-            brought.append(one)
-        else:
-            attempt(lambda one=one: fetch(one), one.name, "", one.fault, True)
+            silent = str(error) if isinstance(error, Unreachable) else silent
+            failures.append((one.name if is_model else "", "" if is_model else one.name, "", str(error)))
     for model, dataset, _, reason in failures:
         say(f"{model or dataset} is left out: {reason}")
-    return brought, here, failures
+    return models, found, failures
+
+
+def _fetch(given: Settings, name: str, progress: bool) -> Model:
+    place = fetch_model(name, allow_pickle=given.matrix.allow_pickle, progress=progress).folder
+    model = look(given, name, place, ask=False)
+    if model.fault:
+        raise UserError(model.fault)
+    return model
 
 
 def _write(given: Settings, rows: pd.DataFrame, failures: list[tuple], say: Callable[[str], None]) -> pd.DataFrame:
@@ -130,12 +136,10 @@ def _write(given: Settings, rows: pd.DataFrame, failures: list[tuple], say: Call
     records = TrainingRecords.from_frame(rows)
     with replacing(folder / "records.csv") as new:
         records.write(new)
-    cells_ = rows.groupby(["model", "dataset", "seed"], sort=False).agg(seconds=("seconds", "sum"))
+    by_cell, chosen = rows.groupby(["model", "dataset", "seed"], sort=False), hardware(given)
+    trained = by_cell.agg(seconds=("seconds", "sum"))
     if "micro_batch" in rows:
-        cells_["micro_batch"] = (
-            rows.groupby(["model", "dataset", "seed"], sort=False)["micro_batch"].last().astype("Int64")
-        )
-    chosen = hardware(given)
-    cells_.assign(device=chosen.device, precision=chosen.precision).to_csv(folder / "cells.csv", lineterminator="\n")
-    say(f"{len(cells_)} cells in {folder / 'records.csv'}; {len(table)} failures in {folder / 'failures.csv'}")
+        trained["micro_batch"] = by_cell["micro_batch"].last().astype("Int64")
+    trained.assign(device=chosen.device, precision=chosen.precision).to_csv(folder / "cells.csv", lineterminator="\n")
+    say(f"{len(trained)} cells in {folder / 'records.csv'}; {len(table)} failures in {folder / 'failures.csv'}")
     return records.frame

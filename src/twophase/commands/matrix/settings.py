@@ -1,10 +1,10 @@
-"""What `twophase matrix` is told, as frozen dataclasses (``conf/matrix.yaml``)."""
+"""What `twophase matrix` is told, as frozen dataclasses (`conf/matrix.yaml`)."""
 
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
-from twophase.errors import UserError
+from twophase.errors import UserError, unknown
 from twophase.infra import config
 from twophase.infra.compute import Engine, asked
 from twophase.infra.schema import AtLeastOne, Field, OneOf, build, settings
@@ -12,8 +12,7 @@ from twophase.records import ROLES
 from twophase.sources.live import parameters
 from twophase.training.config import TrainingConfig
 from twophase.training.hardware import Hardware
-
-SPLITS = ("train", "validation", "test")
+from twophase.training.tasks import SPLITS
 
 
 @settings()
@@ -21,7 +20,7 @@ class Source:
     """A dataset.
 
     Attributes:
-        path: id on a hub ("org/name", "org/name@revision"), or a file or folder; None: from ``matrix.tasks``.
+        path: id on a hub ("org/name", "org/name@revision"), or a file or folder; None: from `matrix.tasks`.
         name: its configuration on the hub.
         text, text_pair: columns; several are joined by a blank. None: guessed.
         label: column; None: guessed.
@@ -47,7 +46,7 @@ class Source:
 
 @settings()
 class Matrix:
-    """Which models and datasets; see ``conf/matrix/``. ``models``: ids on a hub, or one folder of folders."""
+    """Which models and datasets; see `conf/matrix/`. `models`: ids on a hub, or one folder of folders."""
 
     name: str
     models: tuple[str, ...]
@@ -79,7 +78,7 @@ class Only:
 
 @settings()
 class Estimate:
-    """What costs are estimated from; see ``conf/matrix.yaml`` for units and sources."""
+    """What costs are estimated from; see `conf/matrix.yaml` for units and sources."""
 
     peak_flops: dict[str, Any]
     utilisation: Annotated[float, Field(gt=0)]
@@ -109,7 +108,7 @@ class Settings:
 
     @cached_property
     def trainings(self) -> dict[str, TrainingConfig]:
-        """How models that read "text" and "image" are fine-tuned: as `select` does it, but for what was changed."""
+        """How models of a modality ("text", "image") are fine-tuned: as `select` does it, but for what was changed."""
         usual = parameters.load(["domains=[nlp,cv]"]).domain
         return {
             modality: usual[domain].training.changed(self.matrix.training)
@@ -123,9 +122,17 @@ class Settings:
             return Path(self.out).expanduser()
         return self.matrix.folder or Path("runs") / "matrix" / self.matrix.name
 
+    def chosen(self, kind: str, found: dict[str, Any]) -> dict[str, Any]:
+        """Of all models or datasets (`kind`: "model", "dataset") those that `only` names. UserError: it names another."""
+        names = getattr(self.only, f"{kind}s")
+        for name in names or ():
+            if name not in found:
+                raise unknown(f"{kind} {name!r} in only.{kind}s", name, found)
+        return found if names is None else {name: found[name] for name in names}
+
 
 def compose(overrides: list[str]) -> Settings:
-    """The settings of ``conf/matrix.yaml`` with overrides; those of ``matrix.datasets.NAME`` may name new datasets.
+    """The settings of `conf/matrix.yaml` with overrides; those of `matrix.datasets.NAME` may name new datasets.
 
     Raises:
         UserError: an unknown key or option, a missing path, a value of a wrong type or out of range.
@@ -141,17 +148,11 @@ def compose(overrides: list[str]) -> Settings:
             raise UserError(f"matrix.{key} is missing: give matrix.{key}=… (see twophase matrix --help)")
     if isinstance(part["models"], str):
         part["models"] = [part["models"]]
-    part["datasets"] = {name: _columns(given) for name, given in part["datasets"].items()}
+    for source in filter(lambda source: isinstance(source, dict), part["datasets"].values()):
+        source |= {key: [source[key]] for key in ("text", "text_pair") if isinstance(source.get(key), str)}
     given = build(Settings, values)
     _check(given)
     return given
-
-
-def _columns(given: Any) -> Any:
-    """Values of a `Source` with its columns as lists, where they are names."""
-    if not isinstance(given, dict):
-        return given
-    return {key: [v] if key in ("text", "text_pair") and isinstance(v, str) else v for key, v in given.items()}
 
 
 def _check(given: Settings) -> None:

@@ -54,7 +54,7 @@ def select(
     given = [f"task={settings.kind_of(path)}", f"task.path={quoted(path)}"]
     if zoo is not None:
         given += [f"zoo.path={quoted(zoo)}", "zoo=folder"] if Path(zoo).is_dir() else [f"zoo={zoo}"]
-    named = {"task.text": text, "task.text_pair": text_pair, "task.label": label, "recall.top": top,
-             "budget.minutes": minutes, "out": out}  # fmt: skip
+    columns = {"task.text": text, "task.text_pair": text_pair, "task.label": label}
+    named = columns | {"recall.top": top, "budget.minutes": minutes, "out": out}
     given += [f"{key}={quoted(value)}" for key, value in named.items() if value is not None]
     return run(settings.compose([*given, *overrides]), progress=progress)

@@ -1,6 +1,9 @@
 """The figures of a report: who was cut when, the ranking, the cost, and the classes that are hardest."""
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from twophase.commands.select.outcome import Outcome
@@ -12,28 +15,27 @@ SHOWN = 15  # models of the ranking
 WORST = 10  # classes
 PALE, LIGHT = "#9EC5DE", "#D0D0D0"
 NARROW = 5  # inches; below, what is long is cut sooner
+CUTS = {plots.RED: "cut by predicted result", plots.ORANGE: "cut by halving"}
+WINNER = {"color": plots.BLUE, "lw": 1.8, "ms": 3.5, "alpha": 1, "zorder": 3}
+OTHER = {"color": plots.GREY, "lw": 0.9, "ms": 2.5, "alpha": 0.7, "zorder": 2}
 
 
-def curves(outcome: Outcome, width: float = WIDTH):
+def curves(outcome: Outcome, width: float = WIDTH) -> Figure:
     """Validation by epoch, a line a model; a cross where it was cut, the winner in colour. With one epoch, bars."""
     history = outcome.history
     if history["stage"].max() == 1:
         return _one_epoch(outcome, width)
-    lines = [(model, rows.dropna(subset="val")) for model, rows in history.groupby("model", sort=False)]
     with plots.style():
         figure, (axis,) = plots.panels(1, height=3.4, width=width)
         ends = []
-        for model, rows in lines:
-            if rows.empty:
-                continue
+        for model, rows in history.dropna(subset="val").groupby("model", sort=False):
             won, last = model == outcome.winner, rows.iloc[-1]
-            colour = plots.BLUE if won else plots.GREY
-            axis.plot(rows["stage"], rows["val"], color=colour, lw=1.8 if won else 0.9, zorder=3 if won else 2,
-                      marker="o", ms=3.5 if won else 2.5, alpha=1 if won else 0.7)  # fmt: skip
-            if not won and not last["kept"]:
+            axis.plot(rows["stage"], rows["val"], marker="o", **(WINNER if won else OTHER))
+            if won:
+                continue
+            if not last["kept"]:
                 axis.plot(last["stage"], last["val"], ls="", marker="x", ms=6, mew=1.4, zorder=4, color=_cut(last))
-            if not won:
-                ends.append((int(last["stage"]), float(last["val"]), model))
+            ends.append((int(last["stage"]), float(last["val"]), model))
         stages = int(history["stage"].max())
         room = max([0.1, *(0.9 for stage, _, _ in ends if stage == stages)])
         axis.set_xlim(0.85, stages + room)
@@ -44,8 +46,10 @@ def curves(outcome: Outcome, width: float = WIDTH):
         return figure
 
 
-def _name(axis, ends: list[tuple[int, float, str]], longest: int) -> None:
+def _name(axis: Axes, ends: list[tuple[int, float, str]], longest: int) -> None:
     """Names beside the last points, moved apart where they would overlap; none where there are too many for that."""
+    look = {"textcoords": "offset points", "fontsize": 6.5, "va": "center", "color": "#444444", "zorder": 5}
+    box = {"facecolor": "white", "alpha": 0.75, "lw": 0, "pad": 0.4}
     low, high = axis.get_ylim()
     gap = (high - low) / 20
     for stage in {stage for stage, _, _ in ends}:
@@ -58,20 +62,18 @@ def _name(axis, ends: list[tuple[int, float, str]], longest: int) -> None:
             places[:-1] -= short
             places[1:] += short
         for (_, model), place in zip(here, places, strict=True):
-            axis.annotate(printable(model, longest), (stage, place), (7, 0), textcoords="offset points", fontsize=6.5,
-                          va="center", color="#444444", zorder=5,
-                          bbox={"facecolor": "white", "alpha": 0.75, "lw": 0, "pad": 0.4})  # fmt: skip
+            axis.annotate(printable(model, longest), (stage, place), (7, 0), bbox=box, **look)
 
 
-def _one_epoch(outcome: Outcome, width: float):
+def _one_epoch(outcome: Outcome, width: float) -> Figure:
     """Validation after the one epoch, a bar a model."""
-    table = outcome.history.dropna(subset="val").sort_values(["val", "model"], ascending=[True, False])
-    table = table.tail(SHOWN)
+    table = outcome.history.dropna(subset="val").sort_values(["val", "model"], ascending=[True, False]).tail(SHOWN)
+    colours = [PALE if row["kept"] else _cut(row) for _, row in table.iterrows()]
+    colours = [
+        plots.BLUE if model == outcome.winner else colour for model, colour in zip(table["model"], colours, strict=True)
+    ]
     with plots.style():
         figure, (axis,) = plots.panels(1, height=0.2 * len(table) + 0.9, width=width)
-        won = table["model"] == outcome.winner
-        colours = [plots.BLUE if is_it else PALE if row["kept"] else _cut(row)
-                   for is_it, (_, row) in zip(won, table.iterrows(), strict=True)]  # fmt: skip
         axis.barh(range(len(table)), table["val"], color=colours)
         for place, value in enumerate(table["val"]):
             axis.text(value, place, f" {value:.3f}", va="center", fontsize=7)
@@ -82,34 +84,30 @@ def _one_epoch(outcome: Outcome, width: float):
         return figure
 
 
-def _cut(row) -> str:
+def _cut(row: pd.Series) -> str:
     return plots.RED if "predict" in str(row["reason"]) else plots.ORANGE
 
 
-def _legend(figure, outcome: Outcome, width: float) -> None:
+def _legend(figure: Figure, outcome: Outcome, width: float) -> None:
     gone = outcome.history[~outcome.history["kept"].astype(bool) & outcome.history["val"].notna()]
     colours = {_cut(row) for _, row in gone.iterrows()}
-    kinds = [(plots.BLUE, "o", f"{'selected' if outcome.finished else 'best so far'}: {printable(outcome.winner)}")]
-    kinds += [(colour, "x", text) for colour, text in ((plots.RED, "cut by predicted result"), (plots.ORANGE, "cut by halving"))
-              if colour in colours]  # fmt: skip
-    handles = [Line2D([], [], color=c, marker=m, ls="-" if m == "o" else "", label=text) for c, m, text in kinds]
+    best = f"{'selected' if outcome.finished else 'best so far'}: {printable(outcome.winner)}"
+    handles = [Line2D([], [], color=plots.BLUE, marker="o", label=best)]
+    handles += [Line2D([], [], color=c, marker="x", ls="", label=said) for c, said in CUTS.items() if c in colours]
     figure.legend(handles=handles, loc="outside lower center", ncols=3 if width > NARROW else 1)
 
 
-def ranking(outcome: Outcome, width: float = WIDTH):
+def ranking(outcome: Outcome, width: float = WIDTH) -> Figure:
     """The first models of the ranking: prior, proxy and recall score side by side."""
     table = outcome.recall.head(SHOWN)[::-1]
-    columns = {"prior": "prior", "proxy": "proxy score", "recall_score": "recall score"}
-    if "prior" not in table:
-        columns = {"proxy": "proxy score"}
-    if width <= NARROW and "prior" in table:
-        columns = {"recall_score": "recall score"}
-    trained = set(outcome.history["model"])
+    columns = {"proxy": "proxy score"}
+    if "prior" in table:
+        whole = {"prior": "prior", "proxy": "proxy score", "recall_score": "recall score"}
+        columns = whole if width > NARROW else {"recall_score": "recall score"}
+    colour = dict.fromkeys(outcome.history["model"], PALE) | {outcome.winner: plots.BLUE}
+    colours = [colour.get(model, LIGHT) for model in table.index]
     with plots.style():
         figure, axes = plots.panels(len(columns), columns=3, height=0.19 * len(table) + 0.7, width=width, sharey=True)
-        colours = [
-            plots.BLUE if model == outcome.winner else PALE if model in trained else LIGHT for model in table.index
-        ]
         for axis, (name, said) in zip(axes, columns.items(), strict=True):
             if (table[name] < 0).any():  # log-likelihoods: a bar from 0 would be the shorter the better
                 axis.scatter(table[name], range(len(table)), c=colours, edgecolors=plots.GREY, linewidths=0.5, s=30)
@@ -120,7 +118,7 @@ def ranking(outcome: Outcome, width: float = WIDTH):
         return figure
 
 
-def cost(outcome: Outcome, width: float = WIDTH):
+def cost(outcome: Outcome, width: float = WIDTH) -> Figure:
     """Seconds of this run and the estimate for trying all models."""
     costs = outcome.costs[::-1]
     with plots.style():
@@ -135,25 +133,23 @@ def cost(outcome: Outcome, width: float = WIDTH):
         return figure
 
 
-def classes(outcome: Outcome, width: float = WIDTH):
+def classes(outcome: Outcome, width: float = WIDTH) -> Figure:
     """The classes of which the fewest are right on the test split, worst on top, with 95 % intervals."""
     table = hardest(outcome).head(WORST)[::-1]
+    places, right = range(len(table)), table["right"]
+    spread = [right - table["low"], table["high"] - right]
     with plots.style():
         figure, (axis,) = plots.panels(1, height=0.21 * len(table) + 0.75, width=width)
-        places, right = range(len(table)), table["right"]
         axis.barh(places, right, color=PALE)
-        axis.errorbar(right, places, xerr=[right - table["low"], table["high"] - right], fmt="none", ecolor="#444444",
-                      elinewidth=0.9, capsize=2)  # fmt: skip
+        axis.errorbar(right, places, xerr=spread, fmt="none", ecolor="#444444", elinewidth=0.9, capsize=2)
         axis.axvline(outcome.test, color=plots.BLUE, lw=0.9, ls="--")
         axis.set_yticks(places, [printable(name, 32 if width > NARROW else 22) for name in table.index])
-        axis.set(
-            xlabel="share right (dashed: of all classes)",
-            xlim=(0, min(1.02, 1.1 * max(outcome.test, table["high"].max()))),
-        )
+        end = min(1.02, 1.1 * max(outcome.test, table["high"].max()))
+        axis.set(xlabel="share right (dashed: of all classes)", xlim=(0, end))
         return figure
 
 
-def hardest(outcome: Outcome):
+def hardest(outcome: Outcome) -> pd.DataFrame:
     """The classes with test examples, worst first, of equals the one with more test examples first."""
     table = outcome.classes[outcome.classes["test"] > 0]
     return table.sort_values(["right", "test"], ascending=[True, False], kind="stable")

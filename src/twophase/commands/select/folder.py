@@ -1,19 +1,23 @@
-"""The folder of a run: opened for one task, and what is said when the disk is full."""
+"""The folder of a run: opened for one task, its settings noted, and what is said when the disk is full."""
 
 import contextlib
 import errno
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
+from datasets import DatasetDict
+
+from twophase.commands.select.settings import Settings
 from twophase.errors import UserError
-from twophase.infra.files import write_json
+from twophase.infra.files import write_json, write_text
 from twophase.infra.store import cache_folder
-from twophase.training.checkpoints import task_digest
+from twophase.training.encoding import task_digest
 
 
-def open_run(folder: Path, task, path: str) -> None:
+def open_run(folder: Path, task: DatasetDict, path: str) -> None:
     """Make the run's folder, or go on in one of the same task.
 
     Raises:
@@ -37,6 +41,23 @@ def open_run(folder: Path, task, path: str) -> None:
         if isinstance(error, UserError) or getattr(error, "errno", None) == errno.ENOSPC:
             raise
         raise UserError(f"{folder} cannot be the run's folder ({error}); give out=… another one.") from error
+
+
+def note_settings(given: Settings, folder: Path) -> list[str]:
+    """Write down the settings of this run; says that an earlier one with others has left its result in the folder.
+
+    The data are not among them: a folder is of one task, wherever its files lie.
+    """
+    note = folder / "settings.json"
+    now = {name: value for name, value in asdict(given).items() if name not in ("asked", "compute", "out", "task")}
+    text = json.dumps(now, indent=2, sort_keys=True, default=str) + "\n"
+    before = note.read_text(encoding="utf-8") if note.is_file() else text
+    write_text(note, text)
+    if before == text or not (folder / "selection.json").is_file():
+        return []
+    return [
+        f"{folder} holds a result with other settings; what it trained is used where it fits, its model and report are replaced."
+    ]
 
 
 @contextlib.contextmanager

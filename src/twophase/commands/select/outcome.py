@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -84,18 +85,19 @@ class Outcome:
     def summary(self) -> pd.DataFrame:
         """The outcome in a few rows."""
         low, high = self.interval
+        accuracy = f"{self.test:.3f} (95 %: {low:.3f} to {high:.3f})"
         spent, whole = self.costs.loc["two-phase"], self.costs.loc["brute force (estimate)"]
         times = f" ({self.saving:.1f} times as long)" if self.saving >= 1 else ""
         rows = {
             "selected model": self.winner + ("" if self.finished else " (best so far)"),
-            "test accuracy": f"{self.test:.3f} (95 %: {low:.3f} to {high:.3f})" + (f"; too high: {self.leaked}" if self.leaked else ""),
+            "test accuracy": f"{accuracy}; too high: {self.leaked}" if self.leaked else accuracy,
             **({} if self.metric == "accuracy" else {f"test {metric(self.metric)}": f"{self.score:.3f}"}),
             "most frequent class": f"accuracy {self.baseline:.3f}",
             "cost": f"{counted(spent['epochs'], 'epoch')}, {seconds(spent['seconds'])}",
             "trying all of them": f"{counted(whole['epochs'], 'epoch')}, about {seconds(whole['seconds'])}{times}",
             "model": short(self.model),
             "report": short(self.report),
-        }  # fmt: skip
+        }
         return pd.Series(rows, name="").rename_axis("").to_frame()
 
     def __str__(self) -> str:
@@ -109,10 +111,8 @@ class Outcome:
         rows = {name: escape(value) for name, value in self.summary()[""].items()}
         for name, path in (("model", self.model), ("report", self.report)):
             rows[name] = f'<a href="{quote(os.path.relpath(path))}">{rows[name]}</a>'
-        cells = "".join(
-            f'<tr><th style="text-align: left">{name}</th><td style="text-align: left">{value}</td></tr>'
-            for name, value in rows.items()
-        )
+        left = 'style="text-align: left"'
+        cells = "".join(f"<tr><th {left}>{name}</th><td {left}>{value}</td></tr>" for name, value in rows.items())
         return f"<table><tbody>{cells}</tbody></table>" + "".join(self.pictures(self).values())
 
     def write(self) -> None:
@@ -137,12 +137,16 @@ def by_class(labels, predicted, training: pd.Series) -> pd.DataFrame:
     rows = {}
     for number, (name, seen) in enumerate(training.items()):
         n, right = int(table[number].sum()), int(table[number, number])
+        low, high = wilson(right, n) if n else (math.nan, math.nan)
         wrong = table[number].copy()
         wrong[number] = 0
         other = int(wrong.argmax())
-        low, high = wilson(right, n) if n else (float("nan"),) * 2
         rows[name] = {
-            "training": int(seen), "test": n, "right": right / n if n else float("nan"), "low": low, "high": high,
+            "training": int(seen),
+            "test": n,
+            "right": right / n if n else math.nan,
+            "low": low,
+            "high": high,
             "most often taken for": f"{training.index[other]} ({wrong[other]})" if wrong[other] else "",
-        }  # fmt: skip
+        }
     return pd.DataFrame(rows).T.rename_axis("class").infer_objects()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from twophase import pipeline
-from twophase.commands.select.candidates import Candidates
+from twophase.commands.select.inputs import Candidates
 from twophase.commands.select.settings import Settings
 from twophase.errors import Unreachable, UserError
 from twophase.infra.compute import Failure
@@ -17,7 +17,6 @@ from twophase.pipeline import with_headless
 from twophase.proxies import PROXIES
 from twophase.training import tasks
 from twophase.training.features import score_key, score_one
-from twophase.training.hardware import Hardware
 from twophase.training.loading import model_digest
 from twophase.training.stored import through_store
 
@@ -61,28 +60,19 @@ def recall(
     Raises:
         UserError: no model could be scored.
     """
-    matrix = None if candidates.records is None else candidates.records.matrix()
-    clusters = None
-    if matrix is not None:
-        chosen = given.clustering
-        clusters = cluster_many(
-            matrix,
-            min(chosen.k, len(matrix)),
-            candidates.cut,
-            chosen.exact_up_to,
-            method=chosen.method,
-            n_clusters=chosen.n_clusters,
-            seed=given.seed,
-        )
+    matrix = clusters = None
+    if candidates.records is not None:
+        chosen, matrix = given.clustering, candidates.records.matrix()
+        options = {"method": chosen.method, "n_clusters": chosen.n_clusters, "seed": given.seed}
+        clusters = cluster_many(matrix, min(chosen.k, len(matrix)), candidates.cut, chosen.exact_up_to, **options)
     label, top = PROXIES[given.proxy.name].label, given.recall.top
+    score = _Scorer(given, candidates, task, say, progress)
     if clusters is None or not clusters.non_singletons:
-        score = _Scorer(given, candidates, task, progress, say, "cannot be used ({})")
+        score.failed = "cannot be used ({})"
         found = pipeline.recall_by_proxy(list(candidates.folders), score, top)
         how = f"All {len(found.scores)} models scored by {label}, since nothing is known of them on benchmark datasets"
     else:
-        score = _Scorer(
-            given, candidates, task, progress, say, "cannot be scored ({}); the next of its cluster takes its place"
-        )
+        score.failed = "cannot be scored ({}); the next of its cluster takes its place"
         found = pipeline.recall(matrix, clusters, score, top, given.proxy.normalization)
         how = f"{len(found.scores)} representatives of {clusters.labels.nunique()} clusters scored by {label}"
         if clusters.method == "sampled":
@@ -96,41 +86,29 @@ def recall(
 class _Scorer:
     """Scores models on the user's task; kept in the store, so that no model is scored twice on the same data."""
 
-    def __init__(
-        self,
-        given: Settings,
-        candidates: Candidates,
-        task: Path,
-        progress: bool,
-        say: Callable[[str], None],
-        failed: str,
-    ):
+    def __init__(self, given: Settings, candidates: Candidates, task: Path, say: Callable[[str], None], progress: bool):
         self.seconds: dict[str, float] = {}
-        self._hardware: Hardware = given.hardware
-        self._name, self._headless = given.proxy.name, given.proxy.headless
+        self.failed = "{}"  # what is said of a model, with the reason
+        self._proxy, self._hardware = given.proxy, given.hardware
         self._candidates, self._task, self._data = candidates, task, tasks.digest(task)
-        self._progress, self._say, self._failed, self._told = progress, say, failed, 0
+        self._say, self._told, self._progress = say, 0, progress
 
     def __call__(self, models: list[str]) -> dict[str, float | str]:
         """A score of each model, or the reason why it has none."""
-        names = list(dict.fromkeys((self._name, self._headless)))
-        digests: dict[str, str] = {}
-        answers: dict[str, float | str] = {}
-        for model in models:
-            found = self._digest(model)
-            (answers if isinstance(found, Failure) else digests)[model] = getattr(found, "reason", found)
-        keys = [score_key(digest, self._data, names, self._hardware) for digest in digests.values()]
-        items = [(self._candidates.folder(model), self._task, names, self._hardware.resolved()) for model in digests]
-        what = f"{self._name} scores"
-        values = dict(
-            zip(digests, through_store(Store(), "proxies", keys, score_one, items, what, self._progress), strict=True)
-        )
-        answers |= {model: value.reason for model, value in values.items() if isinstance(value, Failure)}
-        answers |= self._scores({model: value for model, value in values.items() if model not in answers}, names)
+        names = list(dict.fromkeys((self._proxy.name, self._proxy.headless)))
+        digests = {model: self._digest(model) for model in models}
+        usable = {model: digest for model, digest in digests.items() if not isinstance(digest, Failure)}
+        keys = [score_key(digest, self._data, names, self._hardware) for digest in usable.values()]
+        items = [(self._candidates.folder(model), self._task, names, self._hardware.resolved()) for model in usable]
+        title = f"{self._proxy.name} scores"
+        values = through_store(Store(), "proxies", keys, score_one, items, title, self._progress)
+        found = digests | dict(zip(usable, values, strict=True))
+        answers = {model: value.reason for model, value in found.items() if isinstance(value, Failure)}
+        answers |= self._scores({model: value for model, value in found.items() if model not in answers}, names)
         for model in models:
             if isinstance(answers[model], str) and self._told < TOLD:
                 self._told += 1
-                self._say(f"{model} {self._failed.format(answers[model])}.")
+                self._say(f"{model} {self.failed.format(answers[model])}.")
         return answers
 
     def _digest(self, model: str) -> str | Failure:
@@ -151,9 +129,8 @@ class _Scorer:
         def column(field: str) -> pd.Series:
             rows = {model: {row["proxy"]: row[field] for row in value} for model, value in values.items()}
             table = pd.DataFrame.from_dict(rows, orient="index", dtype=float).reindex(index=list(values), columns=names)
-            return with_headless(table, self._name, self._headless)
+            return with_headless(table, self._proxy.name, self._proxy.headless)
 
-        scores = column("score")
         self.seconds |= column("seconds").dropna().to_dict()
-        none = f"it has no source head, which {self._name} needs"
-        return {model: none if pd.isna(score) else float(score) for model, score in scores.items()}
+        none = f"it has no source head, which {self._proxy.name} needs"
+        return {model: none if pd.isna(score) else float(score) for model, score in column("score").items()}

@@ -3,6 +3,8 @@
 Everything is kept in one folder, so that a run can be stopped and go on.
 """
 
+import argparse
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,19 +12,17 @@ from pathlib import Path
 import torch  # noqa: F401  an interrupt in the middle of this import would leave nothing that can save a model
 
 from twophase.commands import wording
-from twophase.commands.select import notices
-from twophase.commands.select.budget import OutOfTime, Watch
-from twophase.commands.select.candidates import open_candidates
-from twophase.commands.select.fine_selecting import fine_select, prepare
+from twophase.commands.select.fine_selecting import OutOfTime, Watch, fine_select, prepare
 from twophase.commands.select.finishing import Reached, best_so_far, finish
-from twophase.commands.select.folder import open_run, room
+from twophase.commands.select.folder import note_settings, open_run, room
+from twophase.commands.select.inputs import candidate_notices, length_notices, modality_of, open_candidates, read_task
 from twophase.commands.select.outcome import Outcome
-from twophase.commands.select.reading import read_task
 from twophase.commands.select.recalling import recall
-from twophase.commands.select.settings import Settings
+from twophase.commands.select.settings import Settings, compose
 from twophase.infra.compute import single_thread, using
 from twophase.training import tasks
 from twophase.training.hardware import one_a_gpu
+from twophase.training.loading import quiet
 
 SHOWN = 10  # models of the ranking on the screen
 
@@ -33,6 +33,22 @@ class Stopped(KeyboardInterrupt):
     def __init__(self, outcome: Outcome | None):
         super().__init__()
         self.outcome = outcome
+
+
+def run_select(given: argparse.Namespace) -> int:
+    """`twophase select`: a model for a task."""
+    settings = compose(given.overrides)
+    try:
+        with quiet():
+            print(f"\n{run(settings)}")
+    except Stopped as stopped:
+        if stopped.outcome is None:
+            print("twophase: interrupted before any model finished an epoch; the same command goes on", file=sys.stderr)
+        else:
+            print(f"\n{stopped.outcome}")
+            print("twophase: interrupted; the same command goes on", file=sys.stderr)
+        return 130
+    return 0
 
 
 def run(given: Settings, say: Callable[[str], None] = print, progress: bool = True) -> Outcome:
@@ -55,18 +71,20 @@ def run(given: Settings, say: Callable[[str], None] = print, progress: bool = Tr
 
 
 def _run(given: Settings, folder: Path, say: Callable[[str], None], progress: bool) -> Outcome:
+    def tell(lines: list[str]) -> None:
+        for line in lines:
+            say(line)
+
     watch = Watch(given.budget.minutes)
     data = read_task(given.task, given.seed)
-    for line in (*data.guesses, *data.notes):
-        say(line)
+    tell([*data.guesses, *data.notes])
     sizes, counts = ", ".join(f"{len(rows)} {split}" for split, rows in data.task.items()), data.counts["train"]
     say(f"{sizes} examples; {len(counts)} classes of {counts.min()} to {counts.max()} training examples.")
-    modality = "image" if "image" in data.task["train"].features else "text"
+    modality = modality_of(data.task)
     open_run(folder, data.task, given.task.path)
 
     candidates = open_candidates(given.zoo, given.training, modality, say, given.trust_remote_code)
-    for line in (*notices.of_folder(given, folder), *notices.of_candidates(given, candidates)):
-        say(line)
+    tell(note_settings(given, folder) + candidate_notices(given, candidates))
     tasks.save(data.task, folder / "task")
 
     ranking = recall(given, candidates, folder / "task", say, progress)
@@ -76,8 +94,7 @@ def _run(given: Settings, folder: Path, say: Callable[[str], None], progress: bo
     task = tasks.load(folder / "task")
     prepared = prepare(given, folder, candidates, ranking, task, watch, say, progress)
     if modality == "text":
-        for line in notices.of_length(candidates.folder(prepared.runs.models[0]), task["train"]):
-            say(line)
+        tell(length_notices(candidates.folder(prepared.runs.models[0]), task["train"]))
     reached = Reached(given, folder, candidates, ranking, prepared, data, modality)
     try:
         chosen, how = fine_select(given, candidates, prepared.runs)

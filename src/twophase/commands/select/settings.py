@@ -1,4 +1,4 @@
-"""What `twophase select` is told, as frozen dataclasses (``conf/select.yaml``)."""
+"""What `twophase select` is told, as frozen dataclasses (`conf/select.yaml`)."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,17 +10,13 @@ from twophase.infra.schema import Field, build, settings
 from twophase.proxies import PROXIES
 from twophase.sources.live.parameters import Clustering, Proxy, Recall
 from twophase.sources.live.parameters import Selection as SelectionSettings
-from twophase.training import metrics
-from twophase.training.config import TrainingConfig
+from twophase.training.config import TrainingConfig, check_metric
 from twophase.training.hardware import Hardware
 
-LITERAL = (
-    *(f"task.{key}" for key in ("path", "name", "text", "text_pair", "label", "test", "validation")),
-    "zoo.path", "zoo.matrix", "zoo.base_model", "out", "compute.address",
-)  # fmt: skip
-ONLY = {  # what a kind of zoo alone reads
-    "path": ("folder",), "matrix": ("hub",), "models": ("hub",), "base_model": ("hub",), "max_parameters": ("hub",),
-}  # fmt: skip
+TASK_KEYS = ("path", "name", "text", "text_pair", "label", "test", "validation")
+LITERAL = (*(f"task.{key}" for key in TASK_KEYS), "zoo.path", "zoo.matrix", "zoo.base_model", "out", "compute.address")
+# key of a zoo -> the one kind of zoo that reads it
+ONLY = {"path": "folder", "matrix": "hub", "models": "hub", "base_model": "hub", "max_parameters": "hub"}
 SUFFIXES = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
 
 
@@ -43,10 +39,10 @@ class TaskSource:
 
 @settings()
 class ZooSource:
-    """Where the models are: ``live`` (the project's own), ``folder`` or ``hub``; ``cut`` None: the domain's.
+    """Where the models are: `live` (the project's own), `folder` or `hub`; `cut` None: the domain's.
 
-    ``matrix``: the published matrix that tells what is known of the hub's models; ``models``: their ids, None: all of the
-    matrix that are of ``base_model`` and have at most ``max_parameters``.
+    `matrix`: the published matrix that tells what is known of the hub's models; `models`: their ids, None: all of the
+    matrix that are of `base_model` and have at most `max_parameters`.
     """
 
     kind: str
@@ -71,7 +67,7 @@ class Budget:
 class Settings:
     """The whole of a run's configuration.
 
-    ``training``: values of a `TrainingConfig` that are changed; None: as the zoo's own models were fine-tuned. ``asked``:
+    `training`: values of a `TrainingConfig` that are changed; None: as the zoo's own models were fine-tuned. `asked`:
     the keys that were named on the command line.
     """
 
@@ -97,7 +93,7 @@ class Settings:
 
 
 def compose(overrides: list[str]) -> Settings:
-    """The settings of ``conf/select.yaml`` with overrides.
+    """The settings of `conf/select.yaml` with overrides.
 
     Raises:
         UserError: an unknown key or option, a missing path, a value of a wrong type or out of range.
@@ -110,24 +106,19 @@ def compose(overrides: list[str]) -> Settings:
         for key, value in values[group].items():
             if value == "???":
                 raise UserError(f"{group}.{key} is missing: give {group}.{key}=… (see twophase select --help)")
-    keys = [override.partition("=")[0].lstrip("+~") for override in overrides]
-    given = build(Settings, values | {"asked": keys})
-    _check(given)
-    return given
-
-
-def _check(given: Settings) -> None:
-    metrics.check(given.metric, given.trust_remote_code)
+    given = build(Settings, values | {"asked": [override.partition("=")[0].lstrip("+~") for override in overrides]})
+    check_metric(given.metric, given.trust_remote_code)
     for key in ("name", "headless"):
         if (got := getattr(given.proxy, key)) not in PROXIES:
             raise unknown(f"proxy.{key} {got!r}", got, PROXIES)
     TrainingConfig().changed(given.training)
-    for key, kinds in ONLY.items():
-        if getattr(given.zoo, key) is not None and given.zoo.kind not in kinds:
+    for key, kind in ONLY.items():
+        if (got := getattr(given.zoo, key)) is not None and given.zoo.kind != kind:
             raise UserError(
-                f"zoo.{key} is {getattr(given.zoo, key)}, which a zoo of kind {given.zoo.kind} does not read; leave it out, or "
-                "choose another zoo (see twophase select --help)."
+                f"zoo.{key} is {got}, which a zoo of kind {given.zoo.kind} does not read; leave it out, or choose another zoo "
+                "(see twophase select --help)."
             )
+    return given
 
 
 def kind_of(path: str | Path) -> str:

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 import twophase
 from twophase.__main__ import main
 from twophase.commands import matrix
-from twophase.commands.matrix import estimate, models, planning, settings
+from twophase.commands.matrix import models, planning, settings
 from twophase.commands.matrix.data import Data
 from twophase.commands.matrix.models import Model
 from twophase.errors import UserError
@@ -53,7 +53,7 @@ def overrides(own, *more):
 @pytest.fixture
 def trained(monkeypatch):
     """A list that grows by (model, dataset) of each cell that is trained."""
-    from twophase.training import cells as training
+    from twophase.training import stored as training
 
     begun, honest = [], training.train_one
 
@@ -305,14 +305,14 @@ def test_hours_by_hand():
     given = settings.compose(["matrix=hub_nlp"]).estimate
     model = Model("m", None, "text", 1.1e8, 8.5e7, None, None, "assumed")
     data = Data("d", settings.Source(), None, "text", {"train": 10_000, "validation": 500, "test": 1500}, 100, None)
-    cost = estimate.cell_cost(model, data, TrainingConfig(epochs=5, batch_size=32), Hardware("cuda", "bfloat16"), given)
+    cost = planning.cell_cost(model, data, TrainingConfig(epochs=5, batch_size=32), Hardware("cuda", "bfloat16"), given)
     assert cost.operations == pytest.approx(6 * 8.5e7 * 100 * 50_000 + 2 * 8.5e7 * 100 * 4000)
     assert cost.training == pytest.approx(cost.operations / (312e12 * 0.3) + 5 * 313 * 0.03)
     assert cost.seconds == pytest.approx(cost.training + 20)
     picture = Model("m", None, "image", 8.6e7, 8.5e7, 197, None, "assumed")
-    pictures = estimate.cell_cost(picture, data, TrainingConfig(epochs=5), Hardware("cuda", "bfloat16"), given)
+    pictures = planning.cell_cost(picture, data, TrainingConfig(epochs=5), Hardware("cuda", "bfloat16"), given)
     assert pictures.operations == pytest.approx(1.97 * cost.operations)
-    assert estimate.wall_clock([10.0, 1.0, 1.0], 8) == 10 and estimate.wall_clock([4.0] * 4, 2) == 8
+    assert planning.wall_clock([10.0, 1.0, 1.0], 8) == 10 and planning.wall_clock([4.0] * 4, 2) == 8
 
 
 @pytest.mark.parametrize(

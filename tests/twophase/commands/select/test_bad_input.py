@@ -97,7 +97,7 @@ def published_or_none(monkeypatch):
     "name", ["my file (1).csv", "a&b.csv", "#1.csv", "a,b.csv", "a=b,c.csv", "naïve.csv", "it's.csv"]
 )
 def test_paths_and_columns_are_taken_as_written(name, tmp_path, monkeypatch):
-    from twophase.commands.select.reading import read_task
+    from twophase.commands.select.inputs import read_task
     from twophase.commands.select.settings import compose
 
     monkeypatch.setenv("HOME", str(tmp_path))

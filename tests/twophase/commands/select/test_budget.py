@@ -1,6 +1,6 @@
 import pytest
 
-from twophase.commands.select.budget import halving_epochs, plan
+from twophase.commands.select.fine_selecting import halving_epochs, halving_seconds, plan
 from twophase.commands.select.settings import Budget
 from twophase.errors import UserError
 
@@ -25,7 +25,7 @@ def test_halving_costs_what_the_paper_counts():
 def test_the_most_models_that_fit(budget, top, epochs, said):
     found = plan(10, 5, budget, spent_epochs=5, spent_seconds=20, epoch_seconds=2)
     assert (found.top, found.epochs, found.said) == (top, epochs, said)
-    assert found.most == halving_epochs(top, epochs) and found.seconds == 2 * found.most
+    assert halving_seconds(found.top, found.epochs, 2) == 2 * halving_epochs(top, epochs)
 
 
 def test_nothing_fits():
@@ -36,5 +36,5 @@ def test_nothing_fits():
 def test_models_that_train_at_the_same_time_fit_more_into_the_minutes():
     alone = plan(10, 5, Budget(1, None), 0, 20, 4)
     together = plan(10, 5, Budget(1, None), 0, 20, 4, workers=2)
-    assert (alone.top, alone.seconds) == (5, 4 * (5 + 2 + 1 + 1 + 1))
-    assert (together.top, together.seconds) == (9, 4 * (5 + 2 + 1 + 1 + 1))
+    assert (alone.top, halving_seconds(alone.top, alone.epochs, 4)) == (5, 4 * (5 + 2 + 1 + 1 + 1))
+    assert (together.top, halving_seconds(together.top, together.epochs, 4, 2)) == (9, 4 * (5 + 2 + 1 + 1 + 1))

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from twophase.commands.select import candidates
+from twophase.commands.select import inputs
 from twophase.errors import UserError
 from twophase.sources.live import opening, parameters
 
@@ -59,4 +59,4 @@ def test_records_that_do_not_fit_their_folder(records, message, tmp_path):
     (tmp_path / "vit" / "config.json").write_text("{}")
     (tmp_path / "records.csv").write_text(records)
     with pytest.raises(UserError, match=message):
-        candidates._of_folder(tmp_path, 0.1, TrainingConfig())
+        inputs._of_folder(tmp_path, 0.1, TrainingConfig())

@@ -122,23 +122,23 @@ def test_the_papers_models_are_a_configuration(option, number):
 
 
 def test_a_model_of_the_hub_is_added_to_the_live_zoo(server, texts, tmp_path, monkeypatch):
-    from twophase.commands import additions
+    from twophase.commands import zoos
 
     monkeypatch.setenv("TWOPHASE_CACHE", str(tmp_path / "cache"))
     records = TrainingRecords.from_matrix(pd.DataFrame({"bert-24": [0.5], "bert-32": [0.6]}, index=["messages"]))
     folders = {name: texts[0] / name for name in records.models}
     live = opening.Live(folders, records, {"messages": tmp_path / "messages"}, tmp_path / "added")
-    monkeypatch.setattr(additions, "open_live", lambda *_: live)
+    monkeypatch.setattr(zoos, "open_live", lambda *_: live)
     trained = []
 
-    def train(params, domain, data, folders, roles, name):
+    def train(live, domain, data, folders, name):
         trained.append((domain, {name: model_digest(folder) for name, folder in folders.items()}))
-        return pd.DataFrame(), [("a", "messages", 0, "not trained in this test")]
+        return pd.DataFrame()
 
-    monkeypatch.setattr(additions, "_train", train)
-    additions.add_model("org/a")
+    monkeypatch.setattr(zoos, "_train", train)
+    zoos.add_model("org/a")
     assert trained == [("nlp", {"a": model_digest(texts[0] / "bert-16")})]
     with pytest.raises(UserError, match="org/none"):
-        additions.add_model("org/none")
+        zoos.add_model("org/none")
     with pytest.raises(UserError, match="is no saved model .* or the id of a model on a hub"):
-        additions.add_model("/nowhere/at/all")
+        zoos.add_model("/nowhere/at/all")

@@ -2,23 +2,24 @@
 
 from datasets import Dataset
 
-from twophase.commands.select import notices, settings
-from twophase.commands.select.candidates import Candidates
+from twophase.commands.select import settings
+from twophase.commands.select.folder import note_settings
+from twophase.commands.select.inputs import Candidates, candidate_notices, length_notices
 from twophase.training.config import TrainingConfig
 
 
 def test_texts_that_a_model_does_not_read_to_the_end(texts):
     rows = Dataset.from_dict({"text": ["my card was lost"] * 3 + ["card " * 100]})
-    assert notices.of_length(texts[0] / "bert-16", rows.select(range(3))) == []
+    assert length_notices(texts[0] / "bert-16", rows.select(range(3))) == []
     said = "bert-16 reads 64 tokens of a text; 25 % of the training texts are longer, and cut there."
-    assert notices.of_length(texts[0] / "bert-16", rows) == [said]
+    assert length_notices(texts[0] / "bert-16", rows) == [said]
 
 
 def test_settings_that_a_zoo_has_no_use_for(tmp_path):
     given = settings.compose(["task.path=x", "selection.n_trends=3", "clustering.k=2", "recall.top=9"])
     left_out = {f"m{number}": "it is broken" for number in range(5)}
-    shelf = Candidates("a zoo", {"a": tmp_path, "b": tmp_path}, None, False, 0.1, TrainingConfig(), left_out)
-    lines = notices.of_candidates(given, shelf)
+    shelf = Candidates("a zoo", {"a": tmp_path, "b": tmp_path}, None, 0.1, TrainingConfig(), left_out)
+    lines = candidate_notices(given, shelf)
     assert lines[:3] == [f"m{number} is left out: it is broken." for number in range(3)]
     assert lines[3] == "2 more models are left out; the report has them all."
     assert lines[4] == "recall.top is 9, a zoo has 2 models: all of them are kept."
@@ -29,16 +30,16 @@ def test_settings_that_a_zoo_has_no_use_for(tmp_path):
 def test_more_trends_than_datasets_is_said(records):
     given = settings.compose(["task.path=x", "selection.n_trends=50"])
     known = records.only("benchmark")
-    shelf = Candidates("a zoo", dict.fromkeys(known.models), known, True, 0.1, TrainingConfig(), {})
-    said = notices.of_candidates(given, shelf)
+    shelf = Candidates("a zoo", dict.fromkeys(known.models), known, 0.1, TrainingConfig(), {})
+    said = candidate_notices(given, shelf)
     assert "selection.n_trends is 50, and there are 2 benchmark datasets: 2 is used." in said
 
 
 def test_a_folder_that_a_run_with_other_settings_used(tmp_path):
     given = settings.compose(["task.path=x"])
-    assert notices.of_folder(given, tmp_path) == []
+    assert note_settings(given, tmp_path) == []
     (tmp_path / "selection.json").write_text("{}")
-    assert notices.of_folder(settings.compose(["task.path=x", "compute=serial"]), tmp_path) == []
+    assert note_settings(settings.compose(["task.path=x", "compute=serial"]), tmp_path) == []
     other = settings.compose(["task.path=x", "training.epochs=1"])
-    assert "a result with other settings" in notices.of_folder(other, tmp_path)[0]
-    assert notices.of_folder(other, tmp_path) == []
+    assert "a result with other settings" in note_settings(other, tmp_path)[0]
+    assert note_settings(other, tmp_path) == []

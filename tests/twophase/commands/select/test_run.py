@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import twophase
-from twophase.commands.select import candidates, finishing, settings
+from twophase.commands.select import finishing, inputs, settings
 from twophase.commands.select.run import Stopped
 from twophase.errors import UserError
 from twophase.training import finetuning
@@ -236,10 +236,10 @@ def test_a_budget_too_small_for_one_epoch_says_what_was_spent(pictures, tmp_path
 
 
 def test_minutes_are_watched_while_models_train(pictures, tmp_path, monkeypatch, capsys):
-    from twophase.commands.select import budget
+    from twophase.commands.select import fine_selecting
 
     now = [0.0]
-    monkeypatch.setattr(budget.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(fine_selecting.time, "monotonic", lambda: now[0])
     honest = finetuning.FineTuning.epoch
 
     def epoch(self):  # the first is quick, which is what the plan goes by; the others take a minute
@@ -257,10 +257,10 @@ def test_minutes_are_watched_while_models_train(pictures, tmp_path, monkeypatch,
 
 
 def test_minutes_that_are_over_before_the_first_epoch(pictures, tmp_path, monkeypatch):
-    from twophase.commands.select import budget
+    from twophase.commands.select import fine_selecting
 
     now = iter(range(0, 10**6, 100))
-    monkeypatch.setattr(budget.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(fine_selecting.time, "monotonic", lambda: next(now))
     with pytest.raises(UserError, match="1 minutes ended the training after 1.7; .* None has finished an epoch"):
         chosen(pictures, tmp_path / "run", top=2, minutes=1)
 
@@ -283,7 +283,7 @@ def test_another_tasks_folder_is_left_alone(pictures, texts, tmp_path):
 def test_a_full_disk_is_one_message_and_nothing_is_lost(pictures, tmp_path, monkeypatch):
     import errno
 
-    from twophase.training.checkpoints import Checkpoints
+    from twophase.training.resumable import Checkpoints
 
     honest, count = Checkpoints.write, []
 
@@ -326,7 +326,7 @@ def test_models_with_wrong_shapes_are_skipped(pictures, tmp_path):
 
 def test_brute_force_is_scaled_by_what_records_took(pictures):
     given = settings.compose([f"task.path={pictures[1]}", "zoo=folder", f"zoo.path={pictures[0]}"])
-    own = candidates.open_candidates(given.zoo, given.training, "image", print)
+    own = inputs.open_candidates(given.zoo, given.training, "image", print)
     known = own.records.frame.groupby("model")["seconds"].mean()
     ledger = pd.DataFrame({"stage": [1], "model": ["vit"], "epochs": [1], "seconds": [3 * known["vit"]]})
     assert finishing.brute_force_seconds(own, ledger, epochs=5) == pytest.approx(5 * 3 * known.sum())

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from twophase.__main__ import main
-from twophase.commands import additions, samples
+from twophase.commands import zoos
 from twophase.errors import UserError
 from twophase.sources.files import reader as files
 from twophase.sources.live import opening
@@ -18,19 +18,19 @@ def live(pictures, monkeypatch, tmp_path):
     """The small vision zoo as the live zoo of pictures, with three benchmark datasets."""
     root = pictures[0].parent
     names = ("degradation", "surfaces", "focus")
-    params = additions.params_of("cv")
+    params = zoos.params_of("cv")
     part = params.domain["cv"]
     from dataclasses import replace
 
     small = replace(part.tasks, benchmark=names, target=("tissue",))
     training = replace(part.training, epochs=2, batch_size=8)
     params = replace(params, domain={"cv": replace(part, tasks=small, training=training)})
-    monkeypatch.setattr(additions, "params_of", lambda domain: params)
-    monkeypatch.setattr(additions.parameters, "load", lambda *_: params)
+    monkeypatch.setattr(zoos, "params_of", lambda domain: params)
+    monkeypatch.setattr(zoos.parameters, "load", lambda *_: params)
     place = (pictures[0], pictures[0] / "records.csv", root / "data")
     monkeypatch.setattr(opening, "built", lambda *_: place)
-    monkeypatch.setattr(samples, "built", lambda *_: place)
-    monkeypatch.setattr(additions, "live_place", lambda *_: place)
+    monkeypatch.setattr(zoos, "built", lambda *_: place)
+    monkeypatch.setattr(zoos, "live_place", lambda *_: place)
     return lambda: opening.open_live(params, "cv", print)
 
 
@@ -44,40 +44,40 @@ def own(pictures, tmp_path):
 
 def test_a_model_is_added_by_its_own_cells(live, own, monkeypatch):
     trained = []
-    honest = additions.cells.train_one
+    honest = zoos.stored.train_one
 
     def train_one(item):
         trained.append((item[0].name, item[1].name))
         return honest(item)
 
-    monkeypatch.setattr(additions.cells, "train_one", train_one)
-    table = additions.add_model(own, name="mine")
+    monkeypatch.setattr(zoos.stored, "train_one", train_one)
+    table = zoos.add_model(own, name="mine")
     assert sorted(trained) == [("mine", name) for name in ("degradation", "focus", "surfaces")]
     matrix = live().records.matrix()
     assert "mine" in matrix and matrix.shape == (3, 5)
     assert table["score"].to_dict() == matrix["mine"].to_dict()
-    assert additions.added("cv") == ["mine"]
-    folder, shown = additions.show("mine")
+    assert zoos.added("cv") == ["mine"]
+    folder, shown = zoos.show("mine")
     assert (folder / "model.safetensors").is_file() and shown["score"].notna().all()
 
 
 def test_failed_cells_stay_visible_and_the_same_call_tries_them_again(live, own, monkeypatch):
     from twophase.infra.compute import Failure
 
-    honest = additions.cells.through_store
+    honest = zoos.stored.through_store
     monkeypatch.setattr(
-        additions.cells, "through_store",
+        zoos.stored, "through_store",
         lambda store, kind, keys, function, items, *rest: [
             Failure("the power went out") if item[1].name == "focus" else value
             for item, value in zip(items, honest(store, kind, keys, function, items, *rest), strict=True)
         ],
     )  # fmt: skip
-    table = additions.add_model(own, name="mine")
+    table = zoos.add_model(own, name="mine")
     assert table.loc["focus", "failure"] == "the power went out" and table["score"].notna().sum() == 2
-    _, shown = additions.show("mine")
+    _, shown = zoos.show("mine")
     assert shown.loc["focus", "failure"] == "the power went out"
-    monkeypatch.setattr(additions.cells, "through_store", honest)
-    again = additions.add_model(own, name="mine")
+    monkeypatch.setattr(zoos.stored, "through_store", honest)
+    again = zoos.add_model(own, name="mine")
     assert (again["failure"] == "").all() and live().records.matrix().loc["focus", "mine"] == again.loc[
         "focus", "score"
     ]
@@ -85,12 +85,12 @@ def test_failed_cells_stay_visible_and_the_same_call_tries_them_again(live, own,
 
 def test_a_benchmark_dataset_is_added_by_a_cell_of_every_model(live, pictures):
     data = files.read("image_folder", pictures[1], validation_share=0.2)
-    table = additions.add_dataset("photos", data.task)
+    table = zoos.add_dataset("photos", data.task)
     assert set(table.index) == {"vit", "resnet", "regnet", "untrained"} and table["score"].notna().all()
     assert live().records.matrix().shape == (4, 4)
     smaller = files.read("image_folder", pictures[1], validation_share=0.3)
     with pytest.raises(UserError, match="a dataset 'photos' with other content is there already"):
-        additions.add_dataset("photos", smaller.task)
+        zoos.add_dataset("photos", smaller.task)
 
 
 def test_a_dataset_is_added_through_the_command_line(live, pictures, capsys):
@@ -107,7 +107,7 @@ def test_a_model_of_a_zoo_that_is_not_built_is_not_built_to_be_shown(tmp_path, m
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(opening, "build_tasks", lambda *given: pytest.fail("it is built"))
     with pytest.raises(UserError, match="vit-latin is not built yet: `make repro` builds the live zoo"):
-        additions.show("vit-latin")
+        zoos.show("vit-latin")
 
 
 @pytest.mark.parametrize(
@@ -120,24 +120,24 @@ def test_a_model_of_a_zoo_that_is_not_built_is_not_built_to_be_shown(tmp_path, m
 )
 def test_names_that_cannot_be(live, own, name, message):
     with pytest.raises(UserError, match=message):
-        additions.add_model(own if name else own / "nowhere", name=name or None)
+        zoos.add_model(own if name else own / "nowhere", name=name or None)
 
 
 def test_a_model_with_other_weights_under_the_same_name(live, own, pictures):
-    additions.add_model(own, name="mine")
+    zoos.add_model(own, name="mine")
     with pytest.raises(UserError, match="a model 'mine' with other weights is there already"):
-        additions.add_model(pictures[0] / "untrained", name="mine")
+        zoos.add_model(pictures[0] / "untrained", name="mine")
 
 
 def test_a_broken_model_is_refused_before_anything_is_kept(live, own):
     (own / "model.safetensors").write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00{")
     with pytest.raises(UserError, match="cannot be loaded as a classifier of images"):
-        additions.add_model(own, name="mine")
-    assert additions.added("cv") == []
+        zoos.add_model(own, name="mine")
+    assert zoos.added("cv") == []
 
 
 def test_a_dataset_is_saved_as_files_that_are_read_again(live, pictures, tmp_path):
-    folder = samples.save_task("tissue", tmp_path / "out")
+    folder = zoos.save_task("tissue", tmp_path / "out")
     again = files.read("image_folder", folder)
     before = tasks.load(pictures[0].parent / "data" / "tissue")
     assert {split: len(rows) for split, rows in again.task.items()} == {s: len(rows) for s, rows in before.items()}
@@ -148,6 +148,6 @@ def test_a_dataset_is_saved_as_files_that_are_read_again(live, pictures, tmp_pat
     assert sorted(named[0]) == sorted(named[1])
     assert isinstance(again.counts, pd.DataFrame)
     with pytest.raises(UserError, match="is there already; give a new folder"):
-        samples.save_task("tissue", tmp_path / "out")
+        zoos.save_task("tissue", tmp_path / "out")
     with pytest.raises(UserError, match="unknown dataset 'tisue' .did you mean tissue"):
-        samples.save_task("tisue", tmp_path / "other")
+        zoos.save_task("tisue", tmp_path / "other")

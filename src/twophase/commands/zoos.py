@@ -1,0 +1,267 @@
+"""`twophase models` and `twophase tasks`: what the live zoos have, and what a user adds. Only the cells of what is added
+are trained."""
+
+import argparse
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from twophase.commands import wording
+from twophase.commands.select.inputs import modality_of, read_task
+from twophase.commands.select.settings import compose, kind_of
+from twophase.commands.verbs import apart
+from twophase.errors import UserError, unknown
+from twophase.infra.files import replacing, write_json
+from twophase.sources.hub import fetch_model
+from twophase.sources.live import parameters
+from twophase.sources.live.opening import DOMAIN, Live, added_folder, built, live_place, open_live, params_of
+from twophase.training import stored, tasks
+from twophase.training.loading import load_classifier, load_processor, modality, model_digest
+
+
+def run_models(given: argparse.Namespace) -> None:
+    """`twophase models`: those of the live zoos, one of them, or one of the user's own."""
+    names, overrides = apart(given.given)
+    if given.action == "list":
+        if names:
+            raise UserError(f"got {names[0]!r}; `models list` takes key=value only")
+        _list_models(overrides)
+        return
+    if len(names) != 1:
+        wanted = "the folder of one model, or its id on a hub," if given.action == "add" else "the name of one model"
+        raise UserError(f"got {' '.join(names) or 'nothing'}; `models {given.action}` takes {wanted}")
+    if given.action == "show":
+        folder, scores = show(names[0])
+        print(f"{names[0]}: {folder}")
+    else:
+        scores = add_model(names[0], name=_name(overrides))
+    print(wording.frame(scores))
+
+
+def run_tasks(given: argparse.Namespace) -> None:
+    """`twophase tasks`: datasets of the live zoos, one of them as files, or one of the user's own."""
+    if given.action == "list":
+        _list_tasks(given.overrides)
+    elif given.action == "save":
+        if len(given.overrides) != 2:
+            raise UserError(f"got {' '.join(given.overrides) or 'nothing'}; `tasks save` takes a dataset and a folder")
+        name, folder = given.overrides[0], save_task(*given.overrides)
+        print(f"{name} is in {folder}. Next: twophase select task={kind_of(folder)} task.path={folder}")
+    else:
+        named = [part for part in given.overrides if part.startswith("name=")]
+        settings = compose([part for part in given.overrides if part not in named])
+        data = read_task(settings.task, settings.seed)
+        for line in (*data.guesses, *data.notes):
+            print(line)
+        print(wording.frame(add_dataset(_name(named) or Path(settings.task.path).stem, data.task)))
+
+
+def _list_models(overrides: list[str]) -> None:
+    rows = []
+    for domain, part in parameters.load(overrides).domain.items():
+        for name, recipe in part.zoo.recipes.items():
+            start = recipe.parent or f"{recipe.architecture} {recipe.width} x {recipe.depth}"
+            learned = f"{recipe.upstream} ({recipe.objective})" if recipe.upstream else "nothing"
+            rows.append((domain, name, start, learned, "yes" if recipe.head else "no"))
+        rows += [(domain, name, "added by you", "", "") for name in added(domain)]
+    wording.show(("domain", "model", "starts from", "learned", "source head"), rows)
+
+
+def _list_tasks(overrides: list[str]) -> None:
+    rows = []
+    for domain, part in parameters.load(overrides).domain.items():
+        for role in ("benchmark", "target", "upstream"):
+            sizes = part.tasks.upstream_sizes if role == "upstream" else part.tasks.sizes
+            names = getattr(part.tasks, role)
+            rows += [(domain, name, role, sizes.train, sizes.validation, sizes.test) for name in names]
+    wording.show(("domain", "dataset", "role", "train", "validation", "test"), rows)
+
+
+def _name(overrides: list[str]) -> str | None:
+    """The name in name=…; UserError for any other key."""
+    for override in overrides:
+        if not override.startswith("name="):
+            raise UserError(f"got {override!r}; allowed here is name=…")
+    return overrides[-1].removeprefix("name=") if overrides else None
+
+
+def add_model(folder: str | Path, say: Callable[[str], None] = print, name: str | None = None) -> pd.DataFrame:
+    """Add a model to the live zoo of what it reads, and train its cells; called again, it trains those that failed.
+
+    Args:
+        folder: written by save_pretrained, with its tokenizer or image processor; or the id of a model on a hub
+            ("org/name", "org/name@revision"), of which safetensors alone are brought and no code.
+        name: by default the folder's, or the last part of the id.
+
+    Returns:
+        A row a benchmark dataset: score, or the reason why there is none.
+
+    Raises:
+        UserError: the model cannot be loaded, or a model of another content has this name.
+    """
+    folder, own_name = _located(folder)
+    name = name or own_name
+    domain = DOMAIN[modality(folder)]
+    load_processor(folder)
+    load_classifier(folder)
+    live = open_live(params_of(domain), domain, say)
+    place = _place(live, "models", name)
+    if not place.exists():
+        unwanted = shutil.ignore_patterns("*.bin", "*.pt", "*.pth", "*.h5", "*.msgpack", "*.py")
+        shutil.copytree(folder, new := _beside(place), ignore=unwanted)
+        new.rename(place)
+    elif model_digest(place) != model_digest(folder):
+        raise UserError(f"a model {name!r} with other weights is there already; give name=… or delete {place}.")
+    return _train(live, domain, live.data, {name: place}, name)
+
+
+def _located(given: str | Path) -> tuple[Path, str]:
+    """Folder and name of a model: a folder here, or brought from a hub."""
+    folder = Path(given).expanduser()
+    if (folder / "config.json").is_file():
+        return folder, folder.resolve().name
+    if folder.exists() or not re.fullmatch(r"[\w.-]+/[\w.-]+(@[\w./-]+)?", str(given)):
+        raise UserError(
+            f"{given} is no saved model (there is no config.json); give a folder written by save_pretrained(), or the id of a "
+            "model on a hub: org/name."
+        )
+    brought = fetch_model(str(given))
+    return brought.folder, brought.name.split("/")[-1]
+
+
+def add_dataset(name: str, task, say: Callable[[str], None] = print) -> pd.DataFrame:
+    """Add a benchmark dataset: every model of the live zoo is trained on it.
+
+    Args:
+        name: for the performance matrix.
+        task: a `DatasetDict`, as `tasks.files.read` gives it.
+
+    Returns:
+        A row a model: score, or the reason why there is none.
+
+    Raises:
+        UserError: a dataset of this name is there already with other content.
+    """
+    domain = DOMAIN[modality_of(task)]
+    live = open_live(params_of(domain), domain, say)
+    place = _place(live, "tasks", name)
+    tasks.save(task, new := _beside(place))
+    if place.exists() and tasks.digest(place) != tasks.digest(new):
+        shutil.rmtree(new)
+        raise UserError(
+            f"a dataset {name!r} with other content is there already; choose another name, or delete {place}."
+        )
+    shutil.rmtree(place, ignore_errors=True)
+    new.rename(place)
+    return _train(live, domain, {name: place}, live.folders, name)
+
+
+def _place(live: Live, kind: str, name: str) -> Path:
+    """Where the user's model or dataset of this name is kept; `kind`: "models" or "tasks"."""
+    if not re.fullmatch(r"[\w][\w.-]*", name):
+        raise UserError(f"{name!r} is no name: letters, digits, dots, dashes and underscores are allowed; give name=…")
+    place = live.added / kind / name
+    if (name in live.folders or name in live.data) and not place.exists():
+        raise UserError(f"the live zoo has a {name!r} of its own; give another name: name=…")
+    return place
+
+
+def _beside(place: Path) -> Path:
+    """A folder to fill before it takes its place."""
+    new = place.with_name(f".{place.name}.new")
+    shutil.rmtree(new, ignore_errors=True)
+    return new
+
+
+def _train(live: Live, domain: str, data: dict[str, Path], folders: dict[str, Path], name: str) -> pd.DataFrame:
+    """Train the cells of what was added, write their records and failures; the scores as a table."""
+    params = params_of(domain)
+    wanted = [(model, dataset, params.seed) for dataset in data for model in folders]
+    roles, training = dict.fromkeys(data, "benchmark"), params.domain[domain].training
+    rows, failures = stored.train_folders(folders, data, roles, wanted, training, f"cells of {name}")
+    if not rows.empty:
+        with replacing(live.added / "records" / f"{name}.csv") as new:
+            rows.to_csv(new, index=False)
+    axis = "dataset" if rows.empty or rows["model"].nunique() == 1 else "model"
+    reasons = {str(failure[1] if axis == "dataset" else failure[0]): failure[3] for failure in failures}
+    write_json(live.added / "failures" / f"{name}.json", reasons)
+    scores = rows.dropna(subset=["test"]).set_index(axis)["test"] if not rows.empty else pd.Series(dtype=float)
+    table = pd.DataFrame({"score": scores, "failure": ""})
+    return pd.concat([table, pd.DataFrame({"score": None, "failure": reasons})]) if reasons else table
+
+
+def added(domain: str) -> list[str]:
+    """Names of the user's own models of a domain."""
+    folder = added_folder(domain) / "models"
+    return sorted(path.name for path in folder.glob("*") if not path.name.startswith("."))
+
+
+def show(name: str, say: Callable[[str], None] = print) -> tuple[Path, pd.DataFrame]:
+    """A model's folder, and its score or failure on every benchmark dataset.
+
+    Raises:
+        UserError: no live zoo has such a model, or its zoo is not built yet.
+    """
+    names = []
+    for domain, part in parameters.load().domain.items():
+        here = [*part.zoo.recipes, *added(domain)]
+        names += here
+        if name not in here:
+            continue
+        if not live_place(params_of(domain), domain)[1].is_file():
+            raise UserError(
+                f"{name} is not built yet: `make repro` builds the live zoo, and so does the first `twophase select` with it."
+            )
+        live = open_live(params_of(domain), domain, say)
+        if name in live.folders:
+            return live.folders[name], _scores(live, name)
+        raise UserError(f"the model {name!r} of the live zoo could not be built, or has no cell; see failures.csv.")
+    raise unknown(f"model {name!r}", name, names)
+
+
+def _scores(live: Live, name: str) -> pd.DataFrame:
+    file = live.added / "failures" / f"{name}.json"
+    failed = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    final = live.records.matrix(missing="keep")
+    scores = final.get(name, pd.Series(index=final.index, dtype=float))
+    return pd.DataFrame({"score": scores, "failure": [failed.get(d, failed.get("", "")) for d in scores.index]})
+
+
+def save_task(name: str, path: str | Path, say: Callable[[str], None] = print) -> Path:
+    """Write a dataset as a folder: train.csv, validation.csv, test.csv with columns text and label, or pictures by class.
+
+    Args:
+        name: a benchmark dataset or target of a live zoo.
+        path: of the folder; made, or empty.
+
+    Returns:
+        The folder.
+
+    Raises:
+        UserError: an unknown name, or a folder that holds something.
+    """
+    path = Path(path).expanduser()
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise UserError(f"{path} is there already; give a new folder.")
+    params = parameters.load()
+    domains = {dataset: domain for domain, part in params.domain.items() for dataset in part.tasks.roles}
+    if name not in domains:
+        raise unknown(f"dataset {name!r}", name, domains)
+    task = tasks.load(built(params, domains[name], say)[2] / name)
+    classes = task["train"].features["label"].names
+    path.mkdir(parents=True, exist_ok=True)
+    for split, rows in task.items():
+        if "text" in rows.features:
+            frame = rows.to_pandas()
+            frame["label"] = [classes[label] for label in frame["label"]]
+            frame.to_csv(path / f"{split}.csv", index=False, lineterminator="\n")
+            continue
+        for number, row in enumerate(rows):
+            folder = path / split / classes[row["label"]].replace("/", "-")
+            folder.mkdir(parents=True, exist_ok=True)
+            row["image"].save(folder / f"{number:04}.png")
+    return path
