@@ -12,9 +12,8 @@ from typing import NoReturn
 from twophase import __version__
 from twophase.errors import UserError
 
-# the module whose function run_VERB does it, imported when it is called, so that --help answers at once
+# the module whose function run_VERB does it, imported when it is called, so that --help answers at once; else verbs.py
 HOMES = {"select": "select.run", "matrix": "matrix.running", "models": "zoos", "tasks": "zoos"}
-HOME = "verbs"  # of the others
 
 EXAMPLES = """examples:
   twophase select task=csv task.path=reviews.csv task.text=review task.label=stars
@@ -114,8 +113,9 @@ def parser() -> Parser:
 
     verb("select", "select a model for your own labelled task, and fine-tune it")
     verb("matrix", "fine-tune every model of a list on every dataset of a list, or plan it: cells, hours, disk")
-    params_verb = verb("params", "write params.yaml from conf/")
-    params_verb.add_argument("--stdout", action="store_true", help="print it instead; works anywhere")
+    verb("params", "write params.yaml from conf/").add_argument(
+        "--stdout", action="store_true", help="print it instead; works anywhere"
+    )
     verb("models", "list the models of the live zoos, show one, or add one of your own", overrides=False).add_argument(
         "given",
         nargs="*",
@@ -127,13 +127,13 @@ def parser() -> Parser:
         "tasks",
         "list the datasets and their roles, add a benchmark dataset (task.path=…, name=…), or save one as files (NAME FOLDER)",
     )
-    records_verb = verb("records", "list published fine-tuning records, or get them", overrides=False)
-    records_verb.add_argument(
+    verb("records", "list published fine-tuning records, or get them", overrides=False).add_argument(
         "given", nargs="*", metavar="source | key=value", help="sources to get, and overrides (published.mirror=folder)"
     )
     verb("doctor", "report versions, machine, cache, data and whether params.yaml is in step", overrides=False)
-    clean_verb = verb("clean", "remove every kept result from the cell store", overrides=False)
-    clean_verb.add_argument("--yes", action="store_true", help="do not ask")
+    verb("clean", "remove every kept result from the cell store", overrides=False).add_argument(
+        "--yes", action="store_true", help="do not ask"
+    )
     return top
 
 
@@ -141,8 +141,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     try:
         given = parser().parse_args(arguments)
-        home = HOMES.get(given.verb, HOME)
-        return resolve_name(f"twophase.commands.{home}:run_{given.verb}")(given) or 0
+        run = resolve_name(f"twophase.commands.{HOMES.get(given.verb, 'verbs')}:run_{given.verb}")
+        return run(given) or 0
     except UserError as error:
         print(f"twophase: {error}", file=sys.stderr)
         return 2

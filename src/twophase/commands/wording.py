@@ -8,9 +8,11 @@ from pathlib import Path
 import pandas as pd
 
 METRICS = {
-    "macro_f1": "macro F1", "weighted_f1": "weighted F1", "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro F1",
+    "weighted_f1": "weighted F1",
+    "balanced_accuracy": "balanced accuracy",
     "matthews": "Matthews correlation",
-}  # fmt: skip
+}
 SCALED = {
     "minmax": "scaled so that the best of them has 1 and the worst 0",
     "exp": "the exponential of a log-likelihood",

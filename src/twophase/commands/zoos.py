@@ -1,5 +1,4 @@
-"""`twophase models` and `twophase tasks`: what the live zoos have, and what a user adds. Only the cells of what is added
-are trained."""
+"""`twophase models` and `twophase tasks`: what live zoos have, and what a user adds (its cells alone are trained)."""
 
 import argparse
 import json
