@@ -10,8 +10,7 @@ from twophase.similarity import top_k_similarity
 
 # two tight pairs and one model apart from both
 MATRIX = pd.DataFrame(
-    {"a": [0.90, 0.50], "b": [0.88, 0.52], "c": [0.30, 0.80], "d": [0.34, 0.80], "e": [0.10, 0.10]},
-    index=["x", "y"],
+    {"a": [0.90, 0.50], "b": [0.88, 0.52], "c": [0.30, 0.80], "d": [0.34, 0.80], "e": [0.10, 0.10]}, index=["x", "y"]
 )
 
 

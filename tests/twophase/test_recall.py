@@ -11,10 +11,7 @@ ALIKE = pd.DataFrame(np.eye(5), index=list("abcde"), columns=list("abcde"))
 ALIKE.loc["e", "a"] = ALIKE.loc["a", "e"] = 0.8
 ALIKE.loc["e", "c"] = ALIKE.loc["c", "e"] = 0.4
 CLUSTERS = Clusters(
-    pd.Series({"a": 0, "b": 0, "c": 1, "d": 1, "e": 2}),
-    pd.Series({0: "a", 1: "c", 2: "e"}),
-    ALIKE,
-    "hierarchical",
+    pd.Series({"a": 0, "b": 0, "c": 1, "d": 1, "e": 2}), pd.Series({0: "a", 1: "c", 2: "e"}), ALIKE, "hierarchical"
 )
 SCORES = pd.Series({"a": 0.5, "c": 1.0})
 

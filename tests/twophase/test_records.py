@@ -80,20 +80,14 @@ def spoiled(frame, **changes):
     [
         (lambda f: f.drop(columns="model"), r"lack the columns \['model'\]"),
         (lambda f: f.iloc[:0], "records are empty"),
-        (
-            lambda f: pd.concat([f, f.iloc[:1]]),
-            "1 duplicate rows, the first: model 'a', dataset 'x', seed 0, epoch 1",
-        ),
+        (lambda f: pd.concat([f, f.iloc[:1]]), "1 duplicate rows, the first: model 'a', dataset 'x', seed 0, epoch 1"),
         (lambda f: spoiled(f, val=(0, np.nan)), "val is NaN in some epochs of model 'a' on dataset 'x'"),
         (lambda f: spoiled(f, test=(1, np.nan)), "final test score of model 'a' on dataset 'x' .* is NaN"),
         (lambda f: spoiled(f, val=(0, 1.2)), r"val of model 'a' .* is 1.2; scores lie in \[0, 1\]"),
         (lambda f: spoiled(f, test=(1, 62.0)), "test of model 'a' .* is 62; .*percentages"),
         (lambda f: f[f["epoch"] == 2], "do not run from 1 to 2 without a gap"),
         (lambda f: spoiled(f, role=(0, "dev")), r"unknown roles \['dev'\]; allowed: benchmark, target"),
-        (
-            lambda f: spoiled(f, role=(0, "target")),
-            r"datasets \['x'\] are benchmark in some rows and target in others",
-        ),
+        (lambda f: spoiled(f, role=(0, "target")), r"datasets \['x'\] are benchmark in some rows and target in others"),
         (lambda f: spoiled(f, val=(0, "high")), "column 'val' must hold numbers"),
         (lambda f: spoiled(f, epoch=(0, 1.5)), "column 'epoch' must hold whole numbers"),
     ],

@@ -88,19 +88,18 @@ def run_doctor(given: argparse.Namespace) -> int:
     Returns:
         0, or 2 if something keeps the pipeline from running.
     """
-    faults = []
+    faults, project = [], config.find_project()
     print(f"twophase {__version__}, Python {platform.python_version()} ({sys.executable})")
     for package, version in versions().items():
         print(f"  {package} {version or 'MISSING'}")
-        if version is None:
+        if version is None and project:  # the library alone does without
             faults.append(f"{package} is missing: run `make install`")
     memory = psutil.virtual_memory()
     free, total = memory.available / 2**30, memory.total / 2**30
     print(f"machine: {processor()}, {worker_count()} workers, {free:.1f} of {total:.1f} GiB memory free")
     print(f"cell store: {_store(faults)}")
     print(f"configuration: {config.find_conf()}")
-    print(f"data: {_data(faults)}")
-    project = config.find_project()
+    print(f"data: {_data(faults if project else [])}")
     if project is None:
         print("project: none around this folder")
     elif fault := parameters.difference(project / config.PARAMS):

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from twophase.errors import UserError
 from twophase.infra.config import find_project
 from twophase.infra.files import replacing
 from twophase.infra.store import cache_folder, digest
 from twophase.records import TrainingRecords
-from twophase.sources.live import parameters
+from twophase.sources.live import corpora, parameters
 from twophase.sources.live.datasets import build_tasks
 from twophase.sources.live.models import build_zoo
 from twophase.sources.live.records import train_cells
@@ -57,6 +58,7 @@ def built(params: parameters.Params, domain: str, say: Callable[[str], None]) ->
     """Folder of the models, file of their records, and folder of the datasets; built if they are not there."""
     models, table, data = live_place(params, domain)
     if not table.is_file():
+        _ready(domain)
         datasets, number = len(params.domain[domain].tasks.roles), len(params.domain[domain].zoo.recipes)
         say(
             f"The live zoo ({number} models, trained on {datasets} datasets) is not there yet: it is built once, in about "
@@ -68,6 +70,21 @@ def built(params: parameters.Params, domain: str, say: Callable[[str], None]) ->
         with replacing(table) as new:
             TrainingRecords.from_frame(rows).write(new)
     return models, table, data
+
+
+def _ready(domain: str) -> None:
+    """Whether everything is installed that a live zoo is made of, asked before long work.
+
+    Raises:
+        UserError: a package is missing.
+    """
+    try:
+        corpora.sources(domain)
+    except UserError as error:
+        raise UserError(
+            f"a live zoo is made of what installed packages contain, and not all are here: {error} In the repository that "
+            "installs them with the extras of pyproject.toml; zoo=folder, zoo=hub_nlp, hub_cv and published need none of them."
+        ) from error
 
 
 def live_place(params: parameters.Params, domain: str) -> tuple[Path, Path, Path]:

@@ -1,4 +1,5 @@
 import hashlib
+import sys
 from pathlib import Path
 
 import matplotlib
@@ -7,7 +8,7 @@ import pytest
 from fontTools.ttLib import TTFont
 
 from twophase.errors import UserError
-from twophase.sources.live import corpora
+from twophase.sources.live import corpora, opening, parameters
 from twophase.sources.live.corpora import pictures as kinds
 from twophase.sources.live.corpora import vision
 from twophase.sources.live.corpora.pictures import Glyphs
@@ -94,3 +95,21 @@ def test_unknown_names_and_small_splits_say_what_is_allowed(tmp_path):
     (tmp_path / "train.parquet").write_bytes(b"not parquet")
     with pytest.raises(UserError, match=r"train\.parquet cannot be read as a task split"):
         tasks.load(tmp_path)
+
+
+def test_a_missing_package_is_said_before_a_live_zoo_is_built(tmp_path, monkeypatch):
+    """With the library alone the packages that the zoos are made of are not there."""
+    monkeypatch.setenv("TWOPHASE_CACHE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(corpora, "source", lambda package: (_ for _ in ()).throw(UserError(f"{package} is not there.")))
+    said = []
+    with pytest.raises(UserError, match="not all are here: .* is not there. .*zoo=folder"):
+        opening.built(parameters.load(["domains=[nlp]"]), "nlp", said.append)
+    assert said == []
+
+
+def test_pictures_of_a_missing_package_are_the_users_to_mend(monkeypatch):
+    monkeypatch.setitem(sys.modules, "skimage", None)
+    kinds.photograph.cache_clear()
+    with pytest.raises(UserError, match="package 'skimage' is not installed, and its pictures are asked for"):
+        kinds.photograph("astronaut.png")

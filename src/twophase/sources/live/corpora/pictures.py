@@ -145,7 +145,13 @@ def photograph(name: str) -> np.ndarray:
     from PIL import Image
 
     package, folder = FOLDERS.get(name, ("skimage", "data"))
-    with files(package).joinpath(folder, name).open("rb") as stream:
+    try:
+        inside = files(package)
+    except ModuleNotFoundError:
+        raise UserError(
+            f"package {package!r} is not installed, and its pictures are asked for; run `make install`."
+        ) from None
+    with inside.joinpath(folder, name).open("rb") as stream:
         return np.asarray(Image.open(stream).convert("RGB")) / 255
 
 
