@@ -42,7 +42,7 @@ class TrainingRecords:
 
         `metrics`: dataset -> metric, for those that are not measured by accuracy (a correlation may be negative).
         """
-        long = matrix.rename_axis(index="dataset", columns="model").stack().rename("test").reset_index()
+        long = matrix.rename_axis(index="dataset", columns="model").stack().dropna().rename("test").reset_index()
         if metrics:
             long["metric"] = long["dataset"].map(dict(metrics)).fillna("accuracy")
         return cls(long.assign(role=role, seed=0, epoch=1, val=np.nan, seconds=np.nan))

@@ -128,3 +128,15 @@ def test_a_part_of_the_records_is_numbered_anew_and_not_empty(records):
     pd.testing.assert_frame_equal(part.frame, TrainingRecords(part.frame).frame)
     with pytest.raises(UserError, match="the records are empty"):
         records.where(records.frame["dataset"] == "nowhere")
+
+
+def test_a_matrix_with_holes_leaves_them_out():
+    matrix = pd.DataFrame({"a": [0.5, np.nan], "b": [0.6, 0.7]}, index=["x", "y"])
+    records = TrainingRecords.from_matrix(matrix)
+    assert records.frame[["dataset", "model", "test"]].values.tolist() == [
+        ["x", "a", 0.5],
+        ["x", "b", 0.6],
+        ["y", "b", 0.7],
+    ]
+    back = records.matrix(missing="keep")
+    assert back.loc[matrix.index, matrix.columns].equals(matrix.rename_axis(index="dataset", columns="model"))
