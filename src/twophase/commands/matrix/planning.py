@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from twophase.commands.matrix import data as datasets
-from twophase.commands.matrix import models as shelf
+from twophase.commands.matrix import models as candidates
 from twophase.commands.matrix.data import Data
 from twophase.commands.matrix.models import Model
 from twophase.commands.matrix.settings import Estimate, Settings
@@ -153,8 +153,8 @@ def plan(given: Settings) -> Plan:
             hub = str(error)  # nothing more is asked of it
             return look(given, name, where, ask=False)
 
-    names, sources = shelf.names(given), datasets.sources(given)
-    models = [known(shelf.look, name, folder) for name, folder in names.items()]
+    names, sources = candidates.names(given), datasets.sources(given)
+    models = [known(candidates.look, name, folder) for name, folder in names.items()]
     found = [known(datasets.look, name, source) for name, source in sources.items()]
     return Plan(given, models, found, _cells(given, models, found), hub)
 

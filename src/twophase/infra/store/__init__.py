@@ -1,7 +1,7 @@
 """The cell store: results that cost minutes, kept under a key of everything that determines them.
 
 `TWOPHASE_CACHE` names it: a folder (default: the user's cache folder of this platform), shared by every clone and
-experiment, or a URL that fsspec knows, shared by machines (`places`). A reader sees a whole entry or none; an entry that
+experiment, or a URL that fsspec knows, shared by machines (`backends`). A reader sees a whole entry or none; an entry that
 does not read back as it was written counts as missing.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from twophase.errors import UserError
-from twophase.infra.store.places import MARKER, WAIT, Local, Remote, cache_folder, canonical, digest, is_url
+from twophase.infra.store.backends import MARKER, WAIT, Local, Remote, cache_folder, canonical, digest, is_url
 
 __all__ = ["MARKER", "Store", "cache_folder", "digest"]
 
