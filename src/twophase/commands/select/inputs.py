@@ -23,6 +23,7 @@ from twophase.training.config import TrainingConfig
 from twophase.training.encoding import LONGEST
 from twophase.training.loading import load_processor, quiet
 
+ZOOS = ("live", "folder", "hub")
 NAMED = 3  # models that are left out, named one by one
 LOOKED_AT = 2000  # training texts whose length is looked at
 
@@ -97,8 +98,10 @@ def open_candidates(
         trust_remote_code: whether a hub's programs may be executed.
 
     Raises:
-        UserError: the folder holds no models, or its records cannot be read.
+        UserError: the kind of zoo is unknown, the folder holds no models, or its records cannot be read.
     """
+    if zoo.kind not in ZOOS:
+        raise unknown(f"zoo.kind {zoo.kind!r}", zoo.kind, ZOOS)
     domain = DOMAIN[modality]
     params = params_of(domain)
     part = params.domain[domain]

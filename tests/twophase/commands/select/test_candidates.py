@@ -60,3 +60,13 @@ def test_records_that_do_not_fit_their_folder(records, message, tmp_path):
     (tmp_path / "records.csv").write_text(records)
     with pytest.raises(UserError, match=message):
         inputs._of_folder(tmp_path, 0.1, TrainingConfig())
+
+
+def test_an_unknown_kind_of_zoo_is_refused_before_any_work():
+    from dataclasses import replace
+
+    from twophase.commands.select import settings
+
+    zoo = settings.compose(["zoo=live", "task=csv", "task.path=x.csv"]).zoo
+    with pytest.raises(UserError, match="zoo.kind 'shop'.*live.*folder.*hub"):
+        inputs.open_candidates(replace(zoo, kind="shop"), {}, "image", print)
