@@ -117,6 +117,9 @@ def train_folders(
             shutil.rmtree(states[number], ignore_errors=True)
 
     values = through_store(Store(), "cells", keys, train_one, items, name, progress, forget)
+    for number, value in enumerate(values):
+        if not isinstance(value, Failure):
+            forget(number)  # again: a process that was killed may have kept the value and not come to this
     rows, failures = [], [(model, "", "", reason) for model, reason in broken.items()]
     for (model, dataset, seed), value in zip(cells, values, strict=True):
         if isinstance(value, Failure):

@@ -22,7 +22,7 @@ from twophase.commands.matrix.models import Model
 from twophase.errors import UserError
 from twophase.infra.store import Store, cache_folder
 from twophase.sources.hub import transfer
-from twophase.training import tasks
+from twophase.training import stored, tasks
 from twophase.training.config import TrainingConfig
 from twophase.training.hardware import Hardware
 
@@ -150,6 +150,17 @@ def test_killed_it_goes_on_with_what_is_missing(own, trained):
     assert len(trained) == 6 - len(before) and records.groupby(["model", "dataset"]).ngroups == 6
     assert all(path.stat().st_mtime_ns == stamp for path, stamp in before.items())
     assert not list((cache_folder() / "matrix" / "checkpoints").rglob("*.pt"))
+
+
+def test_killed_between_a_kept_cell_and_its_last_state_leaves_no_state_behind(own, trained, monkeypatch):
+    given = settings.compose(overrides(own, "matrix.checkpoints=true"))
+    with monkeypatch.context() as killed:
+        killed.setattr(stored.shutil, "rmtree", lambda *given, **options: None)
+        matrix.run(given, say=lambda line: None, progress=False)
+    states = cache_folder() / "matrix" / "checkpoints"
+    assert len(list(states.rglob("*.pt"))) == len(trained) == 6
+    matrix.run(given, say=lambda line: None, progress=False)
+    assert not list(states.rglob("*.pt")) and len(trained) == 6
 
 
 @pytest.fixture
