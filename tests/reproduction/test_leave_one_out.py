@@ -7,18 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reproduction import evidence, leave_one_out, metrics
+from reproduction import leave_one_out, metrics
 from twophase.selection import brute_force
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module", params=["cv", "nlp"])
-def each(request):
-    before = pytest.MonkeyPatch()
-    before.chdir(ROOT)
-    yield evidence.load(request.param)
-    before.undo()
 
 
 def test_every_dataset_takes_its_turn_with_every_method(each):

@@ -31,14 +31,6 @@ def cv():
     before.undo()
 
 
-@pytest.fixture(scope="module", params=["cv", "nlp"])
-def each(request):
-    before = pytest.MonkeyPatch()
-    before.chdir(ROOT)
-    yield evidence.load(request.param)
-    before.undo()
-
-
 SHAPES = {"cv": (30, 10, 4, 4), "nlp": (40, 21, 4, 5)}
 APART, FIRST_EPOCH = {"cv": 8, "nlp": 17}, {"cv": 0.7, "nlp": 0.6}
 
