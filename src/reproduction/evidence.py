@@ -4,17 +4,18 @@ A target is a dataset of role target, or a benchmark dataset that takes its turn
 trends are made again without it.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from twophase.clustering import Clusters, cluster_models
-from twophase.errors import UserError
+from twophase.errors import UserError, unknown
 from twophase.infra.config import root
 from twophase.large import cluster_many
-from twophase.pipeline import Scorer, TwoPhase, fine_select, looked_up, recall, two_phase, with_headless
+from twophase.pipeline import Scorer, TwoPhase, fine_select, on_one_scale, recall, two_phase
 from twophase.records import TrainingRecords
 from twophase.runs import RecordedRuns
 from twophase.selection import Selection
@@ -36,6 +37,7 @@ class Evidence:
         incomplete: models left out because a cell of theirs failed.
         source: what the records are of, where they are not this project's own ("paper", …).
         own_cut: where the dendrogram is cut; None: as the domain's configuration has it.
+        changes: what `load` was told to change, (name, value) of each.
     """
 
     domain: str
@@ -45,6 +47,7 @@ class Evidence:
     incomplete: list[str] = field(default_factory=list)
     source: str = ""
     own_cut: float | None = None
+    changes: tuple[tuple[str, Any], ...] = ()
     _made: dict = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -78,9 +81,14 @@ class Evidence:
         return TrainingRecords.read(self.results / self.domain / "second_rate.csv").without(models=self.incomplete)
 
     @cached_property
-    def turns(self) -> pd.DataFrame:
-        """Every selection on every dataset taking its turn as target (`leave_one_out.turns`)."""
-        return pd.read_csv(self.results / "leave_one_out" / f"{self.domain}.csv", keep_default_na=False)
+    def rivals(self) -> pd.DataFrame:
+        """Linear classifiers without fine-tuning: model, dataset, val, test, seconds (`rivals.fit`)."""
+        return pd.read_csv(self.results / self.domain / "rivals.csv")
+
+    @cached_property
+    def folds(self) -> pd.DataFrame:
+        """What is chosen for each dataset without having seen it (`choices.folds`)."""
+        return pd.read_csv(self.results / self.domain / "folds.csv")
 
     @property
     def settings(self):
@@ -96,6 +104,11 @@ class Evidence:
     def cut(self) -> float:
         """Distance at which average linkage stops."""
         return self.settings.cut if self.own_cut is None else self.own_cut
+
+    @property
+    def normalization(self) -> str:
+        """How proxy scores come to [0, 1]."""
+        return self.params.proxy.normalization or self.settings.normalization
 
     @property
     def outside(self) -> str:
@@ -140,17 +153,22 @@ class Evidence:
             return cluster(matrix, **given)
         return self.once("clusters", (target, tuple(sorted(options.items()))), lambda: cluster(matrix, **given))
 
-    def raw_scores(self, target: str, proxy: str | None = None) -> pd.Series:
-        """Proxy scores of all models on a target; without a source head the configured `headless` proxy's."""
-        return self._scored_by(target, "score", proxy).reindex(self.models)
+    def raw_scores(self, target: str, proxy: str | None = None, models: list[str] | None = None) -> pd.Series:
+        """Proxy scores of models (all) on a target; those without a source head have the `headless` proxy's, rescaled.
 
-    def _scored_by(self, target: str, values: str, proxy: str | None = None) -> pd.Series:
+        It is rescaled by the models asked for, since nobody has paid for the scores of others (`pipeline.on_one_scale`).
+        """
+        table, chosen = self._by_proxy(target, "score").reindex(models or self.models), self.params.proxy
+        return on_one_scale(table, proxy or chosen.name, chosen.headless)
+
+    def _by_proxy(self, target: str, values: str) -> pd.DataFrame:
+        """Scores or seconds on a target, models x proxies."""
+
         def wide() -> pd.DataFrame:
             here = self.proxies[self.proxies["dataset"] == target]
             return here.pivot(index="model", columns="proxy", values=values)
 
-        chosen = self.params.proxy
-        return with_headless(self.once("proxies", (target, values), wide), proxy or chosen.name, chosen.headless)
+        return self.once("proxies", (target, values), wide)
 
     def scored(self, target: str, proxy: str = "representative") -> list[str]:
         """The models that a proxy is run on: representatives of non-singleton clusters, or with "own" their members."""
@@ -159,24 +177,37 @@ class Evidence:
             return list(clusters.labels.index[clusters.labels.isin(clusters.non_singletons)])
         return list(clusters.representatives.loc[clusters.non_singletons])
 
-    def proxy_seconds(self, target: str, models: list[str] | None = None) -> float:
-        """Measured seconds of scoring models (the representatives) with the configured proxy."""
-        return float(self._scored_by(target, "seconds").loc[models or self.scored(target)].sum())
+    def proxy_seconds(self, target: str, models: list[str], proxy: str | None = None) -> float:
+        """Measured seconds of scoring models with a proxy (the configured one)."""
+        seconds, chosen = self._by_proxy(target, "seconds").loc[models], self.params.proxy
+        return float(seconds[proxy or chosen.name].fillna(seconds[chosen.headless]).sum())
 
-    def recall(self, target: str, name: str | None = None, normalization: str | None = None, **options) -> pd.DataFrame:
+    def recall(
+        self,
+        target: str,
+        name: str | None = None,
+        normalization: str | None = None,
+        cut: float | None = None,
+        **options,
+    ) -> pd.DataFrame:
         """The ranking of all models for a target.
 
         Args:
             target: dataset.
             name, normalization: of proxy scores; both as configured, unless given.
-            options: `proxy` and `singleton_similarity` of `pipeline.recall`.
+            cut: of the dendrogram; as configured, unless given.
+            options: `proxy`, `singleton_similarity` and `singletons` of `pipeline.recall`.
         """
 
         def ranked() -> pd.DataFrame:
-            score, how = self._scorer(target, name, normalization)
-            return recall(self.matrix(target), self.clusters(target), score, self.top, how, **options).table
+            score, clusters = self.scorer(target, name), self._cut_at(target, cut)
+            how, given = normalization or self.normalization, {"singletons": self.params.recall.singletons} | options
+            return recall(self.matrix(target), clusters, score, self.top, how, **given).table
 
-        return self.once("recall", (target, name, normalization, *sorted(options.items())), ranked)
+        return self.once("recall", (target, name, normalization, cut, *sorted(options.items())), ranked)
+
+    def _cut_at(self, target: str, cut: float | None) -> Clusters:
+        return self.clusters(target) if cut is None else self.clusters(target, threshold=cut)
 
     def recalled(self, target: str) -> list[str]:
         table = self.recall(target)
@@ -203,18 +234,25 @@ class Evidence:
         runs, models = runs or self.runs(target), models or self.models
         return fine_select(runs, models, self.known(target), limit, chosen.n_trends, kind or chosen.threshold_kind)
 
-    def two_phase(self, target: str, name: str | None = None, normalization: str | None = None, **options) -> TwoPhase:
+    def two_phase(
+        self,
+        target: str,
+        name: str | None = None,
+        normalization: str | None = None,
+        cut: float | None = None,
+        **options,
+    ) -> TwoPhase:
         """The whole method on a target, as configured; options as of `recall`."""
-        known = (self.matrix(target), self.known(target), self.clusters(target))
-        score, how = self._scorer(target, name, normalization)
-        chosen, costs = self.params.selection, self.params.recall.epochs_per_proxy
-        method = (self.top, chosen.threshold, chosen.n_trends, chosen.threshold_kind, costs)
-        seconds = self.proxy_seconds(target, self.scored(target, options.get("proxy", "representative")))
-        return two_phase(self.runs(target), *known, score, *method, seconds, normalization=how, **options)
+        known = (self.matrix(target), self.known(target), self._cut_at(target, cut))
+        chosen, costs = self.params.selection, self.params.recall
+        method = (self.top, chosen.threshold, chosen.n_trends, chosen.threshold_kind, costs.epochs_per_proxy)
+        options = {"normalization": normalization or self.normalization, "singletons": costs.singletons} | options
+        found = two_phase(self.runs(target), *known, self.scorer(target, name), *method, **options)
+        return replace(found, seconds=found.seconds + self.proxy_seconds(target, found.scored, name))
 
-    def _scorer(self, target: str, name: str | None, normalization: str | None) -> tuple[Scorer, str]:
-        """Who is asked for proxy scores, and how they come to [0, 1]."""
-        return looked_up(self.raw_scores(target, name)), normalization or self.params.proxy.normalization
+    def scorer(self, target: str, name: str | None = None) -> Scorer:
+        """Who is asked for proxy scores."""
+        return lambda models: self.raw_scores(target, name, models).to_dict()
 
     def final(self, target: str) -> pd.Series:
         """Final test score of each model on a target (the seed that selections replay)."""
@@ -238,20 +276,49 @@ class Evidence:
         return self._made[what, key]
 
 
-def load(domain: str) -> Evidence:
+METHOD = {  # what `load` can change: it touches no record and no proxy score
+    "top": "recall.top",
+    "singletons": "recall.singletons",
+    "proxy": "proxy",
+    "normalization": "proxy.normalization",
+    "k": "clustering.k",
+    "clustering": "clustering",
+    "n_clusters": "clustering.n_clusters",
+    "cut": "{domain}.cut",
+    "threshold": "selection.threshold",
+    "threshold_kind": "selection.threshold_kind",
+    "n_trends": "selection.n_trends",
+}
+
+
+def load(domain: str, **changes: Any) -> Evidence:
     """Read what the stages made for a domain.
 
+    Args:
+        domain: for example "cv".
+        changes: of the method, by the names in `METHOD`: `load("cv", top=5, proxy="knn", cut=0.05)`. All that depends on
+            them is computed anew from the records, leave-one-out included (half a minute, once).
+
     Raises:
-        UserError: an unknown domain, or results that are not there yet.
+        UserError: an unknown domain, results that are not there yet, a change that the records do not cover, or a value
+            out of range.
     """
     here = root()
     params = parameters.read(here / "params.yaml")
     if domain not in params.domain:
         raise UserError(f"unknown domain {domain!r}; configured: {', '.join(params.domain)}.")
+    for name in changes:
+        if name not in METHOD:
+            raise unknown(f"change {name!r}", name, METHOD)
+    if changes:
+        overrides = [f"{METHOD[name].format(domain=domain)}={value}" for name, value in changes.items()]
+        params = parameters.load([*params.overrides, *overrides])
     folder = here / "results" / domain
     if not (folder / "records.csv").is_file():
         raise UserError(f"{folder / 'records.csv'} is not there yet; run `make repro`.")
     records = TrainingRecords.read(folder / "records.csv")
     whole = records.matrix(role=None, missing="drop").columns
     incomplete = [model for model in records.models if model not in whole]
-    return Evidence(domain, records.without(models=incomplete), params, here / "results", incomplete)
+    return Evidence(
+        domain, records.without(models=incomplete), params, here / "results", incomplete, changes=tuple(changes.items())
+    )

@@ -26,6 +26,7 @@ from twophase.selection import HISTORY, Selection, brute_force, successive_halvi
 if TYPE_CHECKING:
     from optuna.pruners import BasePruner
 
+NESTED, NESTED_SINGLETONS = "chosen in each fold", "chosen in each fold, singletons scored"
 THRESHOLDS = (0.0, 0.01, 0.05, 0.1)  # Table IV
 FIRST, SECOND = "first learning rate", "second learning rate"  # among the models that were trained with both
 ORDERS = 5  # random orders in which the asynchronous methods meet the models
@@ -41,26 +42,32 @@ RECALLS["all three"] = (
 )
 
 
-def turns(domain: str, targets: list[str]) -> pd.DataFrame:
+def turns(domain: str, targets: list[str], changes: Iterable[str] = ()) -> pd.DataFrame:
     """A row a dataset, method and variant; the datasets are shared out among the workers.
 
     Columns: dataset; role; method; candidates (all, recalled, or oracle: the truly best); variant (empty: as
     configured); winner (empty for an expectation or mean over random orders); epochs and seconds, proxies included;
     accuracy (test); best: accuracy of the truly best model, so that regret is best - accuracy.
 
+    Args:
+        domain: for example "cv".
+        targets: the datasets.
+        changes: of the configuration, see `evidence.load`.
+
     Raises:
         UserError: a dataset cannot be a target, with the reason.
     """
-    items = [(domain, target) for target in targets]
+    items = [(domain, target, tuple(changes)) for target in targets]
     found = parallel_map(turn, items, description=f"{domain} leave one out")
     if failed := [result for result in found if isinstance(result, Failure)]:
         raise UserError(f"{len(failed)} of {len(found)} datasets could not be a target: {failed[0].reason}")
     return pd.DataFrame([row for rows in found for row in rows], columns=COLUMNS)
 
 
-def turn(item: tuple[str, str]) -> list[tuple]:
+def turn(item: tuple[str, str, tuple]) -> list[tuple]:
     """The rows of one dataset."""
-    evidence, target = _evidence(item[0]), item[1]
+    domain, target, changes = item
+    evidence = _evidence(domain, changes)
     role = "target" if target in evidence.targets else "benchmark"
     best = {SECOND: evidence.second_rate.final(target).max()} if role == "target" else {}
     first = evidence.final(target).max()
@@ -68,8 +75,19 @@ def turn(item: tuple[str, str]) -> list[tuple]:
 
 
 @functools.cache  # a worker takes many datasets of a domain
-def _evidence(domain: str) -> Evidence:
-    return load(domain)
+def _evidence(domain: str, changes: tuple) -> Evidence:
+    return load(domain, **dict(changes))
+
+
+def turns_of(evidence: Evidence) -> pd.DataFrame:
+    """The turns of a domain as the stage wrote them; computed anew where `load` was told to change the method."""
+
+    def made() -> pd.DataFrame:
+        if evidence.changes:
+            return turns(evidence.domain, evidence.everything, evidence.changes)
+        return pd.read_csv(evidence.results / "leave_one_out" / f"{evidence.domain}.csv", keep_default_na=False)
+
+    return evidence.once("turns", "", made)
 
 
 def of(turns: pd.DataFrame, method: str, candidates: str = "all", variant: str = "") -> pd.DataFrame:
@@ -91,6 +109,8 @@ def _all(evidence: Evidence, target: str) -> Iterator[tuple]:
         yield _row("fine-selection", candidates, "", evidence.fine_selection(target, models))
     two_phase = evidence.two_phase(target)
     yield _row("two-phase", "all", "", two_phase)
+    for variant, choice in _nested(evidence, target).items():
+        yield _row("two-phase", "all", variant, evidence.two_phase(target, **choice))
     for limit in THRESHOLDS:
         for kind in ("relative", "absolute") if limit else ("relative",):  # at zero they are the same
             chosen = evidence.fine_selection(target, recalled, limit, kind)
@@ -109,6 +129,12 @@ def _all(evidence: Evidence, target: str) -> Iterator[tuple]:
             yield _row("fine-selection", "oracle", rate, evidence.fine_selection(target, both, runs=rerun))
 
 
+def _nested(evidence: Evidence, target: str) -> dict[str, dict]:
+    """Variant -> cut, normalisation and singletons as the benchmark datasets without this one have them chosen."""
+    here = evidence.folds[evidence.folds["dataset"] == target].drop(columns="dataset").to_dict("records")
+    return {NESTED if not choice["singletons"] else NESTED_SINGLETONS: choice for choice in here}
+
+
 def _instead(evidence: Evidence, target: str, budget: int) -> Iterator[tuple]:
     """What a user would do without this method; `budget`: models trained to the end at the two phases' cost."""
     runs, models, half = evidence.runs(target), evidence.models, evidence.params.recall.epochs_per_proxy
@@ -116,17 +142,39 @@ def _instead(evidence: Evidence, target: str, budget: int) -> Iterator[tuple]:
         yield _mean(name, [function(runs, models, seed) for seed in range(ORDERS)])
     yield _random(evidence, target, "one at random", 1)
     yield _random(evidence, target, "random at equal cost", min(max(budget, 1), len(models)))
-    prior = evidence.matrix(target).mean()
-    yield _row("best prior", "all", "", brute_force(runs, [_best(prior)]))
+    for name, scores in _lists(evidence, target).items():
+        yield _row(f"best {name}", "all", "", brute_force(runs, _first(scores, 1)))
+        chosen = evidence.fine_selection(target, _first(scores, evidence.top))
+        yield _row(f"{name}, then fine-selection", "all", "", chosen)
     for proxy in evidence.settings.proxies:
-        scores = evidence.raw_scores(target, proxy)
-        here = evidence.proxies[(evidence.proxies["dataset"] == target) & (evidence.proxies["model"].isin(models))]
-        seconds = here[here["proxy"] == proxy]["seconds"].sum()
-        yield _row("best proxy", "all", proxy, brute_force(runs, [_best(scores)]), half * len(models), seconds)
+        order = _first(evidence.raw_scores(target, proxy), evidence.top)
+        paid = half * len(models), evidence.proxy_seconds(target, models, proxy)
+        yield _row("best proxy", "all", proxy, brute_force(runs, order[:1]), *paid)
+        yield _row("proxy, then fine-selection", "all", proxy, evidence.fine_selection(target, order), *paid)
+    yield from _without_tuning(evidence, target)
 
 
-def _best(scores: pd.Series) -> str:
-    return min(scores.index, key=lambda model: (-scores[model], model))
+def _lists(evidence: Evidence, target: str) -> dict[str, pd.Series]:
+    """Rankings that no look at the target is needed for; what a model's card does not tell ranks last."""
+    cards = evidence.zoo[["parameters", "card_accuracy"]].apply(pd.to_numeric).reindex(evidence.models)
+    known = {"size": cards["parameters"], "card accuracy": cards["card_accuracy"].fillna(0)}
+    return {"prior": evidence.matrix(target).mean(), **known}
+
+
+def _first(scores: pd.Series, n: int) -> list[str]:
+    return sorted(scores.index, key=lambda model: (-scores[model], model))[:n]
+
+
+def _without_tuning(evidence: Evidence, target: str) -> Iterator[tuple]:
+    """Linear classifiers: on the frozen features of each model, the best by validation taken; and on no model's."""
+    here = evidence.rivals[evidence.rivals["dataset"] == target].set_index("model")
+    probes = here.loc[here.index.isin(evidence.models)]
+    winner = _first(probes["val"], 1)[0]
+    booked = evidence.params.recall.epochs_per_proxy * len(probes)
+    yield "linear probe", "all", "", winner, booked, probes["seconds"].sum(), probes.loc[winner, "test"]
+    for name, row in here.drop(index=probes.index).iterrows():
+        if name not in evidence.incomplete:
+            yield "no model", "all", name, "", 0.0, row["seconds"], row["test"]
 
 
 def _row(method: str, candidates: str, variant: str, chosen: Selection, epochs: float = 0, seconds: float = 0) -> tuple:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from reproduction.evidence import Evidence
-from reproduction.leave_one_out import FIRST, SECOND, of
+from reproduction.leave_one_out import FIRST, SECOND, of, turns_of
 from reproduction.tables import with_interval
 from twophase.infra import plots
 from twophase.records import TrainingRecords
@@ -67,7 +67,7 @@ def two_rates(evidence: Evidence) -> pd.DataFrame:
     """Fine-selection among the models trained with either learning rate, with each; trends are those of the first."""
     columns = {}
     for name, variant in {"first": FIRST, "second": SECOND}.items():
-        rows = of(evidence.turns, "fine-selection", "oracle", variant).loc[evidence.targets]
+        rows = of(turns_of(evidence), "fine-selection", "oracle", variant).loc[evidence.targets]
         columns |= {(what, name): rows[what] for what in ("winner", "epochs", "accuracy")}
         columns["regret", name] = rows["best"] - rows["accuracy"]
     return pd.DataFrame(columns).rename_axis("target").sort_index(axis=1)

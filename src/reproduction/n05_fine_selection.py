@@ -5,14 +5,14 @@ import pandas as pd
 
 from reproduction import paper
 from reproduction.evidence import Evidence
-from reproduction.leave_one_out import THRESHOLDS, of
+from reproduction.leave_one_out import THRESHOLDS, of, turns_of
 from reproduction.tables import interval, save_table, with_interval
 from twophase.infra import plots
 
 
 def by_threshold(evidence: Evidence, threshold: float, kind: str = "relative") -> pd.DataFrame:
     """Fine-selection among the recalled models with a threshold: rows of the turns, by dataset."""
-    return of(evidence.turns, "fine-selection", "recalled", f"{kind} threshold {threshold:g}")
+    return of(turns_of(evidence), "fine-selection", "recalled", f"{kind} threshold {threshold:g}")
 
 
 def table_4(evidence: Evidence) -> pd.DataFrame:
@@ -48,7 +48,7 @@ def table_5(evidence: Evidence) -> pd.DataFrame:
     rows = {}
     for size, candidates in ((str(evidence.top), "recalled"), (f"all {len(evidence.models)}", "all")):
         n = evidence.top if candidates == "recalled" else len(evidence.models)
-        half, fine = (of(evidence.turns, method, candidates) for method in ("successive halving", "fine-selection"))
+        half, fine = (of(turns_of(evidence), method, candidates) for method in ("successive halving", "fine-selection"))
         rows["ours", size, "brute force"] = n * evidence.records.epochs
         rows["ours", size, "successive halving"] = half.loc[evidence.targets[0], "epochs"]
         for target in evidence.targets:
@@ -70,7 +70,7 @@ def compare(evidence: Evidence, candidates: str = "recalled") -> pd.DataFrame:
         evidence: of a domain.
         candidates: "recalled", "all", or "oracle" (the truly best by test, as in the released code).
     """
-    half, fine = (of(evidence.turns, method, candidates) for method in ("successive halving", "fine-selection"))
+    half, fine = (of(turns_of(evidence), method, candidates) for method in ("successive halving", "fine-selection"))
     pools = {
         "recalled": evidence.recalled,
         "all": lambda _: evidence.models,
@@ -110,7 +110,7 @@ def figure_7(evidence: Evidence):
                 ends = {"marker": "_", "ms": 9, "color": plots.GREY, "label": "best and worst candidate"}
                 axis.plot([place, place], [pool.min(), pool.max()], ls="", **ends)
                 for method, colour, mark, aside in methods:
-                    accuracy = of(evidence.turns, method, candidates).loc[target, "accuracy"]
+                    accuracy = of(turns_of(evidence), method, candidates).loc[target, "accuracy"]
                     axis.plot(place + aside, accuracy, mark, ms=5, color=colour, label=method)
             axis.set(title=target.replace("_", " "), xlim=(-0.5, 1.5))
             axis.set(ylabel="test accuracy" if axis is axes[0] else "")

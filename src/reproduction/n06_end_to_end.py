@@ -4,7 +4,7 @@ import pandas as pd
 
 from reproduction import paper
 from reproduction.evidence import Evidence
-from reproduction.leave_one_out import of
+from reproduction.leave_one_out import of, turns_of
 from reproduction.tables import interval, save_table, with_interval
 from twophase.infra import plots
 from twophase.proxies import PROXIES
@@ -23,7 +23,7 @@ def all_datasets(evidence: Evidence) -> pd.DataFrame:
     Regret "against brute force" compares with the model that brute force selects (by validation); "against the best"
     with the model of the highest test accuracy.
     """
-    chosen = {short: of(evidence.turns, method) for short, method in METHODS.items()}
+    chosen = {short: of(turns_of(evidence), method) for short, method in METHODS.items()}
     table = chosen["BF"][["role"]].copy()
     for short, rows in chosen.items():
         table[[f"{short} epochs", f"{short} seconds", f"{short} accuracy"]] = rows[["epochs", "seconds", "accuracy"]]
@@ -41,10 +41,10 @@ def alternatives(turns: pd.DataFrame, proxy: str) -> dict[str, pd.DataFrame]:
 
 def table_methods(evidence: Evidence) -> pd.DataFrame:
     """Cost and regret of every method over all datasets, means with 95 % bootstrap intervals; each single proxy below."""
-    chosen = alternatives(evidence.turns, evidence.params.proxy.name)
+    chosen = alternatives(turns_of(evidence), evidence.params.proxy.name)
     del chosen["best proxy"]
     for proxy in evidence.settings.proxies:
-        chosen[f"best by {proxy} of all"] = of(evidence.turns, "best proxy", variant=proxy)
+        chosen[f"best by {proxy} of all"] = of(turns_of(evidence), "best proxy", variant=proxy)
     reference, rows = chosen["brute force"]["accuracy"], {}
     for method, table in chosen.items():
         accuracy = table["accuracy"]
@@ -57,11 +57,11 @@ def table_methods(evidence: Evidence) -> pd.DataFrame:
 
 def table_against(evidence: Evidence) -> pd.DataFrame:
     """Two-phase against each alternative: paired difference of accuracies with its interval, ratio of costs."""
-    chosen = alternatives(evidence.turns, evidence.params.proxy.name)
+    chosen = alternatives(turns_of(evidence), evidence.params.proxy.name)
     two, leader, configured = chosen.pop("two-phase"), best_single_proxy(evidence), evidence.params.proxy.name
     chosen[f"best proxy: {configured}, the configured one"] = chosen.pop("best proxy")
     if leader != configured:
-        of_leader = of(evidence.turns, "best proxy", variant=leader)
+        of_leader = of(turns_of(evidence), "best proxy", variant=leader)
         chosen[f"best proxy: {leader}, the best on benchmark datasets"] = of_leader
     rows = {}
     for method, table in chosen.items():
@@ -79,7 +79,7 @@ def table_against(evidence: Evidence) -> pd.DataFrame:
 def best_single_proxy(evidence: Evidence) -> str:
     """The proxy whose favourites are the most accurate on the benchmark datasets; the targets are not asked."""
     real = [name for name in evidence.settings.proxies if name in PROXIES]
-    known = {p: of(evidence.turns, "best proxy", variant=p)["accuracy"] for p in real}
+    known = {p: of(turns_of(evidence), "best proxy", variant=p)["accuracy"] for p in real}
     return max(known, key=lambda name: known[name].loc[evidence.benchmarks].mean())
 
 
@@ -144,7 +144,7 @@ def figure_cost(evidence: Evidence):
     """Regret against the best by test over cost in epochs: every method, means with their intervals."""
     with plots.style():
         figure, (axis,) = plots.panels(1, height=3.1, width=5.6)
-        draw_cost(axis, alternatives(evidence.turns, evidence.params.proxy.name))
+        draw_cost(axis, alternatives(turns_of(evidence), evidence.params.proxy.name))
         figure.legend(*axis.get_legend_handles_labels(), loc="outside right upper")
         return plots.save(figure, "figure_cost", evidence.name)
 

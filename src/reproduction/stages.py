@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import platform
+import re
 import sys
 import time
 from pathlib import Path
@@ -71,13 +72,21 @@ def tasks(name: str) -> None:
 
 def zoo(name: str) -> None:
     """Pre-train the models of the domain, parents first, into `zoo/<domain>/<model>/`; list them: `models.csv`."""
+    import pandas as pd
+
     from twophase.sources.live.models import build_zoo
     from twophase.sources.live.zoo import recipes
 
     compute.warm(*HEAVY)
     params = parameters.read()
     build_zoo(params, name, DATA / name, ZOO / name)
-    _write(recipes.table(params.domain[name].zoo.recipes), name, "models.csv", index=True)
+    made = recipes.table(params.domain[name].zoo.recipes)
+    cards = {model: (ZOO / name / model / "README.md") for model in made.index}
+    texts = {model: card.read_text(encoding="utf-8") if card.is_file() else "" for model, card in cards.items()}
+    for column, told in (("parameters", r"([\d,]+) parameters"), ("card_accuracy", r"- accuracy: ([\d.]+)")):
+        found = {model: re.search(told, text) for model, text in texts.items()}
+        made[column] = pd.Series({model: one[1].replace(",", "") if one else "" for model, one in found.items()})
+    _write(made, name, "models.csv", index=True)
 
 
 def records(name: str) -> None:
@@ -113,6 +122,16 @@ def proxies(name: str) -> None:
     _write(failures, name, "proxy_failures.csv")
 
 
+def rivals(name: str) -> None:
+    """Fit linear classifiers in place of fine-tuning: `rivals.csv`, and what failed: `rival_failures.csv`."""
+    from reproduction.rivals import fit
+
+    compute.warm(*HEAVY, "sklearn.linear_model")
+    rows, failures = fit(parameters.read(), name, DATA / name, ZOO / name)
+    _write(rows, name, "rivals.csv")
+    _write(failures, name, "rival_failures.csv")
+
+
 def cards(name: str) -> None:
     """Encode the models' cards: `cards.csv`, and by what: `cards.json`."""
     import pandas as pd
@@ -127,6 +146,15 @@ def cards(name: str) -> None:
     _write(table, name, "cards.csv", index=True, digits="%.6f")
     facts = {"name": chosen.name, "encoder": chosen.encoder, "sha256": chosen.sha256, "dimensions": table.shape[1]}
     files.write_json(RESULTS / name / "cards.json", facts)
+
+
+def choices(name: str) -> None:
+    """Write what the rule chooses on the benchmark datasets: `choices.csv`, and for each dataset without it: `folds.csv`."""
+    from reproduction import choices, evidence
+
+    found = evidence.load(name)
+    _write(choices.table(found), name, "choices.csv", digits="%.6g")
+    _write(choices.folds(name, found.everything), name, "folds.csv")
 
 
 def leave_one_out(name: str) -> None:
@@ -204,7 +232,7 @@ def _digests(name: str, part: parameters.Domain) -> dict[str, Any]:
     }
 
 
-STAGES = (check, tasks, zoo, records, second_rate, proxies, cards, leave_one_out, metrics, claims)
+STAGES = (check, tasks, zoo, records, second_rate, proxies, rivals, cards, choices, leave_one_out, metrics, claims)
 VERBS = {stage.__name__: stage for stage in (*STAGES, published_claims, notebook, manifest)}
 
 

@@ -11,6 +11,7 @@ from twophase.errors import UserError
 from twophase.similarity import check_matrix, top_k_similarity
 
 METHODS = ("hierarchical", "kmeans")
+ADAPTIVE = 0.5  # of the median distance between two models: where average linkage stops if no threshold is given
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,6 +49,14 @@ class Clusters:
         labels = self.labels.loc[models]
         return Clusters(labels, representatives[representatives.index.isin(labels)], self.similarity, self.method)
 
+    @property
+    def degenerate(self) -> str:
+        """In words, that these clusters tell models hardly apart, or not at all together; empty where they do."""
+        n, largest = len(self.labels), int(self.labels.value_counts().iloc[0])
+        if largest == 1:
+            return f"each of the {n} models is a cluster of its own"
+        return f"one cluster holds {largest} of the {n} models" if largest > n / 2 else ""
+
     def __repr__(self) -> str:
         clusters, groups = self.labels.nunique(), len(self.non_singletons)
         return (
@@ -60,7 +69,7 @@ def cluster_models(
     k: int = 5,
     similarity: pd.DataFrame | None = None,
     method: str = "hierarchical",
-    threshold: float = 0.09,
+    threshold: float | None = 0.09,
     n_clusters: int | None = None,
     seed: int = 0,
 ) -> Clusters:
@@ -72,14 +81,16 @@ def cluster_models(
         similarity: (n, n) frame to use instead of Eq. 1, for instance of model cards.
         method: "hierarchical" (average linkage over 1 - similarity) or "kmeans" (on the performance vectors, or on
             the rows of `similarity` where one is given).
-        threshold: distance (1 - similarity) at which average linkage stops; not used with `n_clusters`.
+        threshold: distance (1 - similarity) at which average linkage stops; None: `ADAPTIVE` times the median distance
+            between two models, since distances differ from zoo to zoo; not used with `n_clusters`.
         n_clusters: number of clusters; k-means without it takes as many as average linkage finds at `threshold`.
         seed: of k-means.
 
     Raises:
-        UserError: a malformed matrix, an unknown method, a similarity of other models, an impossible n_clusters.
+        UserError: a malformed matrix, an unknown method, a similarity of other models, an impossible threshold or
+            n_clusters.
     """
-    check_options(matrix, method, n_clusters)
+    check_options(matrix, method, n_clusters, threshold)
     models = matrix.columns
     if similarity is None:
         similarity, vectors = top_k_similarity(matrix, k), matrix.T
@@ -96,21 +107,23 @@ def cluster_models(
     return Clusters(*numbered(found, matrix), similarity, method)
 
 
-def check_options(matrix: pd.DataFrame, method: str, n_clusters: int | None) -> None:
-    """Raises UserError: a malformed matrix, an unknown method, an impossible n_clusters."""
+def check_options(matrix: pd.DataFrame, method: str, n_clusters: int | None, threshold: float | None) -> None:
+    """Raises UserError: a malformed matrix, an unknown method, an impossible n_clusters or threshold."""
     n = check_matrix(matrix).shape[1]
     if method not in METHODS:
         raise UserError(f"unknown clustering method {method!r}; allowed: {', '.join(METHODS)}.")
     if n_clusters is not None and not 1 <= n_clusters <= n:
         raise UserError(f"n_clusters is {n_clusters}; allowed: 1 to {n}, the number of models.")
+    if threshold is not None and not threshold >= 0:
+        raise UserError(f"threshold is {threshold}; allowed is a distance of at least 0, or None for the adaptive one.")
 
 
-def average_linkage(distances: np.ndarray, threshold: float, n_clusters: int | None = None) -> np.ndarray:
+def average_linkage(distances: np.ndarray, threshold: float | None, n_clusters: int | None = None) -> np.ndarray:
     """Average linkage (UPGMA), cut at a distance or a number of clusters.
 
     Args:
         distances: n * (n - 1) / 2 of them, as `scipy.spatial.distance.pdist` orders pairs.
-        threshold: only groups that are nearer than this are merged; not used with `n_clusters`.
+        threshold: only groups that are nearer than this are merged; None: see `cluster_models`; not used with `n_clusters`.
         n_clusters: how many are left, exactly, whatever the ties.
 
     Returns:
@@ -122,7 +135,8 @@ def average_linkage(distances: np.ndarray, threshold: float, n_clusters: int | N
         return np.zeros(1, dtype=np.int64)
     merges = linkage(distances, "average")  # (n - 1, 4): two groups, their distance, the size of what they make
     n = len(merges) + 1
-    kept = n - n_clusters if n_clusters else int((merges[:, 2] < threshold).sum())
+    limit = max(ADAPTIVE * np.median(distances), np.finfo(float).eps) if threshold is None else threshold
+    kept = n - n_clusters if n_clusters else int((merges[:, 2] < limit).sum())
     # counted in merges, because scipy's own cuts merge what is exactly at the threshold, too, and leave fewer clusters
     # than asked for where distances tie
     return pd.factorize(fcluster(merges, kept - 1, "monocrit", monocrit=np.arange(n - 1.0)))[0]

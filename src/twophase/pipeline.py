@@ -12,7 +12,7 @@ import pandas as pd
 
 from twophase.clustering import Clusters
 from twophase.errors import UserError
-from twophase.recall import coarse_recall, normalize
+from twophase.recall import best_singletons, coarse_recall, normalize, to_score
 from twophase.records import TrainingRecords
 from twophase.runs import Runs
 from twophase.selection import Selection, fine_selection, successive_halving
@@ -47,22 +47,31 @@ class TwoPhase(Selection):
 
     Attributes:
         recall: the table of `recall`.
-        proxies: number of models scored by a proxy.
+        scored: the models scored by a proxy.
     """
 
     recall: pd.DataFrame
-    proxies: int
+    scored: list[str]
+
+    @property
+    def proxies(self) -> int:
+        """Number of models scored by a proxy."""
+        return len(self.scored)
 
 
-def with_headless(scores: pd.DataFrame, name: str, headless: str) -> pd.Series:
-    """Scores by one proxy, and by another for models without a source head, for which the first is not defined.
+def on_one_scale(scores: pd.DataFrame, name: str, headless: str) -> pd.Series:
+    """Scores by one proxy; models without a source head, for which it is not defined, get another one's on its scale.
+
+    N-LEEP lies well above LEEP, so that unmoved it would put every model without a head first. It is moved by the median
+    difference between the two over the models that have both on this task.
 
     Args:
-        scores: models x proxies; NaN where a proxy is not defined.
+        scores: models x proxies, on one task; NaN where a proxy is not defined.
         name: the proxy.
         headless: the other one.
     """
-    return scores[name].fillna(scores[headless])
+    difference = (scores[name] - scores[headless]).median()
+    return scores[name].fillna(scores[headless] + (0.0 if np.isnan(difference) else difference))
 
 
 def recall(
@@ -74,6 +83,7 @@ def recall(
     *,
     proxy: str = "representative",
     singleton_similarity: str = "eq1",
+    singletons: int = 0,
 ) -> Recalled:
     """The first phase: score one representative a cluster, and rank all models by prior and proxy (Eq. 2-4).
 
@@ -82,34 +92,38 @@ def recall(
     Args:
         matrix: performance matrix on the benchmark datasets (datasets x models), the target not among them.
         clusters: of the matrix's models.
-        score: asked for the representatives, and again for the members that replace those without a score.
+        score: asked for the representatives (and singletons), and where some have no score once more for these models and
+            the members that replace them: a score may depend on who else is asked (`on_one_scale`).
         top: models to recall, at most.
         normalization: how scores come to [0, 1], see `recall.normalize`.
         proxy, singleton_similarity: see `coarse_recall`; with proxy="own" every clustered model is scored.
+        singletons: so many singletons of the highest prior are scored, too, and ranked by their own score.
 
     Raises:
         UserError: not one model could be scored; see `coarse_recall`.
     """
-    asking = _members(matrix.mean(), clusters) if proxy == "representative" else _each(clusters)
+    prior = matrix.mean()
+    members = to_score(prior, clusters)
+    asking = members if proxy == "representative" else {name: [name] for names in members.values() for name in names}
+    asking = asking | {name: [name] for name in best_singletons(prior, clusters, singletons)}
     scores: dict[str, float] = {}
     failures: dict[str, str] = {}
     while asking:
         turn = {group: models[0] for group, models in asking.items()}
-        answers = score(list(turn.values()))
-        for model in turn.values():
-            if isinstance(answers[model], str):
-                failures[model] = answers[model]
-            else:
-                scores[model] = float(answers[model])
+        answers = score([*scores, *turn.values()])
+        failures |= {model: answers[model] for model in turn.values() if isinstance(answers[model], str)}
+        scores = {model: float(answers[model]) for model in (*scores, *turn.values()) if model not in failures}
         asking = {group: models[1:] for group, models in asking.items() if turn[group] in failures and models[1:]}
     if failures and not scores:
         raise UserError(f"no model could be scored; the first reason: {next(iter(failures.values()))}")
-    if failures:
-        matrix, clusters = _without_lost(matrix, clusters, scores, set(failures) if proxy == "own" else set())
+    lost = set(failures) if proxy == "own" else set()
+    lost |= {name for names in members.values() if not scores.keys() & set(names) for name in names}
+    kept = [model for model in matrix.columns if model not in lost]
+    if lost:
+        matrix, clusters = matrix[kept], clusters.among(kept, clusters.representatives)
     raw = pd.Series(scores, dtype=float)
-    table = coarse_recall(
-        matrix, clusters, normalize(raw, normalization), min(top, matrix.shape[1]), proxy, singleton_similarity
-    )
+    options = {"proxy": proxy, "singleton_similarity": singleton_similarity, "singletons": singletons}
+    table = coarse_recall(matrix, clusters, normalize(raw, normalization), min(top, len(kept)), **options)
     return Recalled(_ranked(table.drop(index=table.index.intersection(list(failures))), top), raw, failures)
 
 
@@ -174,6 +188,7 @@ def two_phase(
     normalization: str = "none",
     proxy: str = "representative",
     singleton_similarity: str = "eq1",
+    singletons: int = 0,
 ) -> TwoPhase:
     """Both phases: coarse recall (Eq. 2-4), then fine-selection (Algorithm 1) of the models recalled.
 
@@ -187,7 +202,7 @@ def two_phase(
         threshold, n_trends, threshold_kind: see `fine_selection`.
         epochs_per_proxy: what a proxy score costs, in epochs (Section V-D books 0.5).
         proxy_seconds: measured seconds that the proxy scores took.
-        normalization, proxy, singleton_similarity: see `recall`; each model scored is paid for.
+        normalization, proxy, singleton_similarity, singletons: see `recall`; each model scored is paid for.
 
     Raises:
         UserError: the target is a row of `matrix`; or see `recall` and `fine_selection`.
@@ -198,44 +213,18 @@ def two_phase(
             f"make both from records.matrix(exclude=[{runs.dataset!r}])."
         )
     score = proxy_scores if callable(proxy_scores) else looked_up(proxy_scores)
-    found = recall(matrix, clusters, score, top, normalization, proxy=proxy, singleton_similarity=singleton_similarity)
+    options = {"proxy": proxy, "singleton_similarity": singleton_similarity, "singletons": singletons}
+    found = recall(matrix, clusters, score, top, normalization, **options)
     chosen = fine_select(runs, found.models, records, threshold, n_trends, threshold_kind)
-    scored = len(found.scores)
-    costs = {"epochs": chosen.epochs + epochs_per_proxy * scored, "seconds": chosen.seconds + proxy_seconds}
-    return TwoPhase(**(vars(chosen) | costs), recall=found.table, proxies=scored)
+    scored = list(found.scores.index)
+    costs = {"epochs": chosen.epochs + epochs_per_proxy * len(scored), "seconds": chosen.seconds + proxy_seconds}
+    return TwoPhase(**(vars(chosen) | costs), recall=found.table, scored=scored)
 
 
 def looked_up(scores: pd.Series) -> Scorer:
     """A scorer that knows its scores already: model -> score."""
     known = scores.dropna().to_dict()
     return lambda models: {model: known.get(model, "its proxy score is not known") for model in models}
-
-
-def _members(prior: pd.Series, clusters: Clusters) -> dict:
-    """Non-singleton cluster -> its members in the order in which they are asked for a score."""
-    first = clusters.representatives
-    return {
-        label: sorted(clusters.members(label), key=lambda name: (name != first[label], -prior[name], name))
-        for label in clusters.non_singletons
-    }
-
-
-def _each(clusters: Clusters) -> dict:
-    """Every member of a non-singleton cluster for itself."""
-    return {model: [model] for model in clusters.labels.index[clusters.labels.isin(clusters.non_singletons)]}
-
-
-def _without_lost(
-    matrix: pd.DataFrame, clusters: Clusters, scores: dict[str, float], lost: set[str]
-) -> tuple[pd.DataFrame, Clusters]:
-    """Matrix and clusters without models that are lost and clusters without a score; the scored members represent."""
-    representatives = clusters.representatives.copy()
-    for label, members in _members(matrix.mean(), clusters).items():
-        scored = [model for model in members if model in scores]
-        lost = lost if scored else lost | set(members)
-        representatives[label] = scored[0] if scored else representatives[label]
-    kept = [model for model in matrix.columns if model not in lost]
-    return matrix[kept], clusters.among(kept, representatives)
 
 
 def _ranked(table: pd.DataFrame, top: int) -> pd.DataFrame:

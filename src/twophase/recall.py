@@ -8,32 +8,37 @@ from twophase.errors import UserError
 from twophase.similarity import check_matrix, cosine_similarity
 
 NORMALIZATIONS = ("exp", "minmax", "none")
+SMALLEST = 1e-9  # of a normalised score: at 0 the product of Eq. 2 would forget the prior
 
 
 def normalize(scores: pd.Series, method: str = "exp") -> pd.Series:
-    """Bring proxy scores to [0, 1] (the paper says that it does, not how).
+    """Bring proxy scores to (0, 1] (the paper says that it does, not how).
 
     Args:
-        scores: proxy scores of representatives.
-        method: "exp" (as the released code, for log-likelihoods <= 0 such as LEEP), "minmax" over the given scores,
-            or "none" for scores that are there already.
+        scores: proxy scores of the models that were scored.
+        method: "exp", exp(score - best score): the released code's exp(LEEP) up to a factor, on which no rank of Eq. 2-4
+            depends; "minmax" over the given scores; "none" for scores that are in [0, 1] already.
+
+    Returns:
+        Scores of at least `SMALLEST`, so that models of equal proxy score are ranked by their prior.
 
     Raises:
-        UserError: an unknown method; scores that the method does not bring to [0, 1].
+        UserError: an unknown method; scores that are missing, or that "none" leaves outside [0, 1].
     """
     if method not in NORMALIZATIONS:
         raise UserError(f"unknown normalisation {method!r}; allowed: {', '.join(NORMALIZATIONS)}.")
+    if scores.isna().any():
+        raise UserError(f"{scores.index[scores.isna()][0]} has no proxy score; leave out models without one.")
     if method == "minmax":
         spread = scores.max() - scores.min()
-        return (scores - scores.min()) / spread if spread > 0 else scores * 0 + 1.0
-    normal = np.exp(scores) if method == "exp" else scores
-    if not normal.between(0, 1).all():
-        hint = "exp is for log-likelihoods, which are not positive" if method == "exp" else "'none' changes nothing"
+        scores = (scores - scores.min()) / spread if spread > 0 else scores * 0 + 1.0
+    elif method == "exp":
+        scores = np.exp(scores - scores.max())
+    elif not scores.between(0, 1).all():
         raise UserError(
-            f"normalisation {method!r} leaves scores from {normal.min():g} to {normal.max():g}, not in [0, 1] "
-            f"({hint}); use 'minmax'."
+            f"normalisation 'none' leaves scores from {scores.min():g} to {scores.max():g}, not in [0, 1]; use 'minmax' or 'exp'."
         )
-    return normal
+    return scores.clip(lower=SMALLEST)
 
 
 def coarse_recall(
@@ -43,8 +48,11 @@ def coarse_recall(
     top: int = 10,
     proxy: str = "representative",
     singleton_similarity: str = "eq1",
+    singletons: int = 0,
 ) -> pd.DataFrame:
     """Recall score of every model on a new task.
+
+    A representative without a score is replaced by the next best member of its cluster that has one.
 
     Args:
         matrix: performance matrix on the benchmark datasets, m datasets x n models; the target is not among them.
@@ -54,9 +62,12 @@ def coarse_recall(
         proxy: "representative" (Eq. 3), or "own" (released code: `proxy_scores` name every clustered model).
         singleton_similarity: what decays the score for singletons (Eq. 4): "eq1" (paper: the clusters' similarity) or
             "cosine" (released code: of the accuracy vectors).
+        singletons: of the singletons that have a score, so many of the highest prior are ranked by their own, which Eq. 4
+            does not do: it gives every singleton an average, so none is ever first by its merit.
 
     Returns:
-        A frame indexed by model, best first: prior, proxy, recall_score, rank (from 1), recalled (rank <= top).
+        A frame indexed by model, best first (equal recall scores by prior, then by name): prior, proxy, recall_score,
+        rank (from 1), recalled (rank <= top).
 
     Raises:
         UserError: fewer models than `top`, no non-singleton cluster, scores missing or outside [0, 1], an unknown
@@ -73,35 +84,71 @@ def coarse_recall(
         raise UserError("clusters and matrix do not name the same models; cluster the columns of this matrix.")
     if not 1 <= top <= matrix.shape[1]:
         raise UserError(f"top is {top}; allowed: 1 to {matrix.shape[1]}, the number of models.")
-    groups = clusters.non_singletons
-    if not groups:
+    prior, known = matrix.mean(), proxy_scores.dropna()  # acc(m_j)
+    members = to_score(prior, clusters)
+    if not members:
         raise UserError("every model is a cluster of its own, so no proxy score can be shared; raise the threshold.")
-    representatives = clusters.representatives.loc[groups]
-    labels = clusters.labels.loc[matrix.columns]
-    clustered = labels.isin(groups)
-    needed = list(labels.index[clustered]) if proxy == "own" else list(representatives)
-    scores = complete(proxy_scores, needed)
+    models = matrix.columns
+    group = pd.Index(list(members)).get_indexer(clusters.labels.loc[models])  # -1: a singleton
+    clustered, alone = models[group >= 0], models[group < 0]
+    representatives = [next((one for one in names if one in known.index), names[0]) for names in members.values()]
+    scores = complete(known, list(clustered) if proxy == "own" else representatives)
+    shared = scores.loc[representatives].to_numpy()
 
-    match = pd.Series(index=matrix.columns, dtype=float)
-    if proxy == "own":
-        match[clustered] = scores.loc[labels.index[clustered]]  # released code
-    else:
-        match[clustered] = labels[clustered].map(representatives).map(scores)  # Eq. 3
-    if not clustered.all():
-        alone = labels.index[~clustered]
+    match = np.empty(len(models))
+    match[group >= 0] = (
+        scores.loc[clustered] if proxy == "own" else shared[group[group >= 0]]
+    )  # released code, or Eq. 3
+    if len(alone):
         if singleton_similarity == "eq1":
             alike = clusters.alike(alone, representatives)
         else:
             alike = cosine_similarity(matrix.T).loc[alone, representatives]  # released code
-        match[~clustered] = (alike * scores.loc[representatives].to_numpy()).mean(axis=1)  # Eq. 4
+        match[group < 0] = (alike * shared).mean(axis=1)  # Eq. 4
+        merit = best_singletons(prior[prior.index.isin(known.index)], clusters, singletons)
+        match[models.get_indexer(merit)] = complete(known, merit)
 
-    prior = matrix.mean()  # acc(m_j)
-    table = pd.DataFrame({"prior": prior, "proxy": match, "recall_score": prior * match})  # Eq. 2
+    found = prior.to_numpy() * match  # Eq. 2
+    table = pd.DataFrame({"prior": prior.to_numpy(), "proxy": match, "recall_score": found}, index=models)
     table = table.rename_axis("model").reset_index()
-    table = table.sort_values(["recall_score", "model"], ascending=[False, True]).set_index("model")
+    table = table.sort_values(["recall_score", "prior", "model"], ascending=[False, False, True]).set_index("model")
     table["rank"] = np.arange(1, len(table) + 1)
     table["recalled"] = table["rank"] <= top
     return table
+
+
+def matched(group: np.ndarray, shared: np.ndarray, alike: np.ndarray) -> np.ndarray:
+    """What stands for a model's own proxy score (Eq. 3, Eq. 4).
+
+    Args:
+        group: (n,) which of the C representatives is that of the model's cluster; -1 for a singleton.
+        shared: (C,) proxy scores of the representatives.
+        alike: (singletons, C) similarity of the singletons, in the models' order, to the representatives.
+
+    Returns:
+        (n,) scores.
+    """
+    match = shared[group]  # Eq. 3
+    match[group < 0] = (alike * shared).mean(axis=1)  # Eq. 4
+    return match
+
+
+def to_score(prior: pd.Series, clusters: Clusters) -> dict[int, list[str]]:
+    """Non-singleton cluster -> its members in the order in which they are asked for a score, the representative first."""
+    first, values = clusters.representatives.to_dict(), prior.to_dict()
+    groups = {label: clusters.members(label) for label in clusters.non_singletons}
+    return {
+        label: sorted(names, key=lambda name: (name != first[label], -values[name], name))
+        for label, names in groups.items()
+    }
+
+
+def best_singletons(prior: pd.Series, clusters: Clusters, n: int) -> list[str]:
+    """The n singletons of the highest prior, or fewer where there are not so many."""
+    if not n:
+        return []
+    alone = clusters.labels.index[~clusters.labels.isin(clusters.non_singletons)]
+    return sorted(prior.index.intersection(alone), key=lambda name: (-prior[name], name))[:n]
 
 
 def complete(scores: pd.Series, needed: list[str]) -> pd.Series:

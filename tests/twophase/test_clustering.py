@@ -114,3 +114,19 @@ def test_impossible_clusterings_are_named(options, message):
 def test_unknown_variants_are_named():
     with pytest.raises(UserError, match="unknown silhouette variant 'paper'; allowed: standard, released"):
         silhouette(cluster_models(MATRIX, k=2), variant="paper")
+
+
+def test_the_adaptive_threshold_follows_the_scale_of_the_distances():
+    rng = np.random.default_rng(3)
+    families = rng.uniform(0.3, 0.9, (3, 8))
+    matrix = pd.DataFrame({f"{f}{i}": families[f] + rng.normal(0, 0.01, 8) for f in range(3) for i in range(4)})
+    for scale in (1.0, 0.1):  # the same zoo on datasets that tell models less apart
+        found = cluster_models(0.5 + (matrix - 0.5) * scale, threshold=None)
+        assert found.labels.nunique() == 3 and not found.degenerate
+    assert cluster_models(0.5 + (matrix - 0.5) * 0.1).degenerate == "one cluster holds 12 of the 12 models"
+    assert cluster_models(matrix, threshold=0.0).degenerate == "each of the 12 models is a cluster of its own"
+    same = pd.DataFrame({name: matrix.iloc[:, 0] for name in "abc"})
+    assert cluster_models(same, threshold=None).labels.nunique() == 1
+    for wrong in (-0.1, float("nan")):
+        with pytest.raises(UserError, match=r"threshold is .*; allowed is a distance of at least 0, or None"):
+            cluster_models(matrix, threshold=wrong)

@@ -6,7 +6,7 @@ import pytest
 
 from twophase.clustering import cluster_models
 from twophase.errors import UserError
-from twophase.pipeline import fine_select, recall, recall_by_proxy, two_phase, with_headless
+from twophase.pipeline import fine_select, on_one_scale, recall, recall_by_proxy, two_phase
 from twophase.records import TrainingRecords
 from twophase.runs import RecordedRuns
 from twophase.selection import fine_selection, successive_halving
@@ -113,12 +113,13 @@ def test_a_representative_without_a_score_is_replaced_by_the_next_of_its_cluster
     b = clusters.representatives[1]
     score, asked = scorer({third: -0.1, b: -0.5})
     found = recall(matrix, clusters, score)
-    assert asked == [[first, b], [second], [third]]
+    assert asked == [[first, b], [b, second], [b, third]]  # with those that have one: see `on_one_scale`
     assert found.failures == {first: f"{first} is broken", second: f"{second} is broken"}
     assert found.scores.to_dict() == {third: -0.1, b: -0.5}
     # who cannot be scored cannot be trained either, and is not in the ranking
     assert set(found.table.index) == {third, "b1", "b2", "lone"} and list(found.table["rank"]) == [1, 2, 3, 4]
-    assert found.table.loc[third, "recall_score"] == pytest.approx(matrix[third].mean() * np.exp(-0.1))
+    assert found.table.loc[third, "recall_score"] == pytest.approx(matrix[third].mean())
+    assert found.table.loc[b, "recall_score"] == pytest.approx(matrix[b].mean() * np.exp(-0.4))
 
 
 def test_a_cluster_without_any_score_is_left_out(clustered):
@@ -171,6 +172,32 @@ def test_no_more_trends_than_datasets(history_of_models):
     )
 
 
-def test_a_headless_model_has_the_other_proxy():
-    scores = pd.DataFrame({"leep": [-0.5, np.nan], "nleep": [-0.7, -0.2]}, index=["headed", "headless"])
-    assert with_headless(scores, "leep", "nleep").to_dict() == {"headed": -0.5, "headless": -0.2}
+def test_a_headless_model_has_the_other_proxy_on_the_scale_of_the_first():
+    scores = pd.DataFrame(
+        {"leep": [-0.9, -1.0, np.nan], "nleep": [-0.2, -0.5, -0.4]}, index=["one", "other", "headless"]
+    )
+    found = on_one_scale(scores, "leep", "nleep")
+    assert found.to_dict() == {"one": -0.9, "other": -1.0, "headless": pytest.approx(-0.4 - 0.6)}
+    # N-LEEP lies higher for every model, which made the one without a head the favourite
+    assert found.idxmax() == "one" and scores["leep"].fillna(scores["nleep"]).idxmax() == "headless"
+    alone = on_one_scale(scores.loc[["headless"]], "leep", "nleep")
+    assert alone.to_dict() == {"headless": -0.4}
+
+
+def test_singletons_are_scored_and_paid_for_if_asked(history_of_models):
+    records = history_of_models
+    matrix = records.matrix()
+    clusters = cluster_models(matrix, k=3, threshold=0.1)
+    score, asked = scorer(dict.fromkeys(MODELS, 0.5))
+    found = recall(matrix, clusters, score, normalization="none", singletons=5)
+    assert asked == [[*clusters.representatives[:2], "lone"]] and found.table.loc["lone", "proxy"] == 0.5
+    runs = RecordedRuns(records, "t")
+    whole = two_phase(runs, matrix, records, clusters, score, top=3, n_trends=2, singletons=5)
+    assert whole.proxies == 3 and whole.scored == [*clusters.representatives[:2], "lone"]
+
+
+def test_a_singleton_without_a_score_is_not_in_the_ranking(clustered):
+    matrix, clusters = clustered
+    score, _ = scorer({model: 0.5 for model in MODELS if model != "lone"})
+    found = recall(matrix, clusters, score, normalization="none", singletons=1)
+    assert set(found.table.index) == set(MODELS) - {"lone"} and set(found.failures) == {"lone"}

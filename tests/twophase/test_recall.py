@@ -4,7 +4,7 @@ import pytest
 
 from twophase.clustering import Clusters
 from twophase.errors import UserError
-from twophase.recall import coarse_recall, normalize
+from twophase.recall import SMALLEST, coarse_recall, normalize
 
 MATRIX = pd.DataFrame({"a": [0.8, 0.6], "b": [0.6, 0.6], "c": [0.5, 0.3], "d": [0.3, 0.3], "e": [0.9, 0.9]})
 ALIKE = pd.DataFrame(np.eye(5), index=list("abcde"), columns=list("abcde"))
@@ -34,20 +34,53 @@ def test_released_variants_are_options():
     assert cosine.loc["e", "proxy"] == pytest.approx(((e @ a) * 0.5 + (e @ c) * 1.0) / 2)
 
 
-def test_ties_go_by_name():
+def test_ties_go_by_prior_then_by_name():
     table = coarse_recall(MATRIX * 0 + 0.5, CLUSTERS, SCORES * 0 + 0.5, top=1)
     assert list(table.index[:4]) == ["a", "b", "c", "d"]
+    # c and d have 1.0 of a proxy that says nothing of a and b, whom their prior still tells apart
+    weak = pd.Series({"a": normalize(pd.Series({"a": -2000.0, "c": 0.0}))["a"], "c": 1.0})
+    table = coarse_recall(MATRIX.assign(a=[0.1, 0.1]), CLUSTERS, weak, top=1)
+    assert list(table.index).index("b") < list(table.index).index("a")
+    nothing = coarse_recall(MATRIX, CLUSTERS, SCORES * 0, top=1)
+    assert list(nothing.index) == ["e", "a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("method", "scores"),
+    [("exp", [-1000.0, -900.0]), ("minmax", [-3.0, 2.0]), ("none", [0.0, 0.5]), ("exp", [0.3, 4.0])],
+)
+def test_no_normalised_score_is_zero_or_above_one(method, scores):
+    found = normalize(pd.Series(scores), method)
+    assert found.between(SMALLEST, 1).all() and found.is_monotonic_increasing
 
 
 def test_normalisations():
-    leep = pd.Series({"a": -0.5, "c": 0.0})
+    leep = pd.Series({"a": -1.5, "c": -1.0})
     assert normalize(leep).to_dict() == {"a": pytest.approx(np.exp(-0.5)), "c": 1.0}
-    assert normalize(pd.Series([2.0, 4.0, 3.0]), "minmax").tolist() == [0, 1, 0.5]
+    assert normalize(leep + 7).to_dict() == pytest.approx(normalize(leep).to_dict())  # Eq. 2-4 know no scale
+    assert normalize(pd.Series([2.0, 4.0, 3.0]), "minmax").tolist() == [SMALLEST, 1, 0.5]
     assert normalize(pd.Series([2.0, 2.0]), "minmax").tolist() == [1, 1]
-    with pytest.raises(UserError, match=r"'exp' leaves scores from .*use 'minmax'"):
-        normalize(pd.Series([0.5, 2.0]))
+    with pytest.raises(UserError, match=r"'none' leaves scores from .*use 'minmax' or 'exp'"):
+        normalize(pd.Series([0.5, 2.0]), "none")
     with pytest.raises(UserError, match="unknown normalisation 'softmax'; allowed: exp, minmax, none"):
         normalize(leep, "softmax")
+    with pytest.raises(UserError, match="b has no proxy score; leave out models without one"):
+        normalize(pd.Series({"a": 1.0, "b": np.nan}), "minmax")
+
+
+def test_the_next_of_a_cluster_stands_in_for_a_representative_without_a_score():
+    table = coarse_recall(MATRIX, CLUSTERS, pd.Series({"a": np.nan, "b": 0.5, "c": 1.0}), top=2)
+    assert table.loc["a", "proxy"] == table.loc["b", "proxy"] == 0.5
+    assert table.loc["e", "proxy"] == pytest.approx((0.0 * 0.5 + 0.4 * 1.0) / 2)  # Eq. 4 compares with b now
+
+
+def test_a_singleton_may_be_ranked_by_its_own_score():
+    scores = SCORES.add(pd.Series({"e": 0.95}), fill_value=0)
+    assert coarse_recall(MATRIX, CLUSTERS, scores, top=2).equals(coarse_recall(MATRIX, CLUSTERS, SCORES, top=2))
+    own = coarse_recall(MATRIX, CLUSTERS, scores, top=2, singletons=5)
+    assert own.index[0] == "e" and own.loc["e", "proxy"] == 0.95
+    # one that could not be scored keeps Eq. 4
+    assert coarse_recall(MATRIX, CLUSTERS, SCORES, singletons=5, top=2).loc["e", "proxy"] == pytest.approx(0.4)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from reproduction.leave_one_out import asynchronous_halving
 from twophase.errors import UserError
 from twophase.infra import config
 from twophase.infra.compute import Engine, Failure, parallel_map, single_thread, using
-from twophase.pipeline import two_phase, with_headless
+from twophase.pipeline import on_one_scale, two_phase
 from twophase.runs import LiveRuns
 from twophase.selection import Selection, brute_force, successive_halving
 from twophase.sources.live import parameters
@@ -243,13 +243,13 @@ def _two_phase(runs: LiveRuns, zoo: Zoo, known: evidence.Evidence, target: str, 
     asked, seconds = [proxy.name, proxy.headless], []
 
     def score(models: list[str]) -> dict[str, float]:
-        scored = {model: score_cell(zoo.model(model), zoo.task(target), asked) for model in models}
-        table = pd.DataFrame(
-            {model: {row["proxy"]: row for row in rows} for model, rows in scored.items()}, index=asked
-        )
-        found = with_headless(table.T, proxy.name, proxy.headless)
-        seconds.extend(row["seconds"] for row in found)
-        return {model: row["score"] for model, row in found.items()}
+        rows = [
+            row | {"model": name} for name in models for row in score_cell(zoo.model(name), zoo.task(target), asked)
+        ]
+        table = pd.DataFrame(rows).pivot(index="model", columns="proxy").reindex(columns=asked, level=1)
+        spent = table["seconds"]
+        seconds.extend(spent[proxy.name].fillna(spent[proxy.headless]))
+        return on_one_scale(table["score"], proxy.name, proxy.headless).to_dict()
 
     offline = known.matrix(target), known.known(target), known.clusters(target)
     method = known.top, chosen.threshold, chosen.n_trends, chosen.threshold_kind, zoo.params.recall.epochs_per_proxy

@@ -6,7 +6,7 @@ from scipy.stats import rankdata
 
 from reproduction.claims.verdicts import Claim, Measured, above, always, below, jackknifed, untested
 from reproduction.evidence import Evidence
-from reproduction.leave_one_out import of
+from reproduction.leave_one_out import of, turns_of
 from reproduction.n02_clustering.clustering import best_is_clustered, clustered_ahead, inside, upstream_agreement
 from reproduction.n02_clustering.silhouettes import over_kmeans, over_text
 from reproduction.n03_recall import average_of_recalled
@@ -70,8 +70,8 @@ def _found(evidence: Evidence, k: int) -> list[bool]:
 
 
 def _proxy_alone(evidence: Evidence) -> Measured:
-    alone = of(evidence.turns, "best proxy", variant=evidence.params.proxy.name)
-    return above(of(evidence.turns, "two-phase")["accuracy"] - alone["accuracy"])
+    alone = of(turns_of(evidence), "best proxy", variant=evidence.params.proxy.name)
+    return above(of(turns_of(evidence), "two-phase")["accuracy"] - alone["accuracy"])
 
 
 def _transferability(evidence: Evidence) -> Measured:
@@ -87,7 +87,7 @@ def _cheaper_than_knn(evidence: Evidence) -> Measured:
 
 
 def _random_regret(evidence: Evidence) -> pd.Series:
-    table = of(evidence.turns, "one at random")
+    table = of(turns_of(evidence), "one at random")
     return table["best"] - table["accuracy"]
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 from reproduction import paper
 from reproduction.claims.verdicts import SAME, Claim, Measured, above, always, below, same
 from reproduction.evidence import Evidence
-from reproduction.leave_one_out import of
+from reproduction.leave_one_out import of, turns_of
 from reproduction.n04_convergence import figure_6_table, two_rates
 from reproduction.n05_fine_selection import by_threshold, compare
 from reproduction.n06_end_to_end import all_datasets
@@ -28,7 +28,7 @@ def _trends_predict(evidence: Evidence) -> pd.Series:
 
 def _one_filtering(evidence: Evidence) -> Measured:
     floor = evidence.top + evidence.records.epochs - 1
-    return above(of(evidence.turns, "fine-selection", "recalled")["epochs"] == floor, 0.5)
+    return above(of(turns_of(evidence), "fine-selection", "recalled")["epochs"] == floor, 0.5)
 
 
 def _same_winner(evidence: Evidence) -> Measured:
@@ -48,7 +48,7 @@ def _threshold(evidence: Evidence, quantity: str) -> pd.Series:
 def _fine(evidence: Evidence, candidates: str) -> pd.Series:
     """Epochs of brute force over those of fine-selection among the same candidates."""
     n = evidence.top if candidates == "recalled" else len(evidence.models)
-    return n * evidence.records.epochs / of(evidence.turns, "fine-selection", candidates)["epochs"]
+    return n * evidence.records.epochs / of(turns_of(evidence), "fine-selection", candidates)["epochs"]
 
 
 def _behind(evidence: Evidence, candidates: str, other: str) -> pd.Series:
@@ -82,12 +82,12 @@ def _at_least_printed(evidence: Evidence, short: str, place: int) -> Measured:
 
 
 def _above_the_recalled(evidence: Evidence) -> Measured:
-    two = of(evidence.turns, "two-phase")
+    two = of(turns_of(evidence), "two-phase")
     return above([two.loc[t, "accuracy"] - evidence.final(t)[evidence.recalled(t)].mean() for t in two.index])
 
 
 def _rank_of_winner(evidence: Evidence) -> Measured:
-    winners = of(evidence.turns, "two-phase")["winner"]
+    winners = of(turns_of(evidence), "two-phase")["winner"]
     ranks = [int(evidence.recall(t).loc[winner, "rank"]) - 1 for t, winner in winners.items()]
     return below(ranks, (evidence.top - 1) / 2)
 

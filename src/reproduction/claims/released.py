@@ -5,7 +5,7 @@ import numpy as np
 from reproduction import paper
 from reproduction.claims.verdicts import Claim, Measured, above, counted, differs, jackknifed
 from reproduction.evidence import Evidence
-from reproduction.leave_one_out import of
+from reproduction.leave_one_out import of, turns_of
 from reproduction.n02_clustering.silhouettes import over_kmeans
 from reproduction.n05_fine_selection import by_threshold, compare
 from twophase.clustering import Clusters, silhouette
@@ -16,7 +16,7 @@ REINITIALISED = ("leep_reinitialised",)
 
 
 def _recall(evidence: Evidence, variant: str, quantity: str, margin: float | None = None) -> Measured:
-    changed, plain = of(evidence.turns, "two-phase", variant=variant), of(evidence.turns, "two-phase")
+    changed, plain = of(turns_of(evidence), "two-phase", variant=variant), of(turns_of(evidence), "two-phase")
     return differs(changed[quantity] - plain[quantity], *([] if margin is None else [margin]))
 
 

@@ -15,7 +15,7 @@ METRICS = {
 }
 SCALED = {
     "minmax": "scaled so that the best of them has 1 and the worst 0",
-    "exp": "the exponential of a log-likelihood",
+    "exp": "its exponential, scaled so that the best of them has 1",
     "none": "as it is",
 }
 

@@ -48,7 +48,7 @@ class LazyClusters(Clusters):
 def cluster_many(
     matrix: pd.DataFrame,
     k: int = 5,
-    threshold: float = 0.09,
+    threshold: float | None = 0.09,
     exact_up_to: int = 20_000,
     members: int = 32,
     *,
@@ -69,7 +69,7 @@ def cluster_many(
     Raises:
         UserError: as `cluster_models`; exact_up_to or members below 1, n_clusters with more models than exact_up_to.
     """
-    check_options(matrix, method, n_clusters)
+    check_options(matrix, method, n_clusters, threshold)
     for name, got in (("exact_up_to", exact_up_to), ("members", members)):
         if got < 1:
             raise UserError(f"{name} is {got}; allowed is at least 1.")

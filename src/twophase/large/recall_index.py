@@ -83,7 +83,8 @@ class RecallIndex:
         table = pd.DataFrame(
             {"model": self.models[at], "prior": self.prior[at], "proxy": match[at], "recall_score": score[at]}
         )
-        table = table.sort_values(["recall_score", "model"], ascending=[False, True]).head(top).set_index("model")
+        table = table.sort_values(["recall_score", "prior", "model"], ascending=[False, False, True])
+        table = table.head(top).set_index("model")
         table["rank"] = np.arange(1, top + 1)
         table["recalled"] = True
         return table

@@ -13,7 +13,7 @@ from twophase.errors import Unreachable, UserError
 from twophase.infra.compute import Failure
 from twophase.infra.store import Store
 from twophase.large import cluster_many
-from twophase.pipeline import with_headless
+from twophase.pipeline import on_one_scale
 from twophase.proxies import PROXIES
 from twophase.training import tasks
 from twophase.training.features import score_key, score_one
@@ -126,11 +126,12 @@ class _Scorer:
         if not values:
             return {}
 
-        def column(field: str) -> pd.Series:
+        def table(field: str) -> pd.DataFrame:
             rows = {model: {row["proxy"]: row[field] for row in value} for model, value in values.items()}
-            table = pd.DataFrame.from_dict(rows, orient="index", dtype=float).reindex(index=list(values), columns=names)
-            return with_headless(table, self._proxy.name, self._proxy.headless)
+            return pd.DataFrame.from_dict(rows, orient="index", dtype=float).reindex(index=list(values), columns=names)
 
-        self.seconds |= column("seconds").dropna().to_dict()
-        none = f"it has no source head, which {self._proxy.name} needs"
-        return {model: none if pd.isna(score) else float(score) for model, score in column("score").items()}
+        name, headless, seconds = self._proxy.name, self._proxy.headless, table("seconds")
+        self.seconds |= seconds[name].fillna(seconds[headless]).dropna().to_dict()
+        none = f"it has no source head, which {name} needs"
+        scores = on_one_scale(table("score"), name, headless)
+        return {model: none if pd.isna(score) else float(score) for model, score in scores.items()}

@@ -22,10 +22,10 @@ from twophase.training.config import TrainingConfig
 
 @settings("proxy")
 class Proxy:
-    """Which proxy scores a model; `headless` scores those without a source head."""
+    """Which proxy scores a model; `headless` scores those without a source head. `normalization` None: the domain's."""
 
     name: str
-    normalization: OneOf(NORMALIZATIONS)
+    normalization: OneOf(NORMALIZATIONS) | None
     headless: str
 
 
@@ -41,9 +41,10 @@ class Clustering:
 
 @settings("recall")
 class Recall:
-    """How many models coarse recall hands on, and what a proxy costs in epochs."""
+    """How many models coarse recall hands on, how many singletons it scores too, and what a proxy costs in epochs."""
 
     top: AtLeastOne
+    singletons: Annotated[int, Field(ge=0)]
     epochs_per_proxy: NotNegative
 
 
@@ -135,10 +136,11 @@ class SecondRate:
 class Domain:
     """Everything that belongs to one domain (`cv`).
 
-    `second_rate`: with what the targets' best models are trained once more (Fig. 8).
+    `cut`, `normalization`: where the dendrogram is cut, and how LEEP comes to [0, 1]; see `reproduction.choices`. `second_rate`: with what the targets' best models are trained once more (Fig. 8).
     """
 
     cut: NotNegative
+    normalization: OneOf(NORMALIZATIONS)
     tasks: Tasks
     training: TrainingConfig
     second_rate: SecondRate
