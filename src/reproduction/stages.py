@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from twophase.errors import UserError
+from twophase.errors import UserError, exit_code
 from twophase.infra import compute, files
 from twophase.sources.live import parameters
 
@@ -208,28 +208,22 @@ STAGES = (check, tasks, zoo, records, second_rate, proxies, cards, leave_one_out
 VERBS = {stage.__name__: stage for stage in (*STAGES, published_claims, notebook, manifest)}
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run one stage. Returns 0, 2 on a `UserError` (one line on stderr), 130 on Ctrl-C."""
+@exit_code("interrupted; what was finished is kept")
+def main(arguments: list[str] | None = None) -> None:
+    """Run one stage."""
     parser = argparse.ArgumentParser(prog="python -m reproduction.stages", description="one stage of dvc.yaml")
     parser.add_argument("verb", choices=VERBS)
     parser.add_argument("arguments", nargs="*", metavar="[NOTEBOOK] [DOMAIN]")
     given, start = parser.parse_args(arguments), time.perf_counter()
-    os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
+    os.environ.update(QUIET | os.environ)
     if os.environ.get("DVC_STAGE"):
         compute.die_with_launcher()
     try:
         VERBS[given.verb](*given.arguments)
-    except UserError as error:
-        print(f"twophase: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("twophase: interrupted; what was finished is kept", file=sys.stderr)
-        return 130
     finally:
         compute.stop()
     if stage := os.environ.get("DVC_STAGE"):
         print(f"Finished stage {stage!r} in {time.perf_counter() - start:.2f} seconds", flush=True)
-    return 0
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 from tqdm.auto import tqdm
 
-from twophase.errors import UserError
+from twophase.errors import UserError, exit_code
 from twophase.sources.live import parameters
 
 SWEEP, TARGET = Path("conf/ablations.yaml"), Path("results/ablations.csv")
@@ -81,22 +81,15 @@ def _run(name: str, overrides: list[str], domains: list[str]) -> str:
     return next((line.removeprefix("twophase: ") for line in output if line.startswith("twophase: ")), output[-1])
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the sweep in the project's folder. Returns 0, 2 for the user's fault, 130 on Ctrl-C."""
+@exit_code(f"interrupted; {TARGET} holds the experiments so far")
+def main(arguments: list[str] | None = None) -> None:
+    """Run the sweep in the project's folder."""
     import yaml
 
     description = f"run the experiments of {SWEEP}, one parameter at a time, and write {TARGET}"
     argparse.ArgumentParser(prog="python -m reproduction.sweep", description=description).parse_args(arguments)
-    try:
-        params = parameters.read()
-        run(yaml.safe_load(SWEEP.read_text()), list(params.domain), params.overrides)
-    except UserError as error:
-        print(f"twophase: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"twophase: interrupted; {TARGET} holds the experiments so far", file=sys.stderr)
-        return 130
-    return 0
+    params = parameters.read()
+    run(yaml.safe_load(SWEEP.read_text()), list(params.domain), params.overrides)
 
 
 if __name__ == "__main__":
