@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import adjusted_rand_score
 
-from reproduction.bench.simulated import read, simulate
+from reproduction.bench.simulated import ZOOS, read, simulate
 from reproduction.published.sources import params
 from reproduction.tables import interval
 from twophase.clustering import Clusters, silhouette
@@ -14,20 +14,15 @@ from twophase.large import RecallIndex, cluster_many
 from twophase.large.clusters import evenly
 from twophase.sources.published import catalogue, model_recycling
 
-VARIANTS = {"cleaned": True, "as_published": False}  # of the published matrix: whether it is cleaned
 SEEDS = 5  # simulated matrices that a published one is compared with
 
 
 def agreement(settings: Mapping, repeats: int) -> pd.DataFrame:
     """How well clusters from a sample agree with average linkage of all models, and what recall loses by them.
 
-    A row a matrix and share of its models that average linkage sees; means over targets. Every target is a dataset left
-    out of the matrix, its scores on the representatives are the proxy: a perfect one. Without the published records only
-    simulated matrices are compared.
-
-    Args:
-        settings: `clustering` of conf/bench.yaml.
-        repeats: not used; it repeats over targets.
+    A row a matrix and share of its models that average linkage sees; means over targets, which take the place of repeats.
+    A target is a dataset left out of the matrix; its scores on the representatives are a perfect proxy. Without the
+    published records only simulated matrices are compared.
 
     Returns:
         source, n, share, targets; clusters and singletons of both; ari (adjusted Rand index: 0 is chance, 1 the same
@@ -62,17 +57,13 @@ def agreement(settings: Mapping, repeats: int) -> pd.DataFrame:
 
 
 def likeness(settings: Mapping, repeats: int) -> pd.DataFrame:
-    """Published matrices beside simulated ones of their size: clusters, singletons, silhouettes, distances.
-
-    Args:
-        settings: `clustering` of conf/bench.yaml.
-        repeats: not used; `SEEDS` matrices of each are simulated.
+    """Published matrices beside `SEEDS` simulated ones of their size: clusters, singletons, silhouettes, distances.
 
     Raises:
         UserError: without the published records nothing can be compared.
     """
     rows = []
-    for name, clean in VARIANTS.items():
+    for name, clean in ZOOS.items():
         matrices = {"published": model_recycling.read(params().published.mirror, clean=clean).matrix}
         models = matrices["published"].shape[1]
         matrices |= {f"simulated, seed {seed}": simulate(models, read(name), seed) for seed in range(SEEDS)}
@@ -80,20 +71,10 @@ def likeness(settings: Mapping, repeats: int) -> pd.DataFrame:
             found = _clusters(matrix, settings, models)
             sizes = found.labels.value_counts()
             distances = 1 - found.similarity.to_numpy()[np.triu_indices(models, 1)]
-            rows.append(
-                {
-                    "zoo": name,
-                    "matrix": what,
-                    "n": models,
-                    "clusters": len(sizes),
-                    "singletons": int((sizes == 1).sum()),
-                    "largest": int(sizes.max()),
-                    "silhouette": silhouette(found),
-                    "silhouette, released": silhouette(found, "released"),
-                    "median distance": float(np.median(distances)),
-                    "sd of priors": float(matrix.mean().std()),
-                }
-            )
+            row = {"zoo": name, "matrix": what, "n": models, "clusters": len(sizes), "singletons": (sizes == 1).sum()}
+            row |= {"largest": sizes.max(), "silhouette": silhouette(found)}
+            row |= {"silhouette, released": silhouette(found, "released"), "median distance": np.median(distances)}
+            rows.append(row | {"sd of priors": matrix.mean().std()})
     return pd.DataFrame(rows)
 
 
@@ -101,7 +82,7 @@ def _matrices(settings: Mapping) -> Iterator[tuple[str, pd.DataFrame, list[str]]
     """Source, matrix and targets."""
     mirror = params().published.mirror
     if catalogue.kept(catalogue.find(model_recycling.SOURCE, "models_tested.csv"), mirror):
-        for name, clean in VARIANTS.items():
+        for name, clean in ZOOS.items():
             whole = model_recycling.read(mirror, clean=clean).matrix
             yield f"published, {name}", whole, list(whole.index)
     for n in settings["agreement"]["simulated"]:

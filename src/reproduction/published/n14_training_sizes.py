@@ -28,13 +28,15 @@ def agreement() -> pd.DataFrame:
     return pd.DataFrame(tables).T.rename_axis("task")
 
 
+def enough(table: pd.DataFrame, line: float) -> dict[str, int]:
+    """Task -> the training size from which on the agreement is not below the line."""
+    return {task: next(n for n in table.columns if (row.loc[n:] >= line).all()) for task, row in table.iterrows()}
+
+
 def agreement_verdict(table: pd.DataFrame) -> str:
     """From which share of the data on the order of the models is known."""
     largest = table.columns[-1]
-    said = []
-    for task, row in table.iterrows():
-        enough = next(size for size in table.columns if (row.loc[size:] >= 0.9).all())
-        said.append(f"{task} from {enough:,} examples ({enough / largest:.1%})")
+    said = [f"{task} from {n:,} examples ({n / largest:.1%})" for task, n in enough(table, 0.9).items()]
     return (
         f"The order of the models agrees with that at {largest:,} examples (Spearman .9 and more): {'; '.join(said)}."
     )

@@ -37,6 +37,11 @@ def pool() -> pd.DataFrame:
     return recycling().matrix.drop(index=model_recycling.TARGETS)
 
 
+def gain(prior: pd.Series, final: pd.DataFrame | pd.Series, top: int) -> pd.Series | float:
+    """Mean accuracy (models, or models x targets) of the `top` models of highest prior minus that of all."""
+    return final.loc[prior.sort_values(ascending=False, kind="stable").index[:top]].mean() - final.mean()
+
+
 def compare() -> pd.DataFrame:
     """What the prior of a subset is worth on the paper's targets, which took no part in the choice.
 
@@ -68,9 +73,8 @@ def _worth(draws: list[tuple[int, str, int, list[str]]]) -> pd.DataFrame:
     targets = recycling().matrix.loc[model_recycling.TARGETS].T
     for size, rule, draw, names in draws:
         prior = matrix.loc[names].mean()
-        top = prior.sort_values(ascending=False, kind="stable").index[: given.top]
-        rho, gain = targets.corrwith(prior, method="spearman"), targets.loc[top].mean() - targets.mean()
-        rows += [(size, target, rule, draw, rho[target], gain[target]) for target in targets]
+        rho, gains = targets.corrwith(prior, method="spearman"), gain(prior, targets, given.top)
+        rows += [(size, target, rule, draw, rho[target], gains[target]) for target in targets]
     return pd.DataFrame(rows, columns=["size", "target", "rule", "draw", "rho", "gain"])
 
 
