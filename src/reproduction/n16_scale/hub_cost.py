@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from reproduction.n16_scale.scale import load, missing, table_of
+from reproduction.n16_scale.measured import load, missing, table_of
 from reproduction.tables import say
 from twophase.selection import halving_epochs
 
@@ -65,8 +65,8 @@ def per_target():
     tuned = halving_epochs(top, epochs) / epochs * hours
     clusters = load("clustering")
     proxies = ""
-    if clusters is not None and (clusters["clusters"] > 0).any():
-        largest = clusters[clusters["clusters"] > 0].sort_values("n").iloc[-1]
+    if clusters is not None:
+        largest = clusters.sort_values("n").iloc[-1]
         scored = int(largest["clusters"] - largest["singletons"])
         proxies = (
             f" Scoring a representative of each of the {scored:,} clusters of several models that {int(largest['n']):,} "
