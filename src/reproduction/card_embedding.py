@@ -71,13 +71,13 @@ def locate(encoder: str, sha256: Mapping[str, str]) -> str:
 def _load(encoder: str, sha256: Mapping[str, str]):
     encoder = locate(encoder, sha256)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    try:
-        from sentence_transformers import SentenceTransformer
-    except ImportError as error:
-        raise UserError(f"sentence-transformers {INSTALL}") from error
     safe = {"device": "cpu", "trust_remote_code": False, "model_kwargs": {"use_safetensors": True}}
     try:
+        from sentence_transformers import SentenceTransformer
+
         return SentenceTransformer(encoder, **safe)
+    except ImportError as error:
+        raise UserError(f"sentence-transformers {INSTALL}") from error
     except (OSError, ValueError) as error:
         why = f"cannot be loaded as a sentence-transformers model in safetensors ({error})"
         raise UserError(f"{encoder} {why}; name another in cards.encoder, or set cards=none.") from error

@@ -43,12 +43,9 @@ def check() -> None:
         raise UserError(fault)
     domains = parameters.read().domain
     versions = [f"{domain} {name} {version}" for domain in domains for name, version in corpora.sources(domain).items()]
-    mark = Path("build/check")
-    mark.parent.mkdir(exist_ok=True)
-    written = "\n".join(["params.yaml is what conf/ composes to", *versions, ""])
+    mark, written = Path("build/check"), "\n".join(["params.yaml is what conf/ composes to", *versions, ""])
     if not mark.is_file() or mark.read_text() != written:
-        mark.unlink(missing_ok=True)
-        mark.write_text(written)
+        files.write_text(mark, written)
 
 
 def tasks(name: str) -> None:
@@ -60,11 +57,10 @@ def tasks(name: str) -> None:
     found, facts = build_tasks(parameters.read(), name, DATA / name)
     kept = RESULTS / name / "sources.csv"
     if kept.is_file():
-        before = pd.read_csv(kept, dtype=str).set_index("source")
-        for row in found.astype(str).set_index("source").itertuples():
-            if row.Index in before.index and before.loc[row.Index, "sha256"] != row.sha256:
-                told = f"{row.Index} {row.version} gives other material than {before.loc[row.Index, 'version']} did"
-                print(f"{told} in the last run: data are new")
+        both = found.astype(str).merge(pd.read_csv(kept, dtype=str), on="source", suffixes=("", "_before"))
+        for row in both[both["sha256"] != both["sha256_before"]].itertuples():
+            told = f"{row.source} {row.version} gives other material than {row.version_before} did"
+            print(f"{told} in the last run: data are new")
     _write(found, name, "sources.csv")
     _write(facts, name, "tasks.csv", digits="%.4f")
 
@@ -80,27 +76,22 @@ def zoo(name: str) -> None:
     _write(recipes.table(params.domain[name].zoo.recipes), name, "models.csv", index=True)
 
 
-def records(name: str) -> None:
+def records(name: str, *, second: bool = False) -> None:
     """Fine-tune every model on every dataset: `records.csv`, and what failed and why: `failures.csv`."""
     from twophase.records import TrainingRecords
-    from twophase.sources.live.records import train_cells
+    from twophase.sources.live.records import train_cells, train_second_rate
 
     compute.warm(*HEAVY)
-    rows, failures = train_cells(parameters.read(), name, DATA / name, ZOO / name)
-    _write(failures, name, "failures.csv")
-    TrainingRecords.from_frame(rows).write(RESULTS / name / "records.csv")
+    given = parameters.read(), name, DATA / name, ZOO / name
+    first = RESULTS / name / "records.csv"
+    rows, failures = train_second_rate(*given, TrainingRecords.read(first)) if second else train_cells(*given)
+    _write(failures, name, "second_rate_failures.csv" if second else "failures.csv")
+    TrainingRecords.from_frame(rows).write(first.with_stem("second_rate") if second else first)
 
 
 def second_rate(name: str) -> None:
     """Fine-tune the best models of each target with the second learning rate: `second_rate.csv` (Fig. 8)."""
-    from twophase.records import TrainingRecords
-    from twophase.sources.live.records import train_second_rate
-
-    compute.warm(*HEAVY)
-    first = TrainingRecords.read(RESULTS / name / "records.csv")
-    rows, failures = train_second_rate(parameters.read(), name, DATA / name, ZOO / name, first)
-    _write(failures, name, "second_rate_failures.csv")
-    TrainingRecords.from_frame(rows).write(RESULTS / name / "second_rate.csv")
+    records(name, second=True)
 
 
 def proxies(name: str) -> None:
@@ -148,10 +139,9 @@ def metrics(name: str) -> None:
 
 def claims(name: str) -> None:
     """Test every claim of the paper on the domain: `results/claims/<domain>.csv`."""
-    from reproduction import evidence
-    from reproduction.claims import tested
+    from reproduction import claims, evidence
 
-    _write(tested(evidence.load(name)), "claims", f"{name}.csv", digits="%.6g")
+    _write(claims.tested(evidence.load(name)), "claims", f"{name}.csv", digits="%.6g")
 
 
 def published_claims() -> None:
@@ -168,9 +158,7 @@ def notebook(name: str, domain: str | None = None) -> None:
     given = {"domain": domain} if domain else {}
     target = RESULTS / "notebooks" / f"{'_'.join([name, *given.values()])}.ipynb"
     source = Path("notebooks") / f"{name}.ipynb"
-    if not source.is_file():
-        source = Path("notebooks/published") / source.name
-    execute(source, target, given)
+    execute(source if source.is_file() else Path("notebooks/published") / source.name, target, given)
 
 
 def manifest() -> None:

@@ -35,12 +35,8 @@ def run(sweep: dict[str, list], domains: list[str], overrides: tuple[str, ...] =
     """Run each experiment in a temporary copy (`dvc exp run --temp -S …`); its metrics are a row a domain of `TARGET`.
 
     What an experiment needs and another has computed is not computed again, so a stopped sweep soon is where it was. An
-    experiment that fails is a row with the reason.
-
-    Args:
-        sweep: parameter -> values.
-        domains: whose metrics to compute.
-        overrides: of params.yaml, which DVC would forget: it composes conf/ anew.
+    experiment that fails is a row with the reason. `overrides` are those of params.yaml: DVC, which composes conf/ anew,
+    would forget them.
 
     Returns:
         parameter, value, domain, the metrics of `reproduction.metrics`, failure; the configured run first.

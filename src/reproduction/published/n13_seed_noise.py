@@ -15,8 +15,6 @@ from twophase.sources.published import model_recycling
 TWEETS = [name for name in model_recycling.TARGETS if name.startswith("tweet")]
 TARGETS = {"Tweet": TWEETS, "MNLI": ["mnli"], "MultiRC": ["multirc"], "Boolq": ["boolq"]}  # -> columns here
 
-SEEDS = ["seeds: median", "seeds: least", "seeds: largest"]
-
 
 @cache
 def seeds() -> TrainingRecords:
@@ -32,7 +30,11 @@ def deviation() -> pd.DataFrame:
 def summary() -> pd.DataFrame:
     """By dataset: median, least and largest seed deviation of the base models, deviation between models, their ratio."""
     between = recycling().matrix.std(axis=1)
-    rows = deviation().agg(["median", "min", "max"], axis=1).set_axis(SEEDS, axis=1)
+    rows = (
+        deviation()
+        .agg(["median", "min", "max"], axis=1)
+        .set_axis(["seeds: median", "seeds: least", "seeds: largest"], axis=1)
+    )
     rows["between models"] = between.reindex(rows.index)
     rows["ratio"] = rows["between models"] / rows["seeds: median"]
     return save_table(rows.sort_values("ratio").rename_axis("dataset"), "table_noise", "published")
@@ -84,14 +86,12 @@ def differences_verdict(table: pd.DataFrame) -> str:
 def winners_curse(models: int = 10) -> pd.DataFrame:
     """How far the best of n equally good models lies above their mean by luck alone, by dataset (draws of real seeds)."""
     frame, rng = seeds().frame, np.random.default_rng(params().seed)
-    rows = {}
-    for dataset, here in frame.groupby("dataset", sort=False):
-        lucky = []
-        for _, runs in here.groupby("model", sort=False):
-            values = runs["test"].to_numpy()
-            lucky.append(rng.choice(values, (2000, models)).max(1).mean() - values.mean())
-        rows[dataset] = {f"best of {models} runs above the mean": float(np.median(lucky))}
-    return tidy(pd.DataFrame(rows).T.rename_axis("dataset"))
+
+    def lucky(runs: pd.Series) -> float:
+        return rng.choice(runs.to_numpy(), (2000, models)).max(1).mean() - runs.to_numpy().mean()
+
+    above = frame.groupby(["dataset", "model"], sort=False)["test"].agg(lucky)
+    return tidy(above.groupby("dataset", sort=False).median().to_frame(f"best of {models} runs above the mean"))
 
 
 def figure_noise():

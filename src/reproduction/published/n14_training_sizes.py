@@ -48,11 +48,10 @@ def records(first: int) -> TrainingRecords:
     The source trained each size from the start; a run that goes on, as here, pays the difference.
     """
     found = scaling_law.read(params().published.mirror).records.frame
-    frame = found[found["epoch"] >= first].copy()
-    frame["epoch"] -= first - 1
-    sizes = 0.2 * 2.0 ** (np.arange(first, first + frame["epoch"].max()) - 1)
-    added = np.diff(sizes, prepend=0)
-    return TrainingRecords.from_frame(frame.assign(seconds=added[frame["epoch"].to_numpy() - 1]))
+    frame = found[found["epoch"] >= first]
+    added = np.diff(0.2 * 2.0 ** (np.arange(first, frame["epoch"].max() + 1) - 1), prepend=0)
+    seconds = added[frame["epoch"].to_numpy() - first]
+    return TrainingRecords.from_frame(frame.assign(epoch=frame["epoch"] - first + 1, seconds=seconds))
 
 
 def selections() -> pd.DataFrame:
@@ -66,10 +65,11 @@ def selections() -> pd.DataFrame:
         known = records(first)
         for task in scaling_law.TASKS:
             best = losses()[task].iloc[:, -1].min()
-            whole = brute_force(RecordedRuns(known, task), known.models)
-            half = successive_halving(RecordedRuns(known, task), known.models)
-            fine = fine_selection(RecordedRuns(known, task), known.models, known, n_trends=2)
-            for name, found in {"brute force": whole, "successive halving": half, "fine-selection": fine}.items():
+            given = RecordedRuns(known, task), known.models
+            whole = brute_force(*given)
+            methods = {"brute force": whole, "successive halving": successive_halving(*given)}
+            methods["fine-selection"] = fine_selection(*given, known, n_trends=2)
+            for name, found in methods.items():
                 row = {"winner": found.winner, "loss above the best": -np.log(found.test) - best}
                 row |= {"cost (thousand examples)": found.seconds, "saving": whole.seconds / found.seconds}
                 rows[200 * 2 ** (first - 1), task, name] = row

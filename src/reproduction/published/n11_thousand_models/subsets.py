@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from reproduction.published.sources import params, recycling
-from reproduction.tables import interval, tidy
+from reproduction.tables import against_zero, interval, tidy
 from twophase.errors import UserError
 from twophase.infra import plots
 from twophase.infra.compute import Failure, parallel_map, width
@@ -57,14 +57,13 @@ def compare() -> pd.DataFrame:
     draws = []
     for size in [size for size in given.subset_sizes if size <= len(matrix)]:
         draws.append((size, "greedy", 0, order[:size]))
-        for number in range(given.subset_repeats):
-            draws.append((size, "random", number, list(rng.choice(matrix.index, size, replace=False))))
+        lucky = (list(rng.choice(matrix.index, size, replace=False)) for _ in range(given.subset_repeats))
+        draws += [(size, "random", number, names) for number, names in enumerate(lucky)]
     shares = [draws[start :: 4 * width()] for start in range(4 * width())]
     found = parallel_map(_worth, shares)
     if failed := [result for result in found if isinstance(result, Failure)]:
         raise UserError(f"the priors of subsets could not be computed: {failed[0].reason}")
-    table = pd.concat(found).sort_values(["size", "rule", "draw"], kind="stable", ignore_index=True)
-    return table[["size", "target", "rule", "draw", "rho", "gain"]]
+    return pd.concat(found).sort_values(["size", "rule", "draw"], kind="stable", ignore_index=True)
 
 
 def _worth(draws: list[tuple[int, str, int, list[str]]]) -> pd.DataFrame:
@@ -85,9 +84,9 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
     for size in found["size"].unique():
         lucky, chosen = means.loc[size, "random"], means.loc[size, "greedy"].iloc[0]
         row = rows[size] = {}
-        for quantity in LABELS:
-            row |= {f"{quantity}: greedy": chosen[quantity], f"{quantity}: random": lucky[quantity].mean()}
-        row |= {f"{quantity}: greedy beats": float((chosen[quantity] > lucky[quantity]).mean()) for quantity in LABELS}
+        for q in LABELS:
+            row |= {f"{q}: greedy": chosen[q], f"{q}: random": lucky[q].mean()}
+        row |= {f"{q}: greedy beats": float((chosen[q] > lucky[q]).mean()) for q in LABELS}
     return tidy(pd.DataFrame(rows).T.rename_axis("datasets"))
 
 
@@ -100,7 +99,7 @@ def verdict(found: pd.DataFrame) -> str:
         enough[rule] = int(min(size for size in sizes if means[rule, size].mean() >= 0.95 * whole))
     ahead = [float((means["greedy", size].iloc[0] - means["random", size]).mean()) for size in sizes if size < most]
     low, high = interval(ahead)
-    than_chance = "better" if low > 0 else "worse" if high < 0 else "neither better nor worse"
+    than_chance = against_zero(ahead, "better", "worse", "neither better nor worse")
     return (
         f"The prior of {most} datasets gains {whole:.3f} on the paper's targets; 95 % of that take {enough['greedy']} datasets "
         f"chosen by the rule, {enough['random']} drawn at random (on average). Over all sizes the rule is {than_chance} than chance: "
