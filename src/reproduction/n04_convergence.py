@@ -82,8 +82,7 @@ def figure_8_verdict(table: pd.DataFrame) -> str:
 def figure_4(evidence: Evidence, model: str):
     """Fig. 4: one model's curves on the benchmark datasets, coloured by convergence trend at the last stage."""
     table = stage_table(evidence, model, evidence.records.epochs)
-    n = min(evidence.params.selection.n_trends, len(table))
-    trends = mine(table["val"], table["test"], n)
+    trends = mine(table["val"], table["test"], min(evidence.params.selection.n_trends, len(table)))
     colours = (plots.RED, plots.ORANGE, plots.GREEN, plots.BLUE, plots.GREY)
     with plots.style():
         figure, (axis,) = plots.panels(1, height=max(2.9, 0.17 * len(table)), width=5.6)
@@ -157,16 +156,13 @@ def figure_6_verdict(table: pd.DataFrame) -> str:
 
 def calibration(evidence: Evidence) -> pd.DataFrame:
     """Spearman of validation, and of the trends' predictions, with the final test, by stage; mean over all datasets."""
-    stages = range(1, evidence.records.epochs + 1)
-    rows: dict[int, dict[str, list[float]]] = {stage: {"validation": [], "prediction": []} for stage in stages}
+    rows = []
     for target in evidence.everything:
         n_trends = min(evidence.params.selection.n_trends, len(evidence.matrix(target)))
         predictor, final = TrendPredictor(evidence.known(target), n_trends), evidence.final(target)
-        frame = evidence.records.first_seed(target)
-        for stage, row in rows.items():
-            val = frame[frame["epoch"] == stage].set_index("model")["val"]
+        for stage, here in evidence.records.first_seed(target).groupby("epoch"):
+            val = here.set_index("model")["val"]
             predicted = pd.Series({model: predictor.predict(model, stage, score) for model, score in val.items()})
-            row["validation"].append(val.corr(final, method="spearman"))
-            row["prediction"].append(predicted.corr(final, method="spearman"))
-    table = {stage: {name: with_interval(np.nan_to_num(v)) for name, v in row.items()} for stage, row in rows.items()}
-    return pd.DataFrame(table).T.rename_axis("stage")
+            rows.append((stage, *(scores.corr(final, method="spearman") for scores in (val, predicted))))
+    table = pd.DataFrame(rows, columns=["stage", "validation", "prediction"]).fillna(0.0)
+    return table.groupby("stage").agg(with_interval)

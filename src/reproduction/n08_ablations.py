@@ -19,8 +19,7 @@ def load() -> pd.DataFrame:
     path = root() / "results" / "ablations.csv"
     if not path.is_file():
         raise UserError(f"{path} is not there; run `make ablations`.")
-    found = pd.read_csv(path, dtype={"value": str})
-    return found.fillna({"value": "", "failure": ""})
+    return pd.read_csv(path, dtype={"value": str}).fillna({"value": "", "failure": ""})
 
 
 def table(found: pd.DataFrame) -> pd.DataFrame:

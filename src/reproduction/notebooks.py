@@ -63,7 +63,6 @@ def execute(source: str | Path, target: str | Path, parameters: dict[str, Any], 
 
 def normalise(notebook: NotebookNode) -> NotebookNode:
     """Take out what differs between two runs: times, durations, generated ids, addresses."""
-    cells = []
     for number, cell in enumerate(notebook.cells):
         injected = "injected-parameters" in cell.metadata.get("tags", [])
         cell.id = f"injected-{number}" if injected else cell.id
@@ -76,6 +75,5 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
             for kind, data in output.get("data", {}).items():
                 if kind.startswith("text/") and isinstance(data, str):
                     output.data[kind] = TABLE_IDS.sub(f"T_{number}", ADDRESSES.sub("", data))
-        cells.append(cell)
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    return new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
+    return new_notebook(cells=notebook.cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})

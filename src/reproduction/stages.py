@@ -12,7 +12,7 @@ import platform
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from twophase.errors import UserError, exit_code
 from twophase.infra import compute, files
@@ -162,10 +162,19 @@ def notebook(name: str, domain: str | None = None) -> None:
 
 
 def manifest() -> None:
-    """Write `results/manifest.json`: what the figures were made with; two runs on one machine write the same."""
+    """Write `results/manifest.json`, digests of data and models among it; two runs on one machine write the same."""
     from twophase.infra.machine import processor, versions
+    from twophase.training.loading import model_digest
+    from twophase.training.tasks import digest
 
-    params = parameters.read()
+    params, domains = parameters.read(), {}
+    for name, part in params.domain.items():
+        datasets = [*part.tasks.roles, *part.tasks.upstream]
+        models = [model for model in part.zoo.recipes if (ZOO / name / model).is_dir()]
+        domains[name] = {
+            "data": {dataset: digest(DATA / name / dataset) for dataset in datasets},
+            "models": {model: model_digest(ZOO / name / model) for model in models},
+        }
     facts = {
         "profile": params.profile,
         "seed": params.seed,
@@ -174,22 +183,9 @@ def manifest() -> None:
         "processor": processor(),
         "packages": versions(),
         "lock": files.digest(LOCK) if LOCK.is_file() else None,
-        "domains": {name: _digests(name, part) for name, part in params.domain.items()},
+        "domains": domains,
     }
     files.write_json(RESULTS / "manifest.json", facts)
-
-
-def _digests(name: str, part: parameters.Domain) -> dict[str, Any]:
-    """Digest of each dataset and each model of a domain."""
-    from twophase.training import tasks
-    from twophase.training.loading import model_digest
-
-    datasets = [*part.tasks.roles, *part.tasks.upstream]
-    models = [model for model in part.zoo.recipes if (ZOO / name / model).is_dir()]
-    return {
-        "data": {dataset: tasks.digest(DATA / name / dataset) for dataset in datasets},
-        "models": {model: model_digest(ZOO / name / model) for model in models},
-    }
 
 
 STAGES = (check, tasks, zoo, records, second_rate, proxies, cards, leave_one_out, metrics, claims)

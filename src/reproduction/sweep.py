@@ -19,8 +19,7 @@ SWEEP, TARGET = Path("conf/ablations.yaml"), Path("results/ablations.csv")
 def experiments(sweep: dict[str, list], domains: list[str]) -> list[tuple[str, str, list[str]]]:
     """Parameter, value and domains of each experiment; a key of one domain (`cv.cut`) concerns that domain alone.
 
-    Raises:
-        UserError: a parameter without a list of values.
+    Raises UserError on a parameter without a list of values.
     """
     found = []
     for parameter, values in sweep.items():
@@ -36,10 +35,8 @@ def run(sweep: dict[str, list], domains: list[str], overrides: tuple[str, ...] =
 
     What an experiment needs and another has computed is not computed again, so a stopped sweep soon is where it was. An
     experiment that fails is a row with the reason. `overrides` are those of params.yaml: DVC, which composes conf/ anew,
-    would forget them.
-
-    Returns:
-        parameter, value, domain, the metrics of `reproduction.metrics`, failure; the configured run first.
+    would forget them. Columns: parameter, value, domain, the metrics of `reproduction.metrics`, failure; the configured run
+    is first.
 
     Raises:
         UserError: the configured run has no metrics yet.

@@ -1,7 +1,4 @@
-"""`python -m reproduction.bench [part …] key=value`: what `make bench` runs.
-
-Parts are measured one after the other; what is finished is kept, and `results/bench/` is written when all are there.
-"""
+"""`python -m reproduction.bench [part …] key=value`: what `make bench` runs."""
 
 import argparse
 import json
@@ -36,17 +33,8 @@ PARTS = {
 }
 OPTIONAL = ("likeness", "hub", "profile")  # left out, with a sentence, where what they read is not there
 FILES = {"profile": "stages"}  # file of a part that is not called after it
-PACKAGES = (
-    "torch",
-    "transformers",
-    "numpy",
-    "scipy",
-    "scikit-learn",
-    "numba",
-    "optuna",
-    "accelerate",
-    "transformer-ranker",
-)
+PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-learn", "numba")
+BESIDE = ("optuna", "accelerate", "transformer-ranker")  # what one would use instead
 
 EPILOG = f"""parts: {", ".join(PARTS)}; all of them without a name.
 
@@ -90,9 +78,7 @@ def run(parts: list[str], overrides: list[str], say: Callable[[str], None], resu
     """Measure parts (none: all) and return the files written; what an interrupted run has finished is not measured again.
 
     Args:
-        parts: names.
         overrides: of `conf/bench.yaml`, `key=value`.
-        say: is told what happens.
         results: folder of the csv files and of `machine.json`, written when all parts are there.
         kept: folder of the parts finished so far.
 
@@ -101,9 +87,8 @@ def run(parts: list[str], overrides: list[str], say: Callable[[str], None], resu
     """
     values, done = settings(overrides), {}
     known = [part for part, (block, *_) in PARTS.items() if block in values]
-    for part in parts:
-        if part not in known:
-            raise unknown(f"part {part!r}", part, known)
+    if strange := next((part for part in parts if part not in known), None):
+        raise unknown(f"part {strange!r}", strange, known)
     for part in parts or known:
         try:
             done[part] = _measured(part, values[PARTS[part][0]], kept / part, say)
@@ -141,7 +126,7 @@ def _machine() -> dict[str, Any]:
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "packages": versions(PACKAGES),
+        "packages": versions(PACKAGES + BESIDE),
         "load_at_start": round(os.getloadavg()[0], 2),
     }
 

@@ -24,11 +24,9 @@ def agreement(settings: Mapping, repeats: int) -> pd.DataFrame:
     A target is a dataset left out of the matrix; its scores on the representatives are a perfect proxy. Without the
     published records only simulated matrices are compared.
 
-    Returns:
-        source, n, share, targets; clusters and singletons of both; ari (adjusted Rand index: 0 is chance, 1 the same
-        clusters); ari_of_sample: that of average linkage of the sample alone with average linkage of all, on the
-        sample, which is how much average linkage agrees with itself; regret of both (best of all models minus the
-        best of those recalled) and their difference with its 95 % bootstrap interval over targets.
+    Columns: source, n, share, targets; clusters and singletons of both; ari (adjusted Rand index: 0 is chance, 1 the same
+    clusters); ari_of_sample (of average linkage of the sample alone with that of all: how much it agrees with itself);
+    regret of both (best of all models minus the best of those recalled), their difference and its 95 % bootstrap interval.
     """
     rows = []
     for source, whole, targets in _matrices(settings):
@@ -59,8 +57,7 @@ def agreement(settings: Mapping, repeats: int) -> pd.DataFrame:
 def likeness(settings: Mapping, repeats: int) -> pd.DataFrame:
     """Published matrices beside `SEEDS` simulated ones of their size: clusters, singletons, silhouettes, distances.
 
-    Raises:
-        UserError: without the published records nothing can be compared.
+    Raises UserError without the published records: nothing can be compared.
     """
     rows = []
     for name, clean in ZOOS.items():
@@ -97,9 +94,6 @@ def _clusters(matrix: pd.DataFrame, settings: Mapping, exact_up_to: int) -> Clus
 def _judged(matrix: pd.DataFrame, final: pd.Series, clusters: Clusters, settings: Mapping, name: str) -> dict:
     scores = final.loc[clusters.representatives.loc[clusters.non_singletons].to_numpy()]
     recalled = RecallIndex(matrix, clusters).recall(scores, min(settings["top"], matrix.shape[1])).index
-    count = clusters.labels.nunique()
-    return {
-        f"clusters_{name}": count,
-        f"singletons_{name}": count - len(clusters.non_singletons),
-        f"regret_{name}": final.max() - final.loc[recalled].max(),
-    }
+    count, regret = clusters.labels.nunique(), final.max() - final.loc[recalled].max()
+    found = {"clusters": count, "singletons": count - len(clusters.non_singletons), "regret": regret}
+    return {f"{what}_{name}": value for what, value in found.items()}

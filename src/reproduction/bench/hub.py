@@ -22,8 +22,7 @@ HOUR = 3600.0
 def run(settings: Mapping[str, Any], repeats: int) -> pd.DataFrame:
     """Every number: name, value, unit, source; `settings` are explained in `conf/bench.yaml`, `repeats` are draws.
 
-    Raises:
-        UserError: published records that are not there.
+    Raises UserError where published records are not there.
     """
     names = ("models", "benchmarks", "paper_models", "paper_benchmarks", "keep", "agreement")
     rows = [(name, settings[name], "", "conf/bench.yaml") for name in names]
@@ -55,10 +54,8 @@ def _compact(keep: float) -> list[tuple]:
     kept = gains / gains.iloc[-1]
     enough = int(kept.index[kept >= keep][0])
     source = f"model-recycling, prior of {gains.index[-1]} datasets and of random ones among them (notebook 11)"
-    return [
-        ("datasets_enough", enough, "datasets", source),
-        ("datasets_kept", kept[enough], "share of the gain", source),
-    ]
+    rows = [("datasets_enough", enough, "datasets", source)]
+    return [*rows, ("datasets_kept", kept[enough], "share of the gain", source)]
 
 
 def _metadata(trained: list[int], draws: int) -> list[tuple]:

@@ -4,7 +4,7 @@ import math
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
+from functools import partial, partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -53,30 +53,21 @@ class Zoo:
             raise unknown(f"domain {domain!r}", domain, self.params.domain)
         self.training = self.params.domain[domain].training
 
-    def model(self, name: str) -> Path:
-        return self._there("zoo", name)
-
-    def task(self, name: str) -> Path:
-        return self._there("data", name)
-
     def _there(self, kind: str, name: str) -> Path:
         folder = self.root / kind / self.domain / name
         if not folder.is_dir():
             raise UserError(f"{folder} is not there; run `make repro` first, which builds zoo and data.")
         return folder
 
+    model, task = partialmethod(_there, "zoo"), partialmethod(_there, "data")
+
 
 def throughput(settings: Mapping[str, Any], repeats: int) -> pd.DataFrame:
     """Cells of the performance matrix a second: the same cells with each number of workers in turn, nothing kept.
 
     Workers are there and have encoded the tasks, as for all but the first cells of a matrix; what starting them takes
-    is the row of repeat 0.
-
-    Returns:
-        domain, workers, repeat, seconds, cells.
-
-    Raises:
-        UserError: a model or dataset is not there, or a cell failed.
+    is the row of repeat 0. Columns: domain, workers, repeat, seconds, cells. Raises UserError where a model or
+    dataset is not there, or a cell failed.
     """
     rows = []
     for domain, chosen in settings["domains"].items():
@@ -104,10 +95,8 @@ def trainer(settings: Mapping[str, Any], repeats: int) -> pd.DataFrame:
     """Our training loop beside `transformers.Trainer`, on the same cells, one thread, with another seed each repeat.
 
     Both begin with the saved model and the encoded task, use the same optimiser, schedule, batches, order of examples
-    and epochs, validate after every epoch and end with the test split. Only what dropout draws differs.
-
-    Returns:
-        domain, model, dataset, steps, side, repeat, seconds, test (accuracy).
+    and epochs, validate after every epoch and end with the test split. Only what dropout draws differs. Columns: domain,
+    model, dataset, steps, side, repeat, seconds, test (accuracy).
 
     Raises:
         UserError: a model or dataset is not there, or accelerate is not installed.

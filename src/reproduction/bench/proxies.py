@@ -32,9 +32,8 @@ CONVERGED = {"max_iter": 2000, "tol": 1e-13}  # its fixed point of LogME stops a
 def run(settings: Mapping[str, Any], repeats: int) -> pd.DataFrame:
     """Every proxy at every size of `proxies` in conf/bench.yaml, at least `repeats` times.
 
-    Returns:
-        proxy, n, d, classes, side, repeat, seconds, score, comparable (NaN where definitions differ; on our side: what to
-        compare it with).
+    Columns: proxy, n, d, classes, side, repeat, seconds, score, comparable (NaN where definitions differ; on our side: what
+    to compare it with).
 
     Raises:
         UserError: transformer-ranker is not installed.

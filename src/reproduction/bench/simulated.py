@@ -1,15 +1,14 @@
 """Performance matrices of any number of models, drawn from the statistics of real ones (low rank + noise).
 
 Models come in families (a base model and what was trained from it). Family sizes follow a Pitman-Yor process: a new
-model founds a family with probability (θ + α families) / (θ + models), else it joins one with probability in
-proportion to the family's size minus α; α and θ are fitted by maximum likelihood to the sizes of the clusters of a real
-matrix. The number of families then grows as n^α, which is how clusters grow when the real matrix is sub-sampled.
+model founds a family with probability (θ + α families) / (θ + models), else it joins one in proportion to the family's
+size minus α; α and θ are fitted by maximum likelihood to the sizes of a real matrix's clusters. The number of families
+grows as n^α, which is how clusters grow when the real matrix is sub-sampled.
 
 Scores are low rank + noise, three times: the centre of a family of several models, a model without relatives, and the
 deviation of a model from its family's centre. Each has a mean, a few directions (principal components times their
-standard deviation) and an independent deviation for each dataset (that of what the directions leave), fitted on the
-centres of the real matrix's clusters, on its singletons, and on the members of its clusters. All are normal; scores
-are clipped to [0, 1].
+standard deviation) and a deviation of each dataset (of what the directions leave), fitted on centres of clusters, on
+singletons, and on members of clusters. All are normal; scores are clipped to [0, 1].
 
 `python -m reproduction.bench.simulated` fits anew and writes conf/simulated.yaml; it needs the published records.
 """

@@ -19,6 +19,7 @@ import pandas as pd
 
 from twophase.errors import UserError
 
+HOW = "write one with `make from-scratch | python -m reproduction.bench.stages > FILE`"
 LINE = re.compile(r"\s*(\d+(?:\.\d+)?) ?(.*)")
 FINISHED = re.compile(r"Finished stage '(.+)' in (\d+(?:\.\d+)?) seconds")
 BEGAN = re.compile(r"Running stage '(?P<running>.+)':|Stage '.+' (didn't change|is cached)")
@@ -27,18 +28,12 @@ BEGAN = re.compile(r"Running stage '(?P<running>.+)':|Stage '.+' (didn't change|
 def run(settings: Mapping, repeats: int = 1) -> pd.DataFrame:
     """Seconds a stage; ``settings``: the files of "before" and "after", either of them may be None (left out).
 
-    Returns:
-        when ("before", "after"), stage ("all": the whole), seconds; in the order in which the stages ran.
-
-    Raises:
-        UserError: no file is named, one is not there, or it holds no stage.
+    Columns: when ("before", "after"), stage ("all": the whole), seconds; in the order in which the stages ran. Raises
+    UserError where no file is named, one is not there, or it holds no stage.
     """
     given = {when: settings[when] for when in ("before", "after") if settings.get(when)}
     if not given:
-        raise UserError(
-            "profile.before and profile.after name no file; write one with `make from-scratch | python -m "
-            "reproduction.bench.stages > FILE` and give profile.before=FILE."
-        )
+        raise UserError(f"profile.before and profile.after name no file; {HOW} and give profile.before=FILE.")
     tables = [parse(Path(path)).assign(when=when) for when, path in given.items()]
     return pd.concat(tables)[["when", "stage", "seconds"]]
 
@@ -46,9 +41,7 @@ def run(settings: Mapping, repeats: int = 1) -> pd.DataFrame:
 def parse(path: Path) -> pd.DataFrame:
     """Stage and seconds, from a file of DVC's lines with the time before each. Raises UserError without any stage."""
     if not path.is_file():
-        raise UserError(
-            f"{path} is not there; write it with `make from-scratch | python -m reproduction.bench.stages`."
-        )
+        raise UserError(f"{path} is not there; {HOW}.")
     marks: list[tuple[float, str | None]] = []
     said: dict[str, float] = {}
     last = 0.0

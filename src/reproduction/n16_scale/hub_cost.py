@@ -26,12 +26,9 @@ def inputs(raw: pd.DataFrame) -> pd.DataFrame:
 
 @table_of("hub", "table_hub")
 def costs(raw: pd.DataFrame) -> pd.DataFrame:
-    """GPU-hours of the performance matrix, saving by saving, each on top of those before it.
+    """GPU-hours of the performance matrix, saving by saving, each on top of those before it: the columns of `FORMATS`.
 
-    Returns:
-        By what is done: models and datasets trained, share of a full fine-tuning, GPU-hours of the matrix, how many times
-        less than without any saving, GPU-hours of one more model, and the share of the gain that this saving alone
-        keeps where it was measured.
+    "times less" is against the hub without any saving; "gain kept" is what this saving alone keeps, where it was measured.
     """
     value = raw.set_index("name")["value"]
     hub, few = value["models"], value["datasets_enough"]

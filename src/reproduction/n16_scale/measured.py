@@ -28,9 +28,7 @@ def missing(*parts: str) -> str:
 def table_of(part: str, name: str | None = None) -> Callable:
     """Makes of a function of a part's measurements one without arguments; its table is empty where they are not there.
 
-    Args:
-        part: file of the measurements.
-        name: under which the table is saved, empty or not; None for one that is only shown.
+    With a name it is saved, empty or not.
     """
 
     def mark(made: Callable[[pd.DataFrame], pd.DataFrame]) -> Callable[[], pd.DataFrame]:
@@ -57,10 +55,11 @@ def figure_of(*parts: str) -> Callable:
             raw = [load(part) for part in parts]
             with plots.style():
                 if all(table is not None for table in raw):
-                    return plots.save(drawn(*raw), drawn.__name__, "bench")
-                made, (axis,) = plots.panels(1, height=0.6)
-                axis.set_axis_off()
-                axis.text(0.5, 0.5, missing(*parts).replace("`", ""), ha="center", va="center")
+                    made = drawn(*raw)
+                else:
+                    made, (axis,) = plots.panels(1, height=0.6)
+                    axis.set_axis_off()
+                    axis.text(0.5, 0.5, missing(*parts).replace("`", ""), ha="center", va="center")
                 return plots.save(made, drawn.__name__, "bench")
 
         return figure
@@ -69,11 +68,7 @@ def figure_of(*parts: str) -> Callable:
 
 
 def growth(raw: pd.DataFrame, quantity: str) -> pd.DataFrame:
-    """Exponents b of quantity = a * n^b, by least squares of the logarithms over the sizes of each `what`.
-
-    Args:
-        raw: a row a measurement, with `what`, `n` and the quantity.
-        quantity: "seconds", "peak_mb", "clusters" or "singletons".
+    """Exponents b of quantity (a column) = a * n^b, by least squares of the logarithms over the sizes of each `what`.
 
     Returns:
         what -> exponent, low, high (95 %, t distribution); without three sizes it is not a number.
@@ -102,8 +97,7 @@ def ratios(raw: pd.DataFrame, by: list[str]) -> pd.DataFrame:
         by: what tells one comparison from another.
 
     Returns:
-        By `by`: against (the other side), ours and other (median seconds), ratio (median of the repeats' ratios), its
-        quartiles `low` and `high`, and repeats.
+        By `by`: against (the other side), ours and other (median seconds), and `spread` of the ratio.
     """
     wide = raw.pivot_table(index=[*by, "repeat"], columns="side", values="seconds", sort=False)
     rows = []

@@ -51,11 +51,9 @@ def _medians(raw: pd.DataFrame) -> pd.DataFrame:
 
 @table_of("clustering", "table_growth")
 def exponents(raw: pd.DataFrame) -> pd.DataFrame:
-    """Growth of time, memory and clusters as n to some power, from `GROWTH_FROM` models on.
+    """Growth as n to some power, from `GROWTH_FROM` models on, by what was timed.
 
-    Returns:
-        By what was timed: exponent of seconds with its 95 % interval, of memory, of clusters; the largest n, and seconds,
-        memory (MB), clusters and singletons there.
+    Columns: exponent of seconds with its 95 % interval, of memory, of clusters; the largest n, and what `_medians` has there.
     """
     many = raw[raw["n"] >= GROWTH_FROM]
     table = growth(many, "seconds").rename(columns={"exponent": "time: exponent"})
@@ -69,22 +67,19 @@ def agreement_of_samples(raw: pd.DataFrame) -> pd.DataFrame:
     """Clusters from a sample against average linkage of all models: adjusted Rand index, and regret of recall by them."""
     shown = {
         "ari": "adjusted Rand index", "ari_of_sample": "of the sample with itself", "clusters_exact": "clusters, exact",
-        "clusters_sampled": "sampled", "regret_exact": "regret, exact", "regret_change": "change by sampling", "low": "low",
-        "high": "high",
+        "clusters_sampled": "sampled", "regret_exact": "regret, exact", "regret_change": "change by sampling",
     }  # fmt: skip
-    return raw.set_index(["source", "n", "share"])[list(shown)].rename(columns=shown)
+    return raw.set_index(["source", "n", "share"])[[*shown, "low", "high"]].rename(columns=shown)
 
 
 @figure_of("clustering")
 def figure_growth(raw: pd.DataFrame):
     """Seconds and peak memory against the number of models, a line for each thing that was timed."""
     figure, axes = plots.panels(2, columns=2, height=2.6)
-    kinds = list(_medians(raw).groupby("what", sort=False))
-    for axis, (column, label) in zip(axes, (("seconds", "seconds"), ("peak_mb", "peak memory (MB)")), strict=True):
-        for number, (what, group) in enumerate(kinds):
-            line = group[column].droplevel("what")
+    for axis, (column, label) in zip(axes, {"seconds": "seconds", "peak_mb": "peak memory (MB)"}.items(), strict=True):
+        for number, (what, line) in enumerate(_medians(raw)[column].groupby("what", sort=False)):
             style = {"marker": MARKERS[number % 5], "color": COLOURS[number % 5], "ls": "-" if number < 5 else "--"}
-            axis.plot(line.index, line, ms=3, label=what, **style)
+            axis.plot(line.index.get_level_values("n"), line, ms=3, label=what, **style)
         axis.set(xscale="log", yscale="log", xlabel="models", ylabel=label)
         axis.minorticks_off()
     axes[1].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -219,8 +214,7 @@ def stages(raw: pd.DataFrame) -> pd.DataFrame:
     raw["stage"] = raw["stage"].str.replace(r"@.*", "", regex=True)
     table = raw.pivot_table(index="stage", columns="when", values="seconds", aggfunc="sum")
     table = table.reindex(columns=[when for when in ("before", "after") if when in table])
-    whole = table.loc[["all"]]
-    return pd.concat([table.drop(index="all").sort_values(table.columns[0], ascending=False), whole])
+    return pd.concat([table.drop(index="all").sort_values(table.columns[0], ascending=False), table.loc[["all"]]])
 
 
 @figure_of("stages")

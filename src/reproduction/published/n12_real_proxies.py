@@ -98,8 +98,7 @@ def figure_regret(table: pd.DataFrame):
     with plots.style():
         figure, axes = plots.panels(2, columns=2, height=2.5, sharey=True)
         for axis, proxy in zip(axes, PROXIES, strict=True):
-            lines = [("prior", "alone"), *((proxy, rule) for rule in RULES)]
-            for number, (name, rule) in enumerate(lines):
+            for number, (name, rule) in enumerate([("prior", "alone"), *((proxy, rule) for rule in RULES)]):
                 here = table.xs((name, rule), level=("proxy", "rule"))
                 means = [here[f"regret at {k}"].mean() for k in SHOWN]
                 spans = np.array([interval(here[f"regret at {k}"]) for k in SHOWN])

@@ -62,8 +62,7 @@ def differences() -> pd.DataFrame:
 
     Columns: the difference; line: 1.96 sqrt(2) x the median seed deviation on that target; exceeds it or not.
     """
-    floor = deviation().median(axis=1)
-    rows = {}
+    floor, rows = deviation().median(axis=1), {}
     for target, (*_, brute, half, two) in paper.TABLE_6["nlp"].items():
         line = 1.96 * np.sqrt(2) * floor[TARGETS[target]].median()
         for name, gap in (("BF - 2PH", brute - two), ("BF - SH", brute - half), ("2PH - SH", two - half)):
@@ -100,10 +99,9 @@ def figure_noise():
     order = list(table.median(axis=1).sort_values().index)
     with plots.style():
         figure, (axis,) = plots.panels(1, height=3.0)
-        for number, model in enumerate(table):
-            label = None if number else "between 20 seeds, one of six base models"
-            look = {"marker": "o", "ms": 3, "color": plots.BLUE, "alpha": 0.6, "label": label}
-            axis.plot(range(len(order)), table.loc[order, model], ls="", **look)
+        labels = ["between 20 seeds, one of six base models", *[None] * (table.shape[1] - 1)]
+        look = {"marker": "o", "ms": 3, "color": plots.BLUE, "alpha": 0.6, "label": labels}
+        axis.plot(range(len(order)), table.loc[order], ls="", **look)
         look = {"marker": "_", "ms": 8, "color": plots.RED, "label": f"between {recycling().matrix.shape[1]} models"}
         axis.plot(range(len(order)), between.reindex(order), ls="", mew=1.5, **look)
         axis.set_xticks(range(len(order)), [name.replace("_", " ") for name in order], rotation=60, ha="right")

@@ -100,8 +100,7 @@ def build(results: str | Path, readme: str | Path, target: str | Path) -> Path:
 def read_pages(results: Path) -> list[Page]:
     """The executed notebooks by name; a domain is a folder of `results` that holds records.
 
-    Raises:
-        UserError: there are none, or one cannot be read.
+    Raises UserError where there are none, or one cannot be read.
     """
     # what a failed execution leaves behind (NAME.failed.ipynb) is no result
     paths = sorted(path for path in results.glob("notebooks/*.ipynb") if "." not in path.stem)
@@ -140,10 +139,7 @@ def text(token: dict[str, Any]) -> str:
 class Linked(mistune.HTMLRenderer):
     """HTML with links behind each code span that names a page (`01_models`) or files (`figures/figure_1_DOMAIN.*`).
 
-    Args:
-        addresses: of the pages: stem -> label -> address.
-        domains: what DOMAIN stands for.
-        folder: the site.
+    `addresses` are those of the pages (stem -> label -> address), `domains` what DOMAIN stands for; `folder` is the site.
     """
 
     def __init__(self, addresses: dict[str, dict[str, str]], domains: list[str], folder: Path):
@@ -167,8 +163,7 @@ class Linked(mistune.HTMLRenderer):
 def read_readme(path: Path, renderer: Linked) -> dict[str, str]:
     """Title, introduction, headline tables, their legend and the map of the README; all but the title as HTML.
 
-    Raises:
-        UserError: the file is not there, or lacks one of them.
+    Raises UserError where the file is not there, or lacks one of them.
     """
     if not path.is_file():
         raise UserError(f"{path} does not exist; the index is made from the repository's README.md.")

@@ -92,12 +92,9 @@ def _log_choices(n, k):
 def turns(variant: str) -> pd.DataFrame:
     """Every target with every method: index (setting, target, method, K), columns gain and regret.
 
-    Args:
-        variant: "as published" (complete rows with a name of their own), "in place" (`model_recycling.read`), or "without
-            leaked" (of those, models that seem to know the target left out, target by target).
-
-    Settings: "paper": its 17 benchmark columns, its four targets in nine parts; "leave one out": each of the 36 datasets
-    against the other 35.
+    Variants: "as published" (complete rows with a name of their own), "in place" (`model_recycling.read`), "without leaked"
+    (of those, models that seem to know the target left out, target by target). Settings: "paper": its 17 benchmark columns,
+    its four targets in nine parts; "leave one out": each of the 36 datasets against the other 35.
     """
     given = params().published
     found = model_recycling.read(given.mirror, clean=variant != "as published")

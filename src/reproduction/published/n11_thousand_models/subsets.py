@@ -45,12 +45,8 @@ def gain(prior: pd.Series, final: pd.DataFrame | pd.Series, top: int) -> pd.Seri
 def compare() -> pd.DataFrame:
     """What the prior of a subset is worth on the paper's targets, which took no part in the choice.
 
-    Returns:
-        A row a (size, target, rule, draw): rho (Spearman of prior and final accuracy), gain (mean accuracy of the top K
-        minus that of all). Rules: "greedy", and "random" with several draws.
-
-    Raises:
-        UserError: the records cannot be read.
+    A row a (size, target, rule, draw): rho (Spearman of prior and final accuracy) and gain. Rules: "greedy", and "random"
+    with several draws. Raises UserError where the records cannot be read.
     """
     given, matrix = params().published, pool()
     order, rng = greedy(matrix), np.random.default_rng(params().seed)
@@ -94,9 +90,8 @@ def verdict(found: pd.DataFrame) -> str:
     """From how many datasets on the prior is as good as that of all of them, and whether the rule beats chance."""
     means = found.groupby(["rule", "size", "draw"])["gain"].mean()
     sizes, most = found["size"].unique(), found["size"].max()
-    whole, enough = means["greedy", most].iloc[0], {}
-    for rule in ("greedy", "random"):
-        enough[rule] = int(min(size for size in sizes if means[rule, size].mean() >= 0.95 * whole))
+    whole = means["greedy", most].iloc[0]
+    enough = {rule: min(n for n in sizes if means[rule, n].mean() >= 0.95 * whole) for rule in ("greedy", "random")}
     ahead = [float((means["greedy", size].iloc[0] - means["random", size]).mean()) for size in sizes if size < most]
     low, high = interval(ahead)
     than_chance = against_zero(ahead, "better", "worse", "neither better nor worse")
