@@ -66,11 +66,11 @@ def locate(encoder: str, sha256: Mapping[str, str]) -> str:
 def _load(encoder: str, sha256: Mapping[str, str]):
     encoder = locate(encoder, sha256)
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    safe = {"device": "cpu", "trust_remote_code": False, "model_kwargs": {"use_safetensors": True}}
     try:
         from sentence_transformers import SentenceTransformer
 
-        return SentenceTransformer(encoder, **safe)
+        safe = {"use_safetensors": True}
+        return SentenceTransformer(encoder, device="cpu", trust_remote_code=False, model_kwargs=safe)
     except ImportError as error:
         raise UserError(f"sentence-transformers {INSTALL}") from error
     except (OSError, ValueError) as error:

@@ -64,6 +64,7 @@ def regimes(evidence: Evidence) -> pd.DataFrame:
 
 def figure_regimes(evidence: Evidence):
     """`regimes` as a heat map, benchmark datasets first."""
+    import matplotlib.pyplot as plt
     import seaborn as sns
 
     table = regimes(evidence)
@@ -72,12 +73,14 @@ def figure_regimes(evidence: Evidence):
         side = min(6.0, 1.4 + 0.2 * len(names))
         figure, (axis,) = plots.panels(1, height=side, width=side + 1)
         numbers = {"annot": len(names) <= 16, "fmt": ".1f", "annot_kws": {"size": 6}}
-        numbers |= {"cbar_kws": {"label": "Spearman correlation of model accuracies"}}
-        sns.heatmap(table.to_numpy(), ax=axis, vmin=-1, vmax=1, cmap="PuOr", yticklabels=names, **numbers)
+        labels = {"xticklabels": names, "yticklabels": names}
+        labels["cbar_kws"] = {"label": "Spearman correlation of model accuracies"}
+        sns.heatmap(table.to_numpy(), ax=axis, vmin=-1, vmax=1, cmap="PuOr", **numbers, **labels)
         axis.grid(False)
         axis.axhline(len(evidence.benchmarks), color="black", lw=1)
         axis.axvline(len(evidence.benchmarks), color="black", lw=1)
-        axis.set_xticks(axis.get_xticks(), names, rotation=45, ha="right")
+        axis.tick_params(axis="x", rotation=45)
+        plt.setp(axis.get_xticklabels(), ha="right")
         return plots.save(figure, "figure_regimes", evidence.name)
 
 

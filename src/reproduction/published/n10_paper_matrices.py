@@ -80,8 +80,7 @@ def released_leep(evidence: Evidence) -> pd.DataFrame:
     """The released LEEP scores: how many are the same, and what is left of Eq. 2 with them."""
     scores = paper_matrices.leep(evidence.domain, params().published.mirror)
     matrix, found = evidence.matrix(evidence.outside), clusters(evidence)
-    own = normalize(scores.reindex(matrix.columns), "exp")
-    table = coarse_recall(matrix, found, own, evidence.top, proxy="own")
+    table = coarse_recall(matrix, found, normalize(scores.reindex(matrix.columns), "exp"), evidence.top, proxy="own")
     clustered = table[inside(found).reindex(table.index)]
     rho = clustered["recall_score"].corr(clustered["prior"], method="spearman")
     prior = table["prior"].sort_values(ascending=False, kind="stable").index[: evidence.top]

@@ -65,10 +65,10 @@ def cost() -> pd.DataFrame:
 
 def verdict(table: pd.DataFrame) -> str:
     """Each rule against the prior, which costs nothing."""
-    said, gains = [], table["gain at 10"].unstack("target")
+    said, gains, levels = [], table["gain at 10"], ("proxy", "rule")
     for proxy, name in PROXIES.items():
         for rule in RULES:
-            gaps = gains.loc[proxy, rule] - gains.loc["prior", "alone"]
+            gaps = gains.xs((proxy, rule), level=levels) - gains.xs(("prior", "alone"), level=levels)
             word = against_zero(gaps, "more", "less", "no more and no less")
             said.append(f"{name} {rule} gains {word} than the prior ({with_interval(gaps)})")
     return "At K = 10, over the targets: " + "; ".join(said) + "."

@@ -29,13 +29,9 @@ def deviation() -> pd.DataFrame:
 
 def summary() -> pd.DataFrame:
     """By dataset: median, least and largest seed deviation of the base models, deviation between models, their ratio."""
-    between = recycling().matrix.std(axis=1)
-    rows = (
-        deviation()
-        .agg(["median", "min", "max"], axis=1)
-        .set_axis(["seeds: median", "seeds: least", "seeds: largest"], axis=1)
-    )
-    rows["between models"] = between.reindex(rows.index)
+    names = {"median": "seeds: median", "min": "seeds: least", "max": "seeds: largest"}
+    rows = deviation().agg(list(names), axis=1).rename(columns=names)
+    rows["between models"] = recycling().matrix.std(axis=1)
     rows["ratio"] = rows["between models"] / rows["seeds: median"]
     return save_table(rows.sort_values("ratio").rename_axis("dataset"), "table_noise", "published")
 
@@ -89,8 +85,9 @@ def winners_curse(models: int = 10) -> pd.DataFrame:
     def lucky(runs: pd.Series) -> float:
         return rng.choice(runs.to_numpy(), (2000, models)).max(1).mean() - runs.to_numpy().mean()
 
-    above = frame.groupby(["dataset", "model"], sort=False)["test"].agg(lucky)
-    return tidy(above.groupby("dataset", sort=False).median().to_frame(f"best of {models} runs above the mean"))
+    by_dataset = frame.groupby("dataset", sort=False)
+    above = {name: here.groupby("model", sort=False)["test"].agg(lucky).median() for name, here in by_dataset}
+    return tidy(pd.Series(above, name=f"best of {models} runs above the mean").rename_axis("dataset").to_frame())
 
 
 def figure_noise():
