@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,24 +16,19 @@ INSTALL = 'is not installed: `pip install ".[cards]"`, or set cards=none.'
 
 
 def embed_cards(folder: str | Path, encoder: str, sha256: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """Encode the card of every model in a folder.
+    """Encode the card of every model in a folder: a (models, dimensions) frame, indexed by model.
 
-    The text is the card without its metadata block: name, story, training, results and facts, as a reader sees it. Cards
-    of this zoo are shorter than the 256 tokens that MiniLM reads; of longer ones it sees the beginning.
+    Cards of this zoo are shorter than the 256 tokens that MiniLM reads; of longer ones it sees the beginning.
 
     Args:
         folder: of models, each with a README.md.
         encoder: `package:NAME/FOLDER` (files of an installed package, whose code is not run), a local folder, or a hub id.
         sha256: file of the encoder -> hash that it must have.
 
-    Returns:
-        (models, dimensions) frame, indexed by model.
-
     Raises:
         UserError: no models, a model without a card, an encoder that is missing, changed, or not in safetensors.
     """
-    models = sorted(path.parent for path in Path(folder).glob("*/config.json"))
-    if not models:
+    if not (models := sorted(path.parent for path in Path(folder).glob("*/config.json"))):
         raise UserError(f"{folder} holds no models; give a folder of save_pretrained models.")
     if bare := [model.name for model in models if not (model / "README.md").is_file()]:
         raise UserError(f"models without a card (README.md): {', '.join(bare[:5])}; write one, or set cards=none.")
@@ -45,8 +41,7 @@ def embed_cards(folder: str | Path, encoder: str, sha256: Mapping[str, str] | No
 
 def card_text(card: str) -> str:
     """A card without its metadata block (the YAML between two lines of three dashes at its head)."""
-    parts = card.split("---\n", 2)
-    return (parts[2] if card.startswith("---\n") and len(parts) == 3 else card).strip()
+    return re.sub(r"\A---\n.*?---\n", "", card, flags=re.DOTALL).strip()
 
 
 def locate(encoder: str, sha256: Mapping[str, str]) -> str:
@@ -73,11 +68,11 @@ def _load(encoder: str, sha256: Mapping[str, str]):
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     try:
         from sentence_transformers import SentenceTransformer
+
+        safe = {"use_safetensors": True}
+        return SentenceTransformer(encoder, device="cpu", trust_remote_code=False, model_kwargs=safe)
     except ImportError as error:
         raise UserError(f"sentence-transformers {INSTALL}") from error
-    safe = {"device": "cpu", "trust_remote_code": False, "model_kwargs": {"use_safetensors": True}}
-    try:
-        return SentenceTransformer(encoder, **safe)
     except (OSError, ValueError) as error:
         why = f"cannot be loaded as a sentence-transformers model in safetensors ({error})"
         raise UserError(f"{encoder} {why}; name another in cards.encoder, or set cards=none.") from error

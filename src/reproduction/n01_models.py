@@ -7,8 +7,6 @@ from reproduction.evidence import Evidence
 from reproduction.tables import save_table
 from twophase.infra import plots
 
-LABEL = "Spearman correlation of model accuracies"
-
 
 def figure_1(evidence: Evidence):
     """Every model's final test accuracy on each target, sorted; the models keep one colour a family."""
@@ -17,16 +15,11 @@ def figure_1(evidence: Evidence):
         for axis, target in zip(axes, evidence.targets, strict=True):
             scores = evidence.final(target).sort_values(ascending=False)
             axis.bar(range(1, len(scores) + 1), scores, color=plots.BLUE, width=0.75)
-            axis.axhline(chance(evidence, target), color=plots.RED, ls="--", lw=1, label="guessing")
+            axis.axhline(evidence.tasks.loc[target, "chance"], color=plots.RED, ls="--", lw=1, label="guessing")
             axis.legend(loc="upper right")
             axis.set(title=target.replace("_", " "), ylim=(0, 1), xlim=(0.2, len(scores) + 0.8))
             axis.set(xlabel="models, sorted by accuracy", ylabel="test accuracy")
         return plots.save(figure, "figure_1", evidence.name)
-
-
-def chance(evidence: Evidence, dataset: str) -> float:
-    """Accuracy of always guessing a dataset's most frequent class."""
-    return float(evidence.tasks.loc[dataset, "chance"])
 
 
 def zoo_quality(evidence: Evidence) -> pd.DataFrame:
@@ -43,10 +36,10 @@ def zoo_quality(evidence: Evidence) -> pd.DataFrame:
         repeated = last.groupby("model").filter(lambda cell: cell["seed"].nunique() > 1)
         seeds = np.sqrt(repeated.groupby("model")["test"].var().mean()) if len(repeated) else np.nan
         final = evidence.final(dataset)
-        rows[dataset] = {"chance": chance(evidence, dataset), "worst": final.min(), "median": final.median()}
-        rows[dataset] |= {"best": final.max()}
-        rows[dataset] |= {"best_model": final.idxmax(), "between_models": final.std(), "between_seeds": seeds}
-        rows[dataset] |= {"ratio": final.std() / seeds, "first_epoch": evidence.first_epoch(dataset)}
+        row = rows[dataset] = {"chance": evidence.tasks.loc[dataset, "chance"]}
+        row |= final.agg({"worst": "min", "median": "median", "best": "max", "best_model": "idxmax"}).to_dict()
+        row |= {"between_models": final.std(), "between_seeds": seeds, "ratio": final.std() / seeds}
+        row |= {"first_epoch": evidence.first_epoch(dataset)}
     return save_table(pd.DataFrame(rows).T.rename_axis("dataset").infer_objects(), "table_zoo", evidence.name)
 
 
@@ -80,7 +73,8 @@ def figure_regimes(evidence: Evidence):
         side = min(6.0, 1.4 + 0.2 * len(names))
         figure, (axis,) = plots.panels(1, height=side, width=side + 1)
         numbers = {"annot": len(names) <= 16, "fmt": ".1f", "annot_kws": {"size": 6}}
-        labels = {"xticklabels": names, "yticklabels": names, "cbar_kws": {"label": LABEL}}
+        labels = {"xticklabels": names, "yticklabels": names}
+        labels["cbar_kws"] = {"label": "Spearman correlation of model accuracies"}
         sns.heatmap(table.to_numpy(), ax=axis, vmin=-1, vmax=1, cmap="PuOr", **numbers, **labels)
         axis.grid(False)
         axis.axhline(len(evidence.benchmarks), color="black", lw=1)

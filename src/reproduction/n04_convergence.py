@@ -34,22 +34,16 @@ def figure_8(evidence: Evidence, target: str):
     return _curves(evidence, target, evidence.second_rate, "figure_8", evidence.settings.second_rate.learning_rate)
 
 
-def _both(evidence: Evidence, target: str) -> list[str]:
-    """The models trained with either learning rate, best first."""
-    return list(evidence.final(target).loc[evidence.second_rate.final(target).index].sort_values(ascending=False).index)
-
-
 def _curves(evidence: Evidence, target: str, records: TrainingRecords, name: str, rate: float):
     final = records.final(target)
+    both = evidence.final(target).loc[evidence.second_rate.final(target).index].sort_values(ascending=False)
     with plots.style():
         figure, (axis,) = plots.panels(1, height=2.9, width=5.6)
-        for number, model in enumerate(_both(evidence, target)[:MOST]):
-            curve, later = records.curve(model, target), number > 4
-            colour = COLOURS[number % 5]
-            axis.plot(curve.index, curve, color=colour, ls="--" if later else "-", marker="o", ms=2.5, label=model)
-            axis.plot(
-                curve.index.max() + TEST_BESIDE, final[model], "D", ms=4, color=colour, mfc="none" if later else colour
-            )
+        for number, model in enumerate(both.index[:MOST]):
+            curve, colour = records.curve(model, target), COLOURS[number % 5]
+            line, filled = ("-", colour) if number < 5 else ("--", "none")
+            axis.plot(curve.index, curve, color=colour, ls=line, marker="o", ms=2.5, label=model)
+            axis.plot(curve.index.max() + TEST_BESIDE, final[model], "D", ms=4, color=colour, mfc=filled)
         _stages(axis, records.epochs)
         axis.set(title=f"{target.replace('_', ' ')}, learning rate {rate:g}")
         return plots.save(figure, name, evidence.name)
@@ -88,8 +82,7 @@ def figure_8_verdict(table: pd.DataFrame) -> str:
 def figure_4(evidence: Evidence, model: str):
     """Fig. 4: one model's curves on the benchmark datasets, coloured by convergence trend at the last stage."""
     table = stage_table(evidence, model, evidence.records.epochs)
-    n = min(evidence.params.selection.n_trends, len(table))
-    trends = mine(table["val"], table["test"], n)
+    trends = mine(table["val"], table["test"], min(evidence.params.selection.n_trends, len(table)))
     colours = (plots.RED, plots.ORANGE, plots.GREEN, plots.BLUE, plots.GREY)
     with plots.style():
         figure, (axis,) = plots.panels(1, height=max(2.9, 0.17 * len(table)), width=5.6)
@@ -103,7 +96,7 @@ def figure_4(evidence: Evidence, model: str):
         return plots.save(figure, "figure_4", evidence.name)
 
 
-def figure_6_table(evidence: Evidence, seed: int = 0) -> pd.DataFrame:
+def figure_6_table(evidence: Evidence) -> pd.DataFrame:
     """Fig. 6's numbers, a row a model, from the first validation.
 
     Columns: silhouette of the trends (K-means on validation) and of random groups of the same sizes, both measured on
@@ -112,7 +105,7 @@ def figure_6_table(evidence: Evidence, seed: int = 0) -> pd.DataFrame:
     """
     from sklearn.metrics import silhouette_score
 
-    rng, rows = np.random.default_rng(seed), {}
+    rng, rows = np.random.default_rng(0), {}
     for model in evidence.models:
         table = stage_table(evidence, model)
         n = min(evidence.params.selection.n_trends, len(table) - 1)
@@ -138,11 +131,9 @@ def figure_6(evidence: Evidence, table: pd.DataFrame):
     with plots.style():
         figure, (left, right) = plots.panels(2, columns=2, height=4.4, sharey=True)
         rows = range(len(table))
-        for axis, kind, marks in (
-            (left, "silhouette", (("trends", plots.BLUE, "o"), ("random", plots.GREY, "x"))),
-            (right, "error", (("trend", plots.RED, "o"), ("mean", plots.GREY, "x"))),
-        ):
-            for name, colour, mark in marks:
+        sides = {"silhouette": (left, plots.BLUE, "trends", "random"), "error": (right, plots.RED, "trend", "mean")}
+        for kind, (axis, own, *names) in sides.items():
+            for name, colour, mark in zip(names, (own, plots.GREY), "ox", strict=True):
                 axis.plot(table[f"{kind}: {name}"], rows, ls="", marker=mark, ms=4, color=colour, label=name)
             axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
         left.set(xlabel="silhouette of datasets\nby first validation", yticks=list(rows), yticklabels=list(table.index))
@@ -165,16 +156,13 @@ def figure_6_verdict(table: pd.DataFrame) -> str:
 
 def calibration(evidence: Evidence) -> pd.DataFrame:
     """Spearman of validation, and of the trends' predictions, with the final test, by stage; mean over all datasets."""
-    stages = range(1, evidence.records.epochs + 1)
-    rows: dict[int, dict[str, list[float]]] = {stage: {"validation": [], "prediction": []} for stage in stages}
+    rows = []
     for target in evidence.everything:
         n_trends = min(evidence.params.selection.n_trends, len(evidence.matrix(target)))
         predictor, final = TrendPredictor(evidence.known(target), n_trends), evidence.final(target)
-        frame = evidence.records.first_seed(target)
-        for stage, row in rows.items():
-            val = frame[frame["epoch"] == stage].set_index("model")["val"]
+        for stage, here in evidence.records.first_seed(target).groupby("epoch"):
+            val = here.set_index("model")["val"]
             predicted = pd.Series({model: predictor.predict(model, stage, score) for model, score in val.items()})
-            row["validation"].append(val.corr(final, method="spearman"))
-            row["prediction"].append(predicted.corr(final, method="spearman"))
-    table = {stage: {name: with_interval(np.nan_to_num(v)) for name, v in row.items()} for stage, row in rows.items()}
-    return pd.DataFrame(table).T.rename_axis("stage")
+            rows.append((stage, *(scores.corr(final, method="spearman") for scores in (val, predicted))))
+    table = pd.DataFrame(rows, columns=["stage", "validation", "prediction"]).fillna(0.0)
+    return table.groupby("stage").agg(with_interval)

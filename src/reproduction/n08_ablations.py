@@ -19,8 +19,7 @@ def load() -> pd.DataFrame:
     path = root() / "results" / "ablations.csv"
     if not path.is_file():
         raise UserError(f"{path} is not there; run `make ablations`.")
-    found = pd.read_csv(path, dtype={"value": str})
-    return found.fillna({"value": "", "failure": ""})
+    return pd.read_csv(path, dtype={"value": str}).fillna({"value": "", "failure": ""})
 
 
 def table(found: pd.DataFrame) -> pd.DataFrame:
@@ -56,8 +55,8 @@ def figure_ablations(found: pd.DataFrame):
                 axis.set_axis_off()
                 continue
             _panel(axis, found, [p for p in swept if kinds[p] == name], quantity)
-            axis.set(title=name if quantity == next(iter(QUANTITIES)) else "")
-            axis.set(ylabel="" if place % 4 else QUANTITIES[quantity])
+            title = name if quantity == next(iter(QUANTITIES)) else ""
+            axis.set(title=title, ylabel="" if place % 4 else QUANTITIES[quantity])
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
         return plots.save(figure, "figure_ablations")
 

@@ -14,15 +14,10 @@ COLOURS = {HOLDS: plots.BLUE, "holds in part": "#8FC1E3", OPEN: "#D9D9D9", FAILS
 SECTIONS = {"C": "Clusters", "R": "Recall", "T": "Trends", "S": "Selection", "D": "Released code"}
 
 
-def domains() -> list[str]:
-    """The domains of the configuration."""
-    return list(parameters.read(root() / "params.yaml").domain)
-
-
 def measured() -> dict[str, pd.DataFrame]:
     """Domain -> its tested claims; "published" among them where `make published` has tested them."""
-    folder = root() / "results" / "claims"
-    names = [*domains(), *(["published"] if (folder / "published.csv").is_file() else [])]
+    folder, domains = root() / "results" / "claims", parameters.read(root() / "params.yaml").domain
+    names = [*domains, *(["published"] if (folder / "published.csv").is_file() else [])]
     return {name: pd.read_csv(folder / f"{name}.csv") for name in names}
 
 
@@ -43,8 +38,8 @@ def section(table: pd.DataFrame, letter: str):
     names = list(tables)
     verdicts = here[[f"verdict {name}" for name in names]].set_axis(names, axis=1)
     styled = shown.style.set_properties(**{"text-align": "left"})
-    styled = styled.set_properties(subset=names, **{"white-space": "nowrap"})
-    styled = styled.set_table_styles([{"selector": "th", "props": "text-align: left"}])
+    styled.set_properties(subset=names, **{"white-space": "nowrap"})
+    styled.set_table_styles([{"selector": "th", "props": "text-align: left"}])
     return styled.apply(lambda _: verdicts.map(lambda v: f"background-color: {COLOURS[v]}55"), axis=None, subset=names)
 
 
@@ -94,12 +89,12 @@ def counts(table: pd.DataFrame) -> pd.DataFrame:
 
 def figure_regret():
     """Regret against cost, a panel a domain: every method, means over all datasets with 95 % intervals."""
-    proxy = parameters.read(root() / "params.yaml").proxy.name
+    params = parameters.read(root() / "params.yaml")
     with plots.style():
-        figure, axes = plots.panels(len(domains()), columns=2, height=2.9)
-        for axis, domain in zip(axes, domains(), strict=True):
+        figure, axes = plots.panels(len(params.domain), columns=2, height=2.9)
+        for axis, domain in zip(axes, params.domain, strict=True):
             turns = pd.read_csv(root() / "results" / "leave_one_out" / f"{domain}.csv", keep_default_na=False)
-            draw_cost(axis, alternatives(turns, proxy))
+            draw_cost(axis, alternatives(turns, params.proxy.name))
             axis.set(title=f"{MODALITY.get(domain, domain)}, {turns['dataset'].nunique()} datasets", ylim=(-0.01, None))
             axis.set(ylabel=axis.get_ylabel() if axis is axes[0] else "")
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)

@@ -48,11 +48,11 @@ def run_folder(domain: str) -> Path:
     return folder
 
 
-def first_rows(folder: Path, n: int = 5) -> pd.DataFrame:
-    """The first rows of the training split, or the first pictures' names."""
-    if (folder / "train.csv").is_file():
-        return pd.read_csv(folder / "train.csv").head(n)
-    files = sorted((folder / "train").glob("*/*.png"))[:n]
+def first_rows(folder: Path, n: int = 5, split: str = "train") -> pd.DataFrame:
+    """The first rows of a split, or the first pictures' names."""
+    if (folder / f"{split}.csv").is_file():
+        return pd.read_csv(folder / f"{split}.csv").head(n)
+    files = sorted((folder / split).glob("*/*.png"))[:n]
     return pd.DataFrame({"picture": [file.name for file in files], "label": [file.parent.name for file in files]})
 
 
@@ -72,13 +72,12 @@ def shown(found: Outcome, title: str):
 
 def answers(classify, folder: Path, n: int = 5) -> pd.DataFrame:
     """What the selected model says to the first examples of the test split."""
-    if (folder / "test.csv").is_file():
-        rows = pd.read_csv(folder / "test.csv").head(n)
+    rows = first_rows(folder, n, "test")
+    if "picture" in rows:
+        files = zip(rows["label"], rows["picture"], strict=True)
+        said = [classify(str(folder / "test" / label / picture))[0] for label, picture in files]
+    else:
         given = rows["text"].tolist() if "text_pair" not in rows else rows[["text", "text_pair"]].to_dict("records")
         said = [answer[0] if isinstance(answer, list) else answer for answer in classify(given, truncation=True)]
         rows = rows.assign(text=rows["text"].str.slice(0, 80))
-    else:
-        files = sorted((folder / "test").glob("*/*.png"))[:n]
-        rows = pd.DataFrame({"picture": [file.name for file in files], "label": [file.parent.name for file in files]})
-        said = [classify(str(file))[0] for file in files]
     return rows.assign(answer=[one["label"] for one in said], score=[round(one["score"], 3) for one in said])

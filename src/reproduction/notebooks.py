@@ -1,12 +1,8 @@
 """Executes a notebook with papermill and makes the executed copy the same bytes on every run."""
 
-import contextlib
-import json
 import os
 import re
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +33,8 @@ def execute(source: str | Path, target: str | Path, parameters: dict[str, Any], 
     # jsonschema would compile the grammars of this for a second, to check addresses
     sys.modules.setdefault("rfc3987_syntax", None)
     import papermill
+    from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.manager import KernelManager
 
     source, target = Path(source), Path(target)
     if not source.is_file():
@@ -48,9 +46,15 @@ def execute(source: str | Path, target: str | Path, parameters: dict[str, Any], 
     unfinished = target.with_suffix(".failed.ipynb")
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     os.environ["OMP_NUM_THREADS"] = "1"  # thousands of small clusterings: threads would wait for each other
-    with _kernel_of_this_python() as kernel:
-        options = {"kernel_name": kernel, "execution_timeout": timeout, "progress_bar": False}
+    # without folders of kernels, "python3" is the running interpreter: none needs to be installed for the user
+    kernel = KernelManager(kernel_name="python3", kernel_spec_manager=KernelSpecManager(kernel_dirs=[]))
+    options = {"kernel_name": "python3", "km": kernel, "extra_arguments": ["--log-level=40"], "progress_bar": False}
+    # the kernel cuts what a cell prints into pieces by the clock
+    options |= {"execution_timeout": timeout, "coalesce_streams": True}
+    try:
         papermill.execute_notebook(str(source), str(unfinished), parameters=parameters, **options)
+    finally:
+        kernel.shutdown_kernel(now=True)
     with replacing(target) as new:
         nbformat.write(normalise(nbformat.read(unfinished, as_version=4)), new)
     unfinished.unlink()
@@ -59,13 +63,10 @@ def execute(source: str | Path, target: str | Path, parameters: dict[str, Any], 
 
 def normalise(notebook: NotebookNode) -> NotebookNode:
     """Take out what differs between two runs: times, durations, generated ids, addresses."""
-    cells = []
     for number, cell in enumerate(notebook.cells):
         injected = "injected-parameters" in cell.metadata.get("tags", [])
         cell.id = f"injected-{number}" if injected else cell.id
         cell.metadata = {"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {}
-        if "outputs" in cell:
-            cell.outputs = _whole_streams(cell.outputs)
         for output in cell.get("outputs", []):
             if "metadata" in output:
                 output.metadata = {}
@@ -74,39 +75,5 @@ def normalise(notebook: NotebookNode) -> NotebookNode:
             for kind, data in output.get("data", {}).items():
                 if kind.startswith("text/") and isinstance(data, str):
                     output.data[kind] = TABLE_IDS.sub(f"T_{number}", ADDRESSES.sub("", data))
-        cells.append(cell)
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    return new_notebook(cells=cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
-
-
-def _whole_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:
-    """What a cell printed as one output a stream: the kernel cuts it into pieces by the clock."""
-    first: dict[str, NotebookNode] = {}
-    kept = []
-    for output in outputs:
-        if output.output_type == "stream" and output.name in first:
-            first[output.name].text += output.text
-        else:
-            kept.append(output)
-            if output.output_type == "stream":
-                first[output.name] = output
-    return kept
-
-
-@contextlib.contextmanager
-def _kernel_of_this_python() -> Iterator[str]:
-    """The name of a temporary kernel of the running interpreter: none needs to be installed for the user."""
-    before = os.environ.get("JUPYTER_PATH")
-    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=40"]
-    with tempfile.TemporaryDirectory() as folder:
-        spec = Path(folder) / "kernels" / "twophase"
-        spec.mkdir(parents=True)
-        described = {"argv": command, "display_name": "twophase", "language": "python"}
-        (spec / "kernel.json").write_text(json.dumps(described))
-        os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [folder, before]))
-        try:
-            yield "twophase"
-        finally:
-            del os.environ["JUPYTER_PATH"]
-            if before is not None:
-                os.environ["JUPYTER_PATH"] = before
+    return new_notebook(cells=notebook.cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})

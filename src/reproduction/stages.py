@@ -13,9 +13,9 @@ import re
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from twophase.errors import UserError
+from twophase.errors import UserError, exit_code
 from twophase.infra import compute, files
 from twophase.sources.live import parameters
 
@@ -44,12 +44,9 @@ def check() -> None:
         raise UserError(fault)
     domains = parameters.read().domain
     versions = [f"{domain} {name} {version}" for domain in domains for name, version in corpora.sources(domain).items()]
-    mark = Path("build/check")
-    mark.parent.mkdir(exist_ok=True)
-    written = "\n".join(["params.yaml is what conf/ composes to", *versions, ""])
+    mark, written = Path("build/check"), "\n".join(["params.yaml is what conf/ composes to", *versions, ""])
     if not mark.is_file() or mark.read_text() != written:
-        mark.unlink(missing_ok=True)
-        mark.write_text(written)
+        files.write_text(mark, written)
 
 
 def tasks(name: str) -> None:
@@ -61,11 +58,10 @@ def tasks(name: str) -> None:
     found, facts = build_tasks(parameters.read(), name, DATA / name)
     kept = RESULTS / name / "sources.csv"
     if kept.is_file():
-        before = pd.read_csv(kept, dtype=str).set_index("source")
-        for row in found.astype(str).set_index("source").itertuples():
-            if row.Index in before.index and before.loc[row.Index, "sha256"] != row.sha256:
-                told = f"{row.Index} {row.version} gives other material than {before.loc[row.Index, 'version']} did"
-                print(f"{told} in the last run: data are new")
+        both = found.astype(str).merge(pd.read_csv(kept, dtype=str), on="source", suffixes=("", "_before"))
+        for row in both[both["sha256"] != both["sha256_before"]].itertuples():
+            told = f"{row.source} {row.version} gives other material than {row.version_before} did"
+            print(f"{told} in the last run: data are new")
     _write(found, name, "sources.csv")
     _write(facts, name, "tasks.csv", digits="%.4f")
 
@@ -89,27 +85,22 @@ def zoo(name: str) -> None:
     _write(made, name, "models.csv", index=True)
 
 
-def records(name: str) -> None:
+def records(name: str, *, second: bool = False) -> None:
     """Fine-tune every model on every dataset: `records.csv`, and what failed and why: `failures.csv`."""
     from twophase.records import TrainingRecords
-    from twophase.sources.live.records import train_cells
+    from twophase.sources.live.records import train_cells, train_second_rate
 
     compute.warm(*HEAVY)
-    rows, failures = train_cells(parameters.read(), name, DATA / name, ZOO / name)
-    _write(failures, name, "failures.csv")
-    TrainingRecords.from_frame(rows).write(RESULTS / name / "records.csv")
+    given = parameters.read(), name, DATA / name, ZOO / name
+    first = RESULTS / name / "records.csv"
+    rows, failures = train_second_rate(*given, TrainingRecords.read(first)) if second else train_cells(*given)
+    _write(failures, name, "second_rate_failures.csv" if second else "failures.csv")
+    TrainingRecords.from_frame(rows).write(first.with_stem("second_rate") if second else first)
 
 
 def second_rate(name: str) -> None:
     """Fine-tune the best models of each target with the second learning rate: `second_rate.csv` (Fig. 8)."""
-    from twophase.records import TrainingRecords
-    from twophase.sources.live.records import train_second_rate
-
-    compute.warm(*HEAVY)
-    first = TrainingRecords.read(RESULTS / name / "records.csv")
-    rows, failures = train_second_rate(parameters.read(), name, DATA / name, ZOO / name, first)
-    _write(failures, name, "second_rate_failures.csv")
-    TrainingRecords.from_frame(rows).write(RESULTS / name / "second_rate.csv")
+    records(name, second=True)
 
 
 def proxies(name: str) -> None:
@@ -176,10 +167,9 @@ def metrics(name: str) -> None:
 
 def claims(name: str) -> None:
     """Test every claim of the paper on the domain: `results/claims/<domain>.csv`."""
-    from reproduction import evidence
-    from reproduction.claims import tested
+    from reproduction import claims, evidence
 
-    _write(tested(evidence.load(name)), "claims", f"{name}.csv", digits="%.6g")
+    _write(claims.tested(evidence.load(name)), "claims", f"{name}.csv", digits="%.6g")
 
 
 def published_claims() -> None:
@@ -196,16 +186,23 @@ def notebook(name: str, domain: str | None = None) -> None:
     given = {"domain": domain} if domain else {}
     target = RESULTS / "notebooks" / f"{'_'.join([name, *given.values()])}.ipynb"
     source = Path("notebooks") / f"{name}.ipynb"
-    if not source.is_file():
-        source = Path("notebooks/published") / source.name
-    execute(source, target, given)
+    execute(source if source.is_file() else Path("notebooks/published") / source.name, target, given)
 
 
 def manifest() -> None:
-    """Write `results/manifest.json`: what the figures were made with; two runs on one machine write the same."""
+    """Write `results/manifest.json`, digests of data and models among it; two runs on one machine write the same."""
     from twophase.infra.machine import processor, versions
+    from twophase.training.loading import model_digest
+    from twophase.training.tasks import digest
 
-    params = parameters.read()
+    params, domains = parameters.read(), {}
+    for name, part in params.domain.items():
+        datasets = [*part.tasks.roles, *part.tasks.upstream]
+        models = [model for model in part.zoo.recipes if (ZOO / name / model).is_dir()]
+        domains[name] = {
+            "data": {dataset: digest(DATA / name / dataset) for dataset in datasets},
+            "models": {model: model_digest(ZOO / name / model) for model in models},
+        }
     facts = {
         "profile": params.profile,
         "seed": params.seed,
@@ -214,50 +211,31 @@ def manifest() -> None:
         "processor": processor(),
         "packages": versions(),
         "lock": files.digest(LOCK) if LOCK.is_file() else None,
-        "domains": {name: _digests(name, part) for name, part in params.domain.items()},
+        "domains": domains,
     }
     files.write_json(RESULTS / "manifest.json", facts)
-
-
-def _digests(name: str, part: parameters.Domain) -> dict[str, Any]:
-    """Digest of each dataset and each model of a domain."""
-    from twophase.training import tasks
-    from twophase.training.loading import model_digest
-
-    datasets = [*part.tasks.roles, *part.tasks.upstream]
-    models = [model for model in part.zoo.recipes if (ZOO / name / model).is_dir()]
-    return {
-        "data": {dataset: tasks.digest(DATA / name / dataset) for dataset in datasets},
-        "models": {model: model_digest(ZOO / name / model) for model in models},
-    }
 
 
 STAGES = (check, tasks, zoo, records, second_rate, proxies, rivals, cards, choices, leave_one_out, metrics, claims)
 VERBS = {stage.__name__: stage for stage in (*STAGES, published_claims, notebook, manifest)}
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run one stage. Returns 0, 2 on a `UserError` (one line on stderr), 130 on Ctrl-C."""
+@exit_code("interrupted; what was finished is kept")
+def main(arguments: list[str] | None = None) -> None:
+    """Run one stage."""
     parser = argparse.ArgumentParser(prog="python -m reproduction.stages", description="one stage of dvc.yaml")
     parser.add_argument("verb", choices=VERBS)
     parser.add_argument("arguments", nargs="*", metavar="[NOTEBOOK] [DOMAIN]")
     given, start = parser.parse_args(arguments), time.perf_counter()
-    os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
+    os.environ.update(QUIET | os.environ)
     if os.environ.get("DVC_STAGE"):
         compute.die_with_launcher()
     try:
         VERBS[given.verb](*given.arguments)
-    except UserError as error:
-        print(f"twophase: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("twophase: interrupted; what was finished is kept", file=sys.stderr)
-        return 130
     finally:
         compute.stop()
     if stage := os.environ.get("DVC_STAGE"):
         print(f"Finished stage {stage!r} in {time.perf_counter() - start:.2f} seconds", flush=True)
-    return 0
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 from tqdm.auto import tqdm
 
-from twophase.errors import UserError
+from twophase.errors import UserError, exit_code
 from twophase.sources.live import parameters
 
 SWEEP, TARGET = Path("conf/ablations.yaml"), Path("results/ablations.csv")
@@ -19,8 +19,7 @@ SWEEP, TARGET = Path("conf/ablations.yaml"), Path("results/ablations.csv")
 def experiments(sweep: dict[str, list], domains: list[str]) -> list[tuple[str, str, list[str]]]:
     """Parameter, value and domains of each experiment; a key of one domain (`cv.cut`) concerns that domain alone.
 
-    Raises:
-        UserError: a parameter without a list of values.
+    Raises UserError on a parameter without a list of values.
     """
     found = []
     for parameter, values in sweep.items():
@@ -35,15 +34,9 @@ def run(sweep: dict[str, list], domains: list[str], overrides: tuple[str, ...] =
     """Run each experiment in a temporary copy (`dvc exp run --temp -S …`); its metrics are a row a domain of `TARGET`.
 
     What an experiment needs and another has computed is not computed again, so a stopped sweep soon is where it was. An
-    experiment that fails is a row with the reason.
-
-    Args:
-        sweep: parameter -> values.
-        domains: whose metrics to compute.
-        overrides: of params.yaml, which DVC would forget: it composes conf/ anew.
-
-    Returns:
-        parameter, value, domain, the metrics of `reproduction.metrics`, failure; the configured run first.
+    experiment that fails is a row with the reason. `overrides` are those of params.yaml: DVC, which composes conf/ anew,
+    would forget them. Columns: parameter, value, domain, the metrics of `reproduction.metrics`, failure; the configured run
+    is first.
 
     Raises:
         UserError: the configured run has no metrics yet.
@@ -81,22 +74,15 @@ def _run(name: str, overrides: list[str], domains: list[str]) -> str:
     return next((line.removeprefix("twophase: ") for line in output if line.startswith("twophase: ")), output[-1])
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the sweep in the project's folder. Returns 0, 2 for the user's fault, 130 on Ctrl-C."""
+@exit_code(f"interrupted; {TARGET} holds the experiments so far")
+def main(arguments: list[str] | None = None) -> None:
+    """Run the sweep in the project's folder."""
     import yaml
 
     description = f"run the experiments of {SWEEP}, one parameter at a time, and write {TARGET}"
     argparse.ArgumentParser(prog="python -m reproduction.sweep", description=description).parse_args(arguments)
-    try:
-        params = parameters.read()
-        run(yaml.safe_load(SWEEP.read_text()), list(params.domain), params.overrides)
-    except UserError as error:
-        print(f"twophase: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"twophase: interrupted; {TARGET} holds the experiments so far", file=sys.stderr)
-        return 130
-    return 0
+    params = parameters.read()
+    run(yaml.safe_load(SWEEP.read_text()), list(params.domain), params.overrides)
 
 
 if __name__ == "__main__":

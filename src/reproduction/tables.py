@@ -8,12 +8,18 @@ from twophase.infra.config import root
 RESAMPLES = 2000
 
 
-def interval(values, level: float = 0.95, seed: int = 0) -> tuple[float, float]:
-    """Bootstrap interval of a mean, over the given values (targets)."""
+def interval(values) -> tuple[float, float]:
+    """95 % bootstrap interval of a mean, over the given values (targets)."""
     values = np.asarray(values, dtype=float)
-    draws = np.random.default_rng(seed).integers(len(values), size=(RESAMPLES, len(values)))
-    low, high = np.quantile(values[draws].mean(1), [(1 - level) / 2, (1 + level) / 2])
+    draws = np.random.default_rng(0).integers(len(values), size=(RESAMPLES, len(values)))
+    low, high = np.quantile(values[draws].mean(1), [(1 - 0.95) / 2, (1 + 0.95) / 2])
     return float(low), float(high)
+
+
+def against_zero(values, above: str, below: str, neither: str) -> str:
+    """The word for a mean whose interval lies above zero, below it, or on both sides."""
+    low, high = interval(values)
+    return above if low > 0 else below if high < 0 else neither
 
 
 def with_interval(values, digits: int = 3) -> str:

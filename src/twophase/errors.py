@@ -1,7 +1,9 @@
-"""The one exception that is the user's to mend."""
+"""The one exception that is the user's to mend, and what a command makes of it."""
 
 import difflib
-from collections.abc import Iterable
+import functools
+import sys
+from collections.abc import Callable, Iterable
 
 
 class UserError(ValueError):
@@ -18,3 +20,27 @@ def unknown(what: str, got: object, allowed: Iterable[object]) -> UserError:
     near = difflib.get_close_matches(str(got), allowed, n=1)
     hint = f" (did you mean {near[0]}?)" if near else ""
     return UserError(f"unknown {what}{hint}; allowed: {', '.join(allowed) or 'none'}")
+
+
+def exit_code(interrupted: str = "interrupted") -> Callable[[Callable[..., int | None]], Callable[..., int]]:
+    """Makes of a command one that returns its exit code: its own (0 for none), 2 on a `UserError`, 130 on Ctrl-C.
+
+    Args:
+        interrupted: the line that Ctrl-C leaves on stderr; a `UserError` leaves its message.
+    """
+
+    def mark(command: Callable[..., int | None]) -> Callable[..., int]:
+        @functools.wraps(command)
+        def main(*given, **named) -> int:
+            try:
+                return command(*given, **named) or 0
+            except UserError as error:
+                print(f"twophase: {error}", file=sys.stderr)
+                return 2
+            except KeyboardInterrupt:
+                print(f"twophase: {interrupted}", file=sys.stderr)
+                return 130
+
+        return main
+
+    return mark

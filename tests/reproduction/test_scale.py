@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reproduction.n16_scale import hub_cost, scale
+from reproduction.n16_scale import hub_cost, measured, scale
 from twophase.infra.config import find_conf
 
 
@@ -104,7 +104,7 @@ def test_ratios_are_medians_of_the_repeats_own():
         columns=["size", "side", "repeat", "seconds"],
     )  # fmt: skip
     raw.loc[(raw["size"] == "y") & (raw["side"] == "other"), "seconds"] = [1, 1, 1]
-    table = scale.ratios(raw, ["size"])
+    table = measured.ratios(raw, ["size"])
     assert table.loc["x", ["ratio", "low", "high", "repeats"]].tolist() == [0.5, 0.5, 0.5, 5]
     assert table.loc["x", ["ours", "other"]].tolist() == [4, 8]
     assert table.loc["y", ["ratio", "low", "high", "repeats"]].tolist() == pytest.approx([2, 1.5, 2.5, 3])
@@ -115,7 +115,7 @@ def test_a_repeat_that_one_side_lacks_does_not_count():
     raw = pd.DataFrame(
         {"k": 1, "side": ["twophase", "other", "twophase"], "repeat": [1, 1, 2], "seconds": [1.0, 2.0, 9.0]}
     )
-    assert scale.ratios(raw, ["k"])[["ratio", "repeats"]].iloc[0].tolist() == [0.5, 1]
+    assert measured.ratios(raw, ["k"])[["ratio", "repeats"]].iloc[0].tolist() == [0.5, 1]
 
 
 def test_growth_by_hand():
@@ -123,13 +123,13 @@ def test_growth_by_hand():
     square, flat = 3e-6 * sizes**2.0, np.array([2.0, 2.0, 2.0])
     frame = pd.DataFrame({"what": ["a"] * 3 + ["b"] * 3 + ["c"], "n": [*sizes, *sizes, 10],
                           "seconds": [*square, *flat, 1.0]})  # fmt: skip
-    found = scale.growth(frame, "seconds")
+    found = measured.growth(frame, "seconds")
     assert found.loc["a", ["exponent", "low", "high"]].tolist() == pytest.approx([2, 2, 2])
     assert found.loc["b", "exponent"] == pytest.approx(0, abs=1e-12) and np.isnan(found.loc["c", "exponent"])
-    assert np.isnan(scale.growth(frame[frame["n"] >= 100], "seconds").loc["a", "exponent"])
+    assert np.isnan(measured.growth(frame[frame["n"] >= 100], "seconds").loc["a", "exponent"])
     # slopes 1 and 3: their mean 2, residuals of a third, two thirds, a third of a decade
     bent = pd.DataFrame({"what": "d", "n": sizes, "seconds": [1.0, 10.0, 10.0**4]})
-    row = scale.growth(bent, "seconds").loc["d"]
+    row = measured.growth(bent, "seconds").loc["d"]
     assert row["exponent"] == pytest.approx(2) and row["low"] < 0 < 4 < row["high"]
 
 

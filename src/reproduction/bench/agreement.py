@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import adjusted_rand_score
 
-from reproduction.bench.simulated import read, simulate
+from reproduction.bench.simulated import ZOOS, read, simulate
 from reproduction.published.sources import params
 from reproduction.tables import interval
 from twophase.clustering import Clusters, silhouette
@@ -14,26 +14,19 @@ from twophase.large import RecallIndex, cluster_many
 from twophase.large.clusters import evenly
 from twophase.sources.published import catalogue, model_recycling
 
-VARIANTS = {"cleaned": True, "as_published": False}  # of the published matrix: whether it is cleaned
 SEEDS = 5  # simulated matrices that a published one is compared with
 
 
 def agreement(settings: Mapping, repeats: int) -> pd.DataFrame:
     """How well clusters from a sample agree with average linkage of all models, and what recall loses by them.
 
-    A row a matrix and share of its models that average linkage sees; means over targets. Every target is a dataset left
-    out of the matrix, its scores on the representatives are the proxy: a perfect one. Without the published records only
-    simulated matrices are compared.
+    A row a matrix and share of its models that average linkage sees; means over targets, which take the place of repeats.
+    A target is a dataset left out of the matrix; its scores on the representatives are a perfect proxy. Without the
+    published records only simulated matrices are compared.
 
-    Args:
-        settings: `clustering` of conf/bench.yaml.
-        repeats: not used; it repeats over targets.
-
-    Returns:
-        source, n, share, targets; clusters and singletons of both; ari (adjusted Rand index: 0 is chance, 1 the same
-        clusters); ari_of_sample: that of average linkage of the sample alone with average linkage of all, on the
-        sample, which is how much average linkage agrees with itself; regret of both (best of all models minus the
-        best of those recalled) and their difference with its 95 % bootstrap interval over targets.
+    Columns: source, n, share, targets; clusters and singletons of both; ari (adjusted Rand index: 0 is chance, 1 the same
+    clusters); ari_of_sample (of average linkage of the sample alone with that of all: how much it agrees with itself);
+    regret of both (best of all models minus the best of those recalled), their difference and its 95 % bootstrap interval.
     """
     rows = []
     for source, whole, targets in _matrices(settings):
@@ -62,17 +55,12 @@ def agreement(settings: Mapping, repeats: int) -> pd.DataFrame:
 
 
 def likeness(settings: Mapping, repeats: int) -> pd.DataFrame:
-    """Published matrices beside simulated ones of their size: clusters, singletons, silhouettes, distances.
+    """Published matrices beside `SEEDS` simulated ones of their size: clusters, singletons, silhouettes, distances.
 
-    Args:
-        settings: `clustering` of conf/bench.yaml.
-        repeats: not used; `SEEDS` matrices of each are simulated.
-
-    Raises:
-        UserError: without the published records nothing can be compared.
+    Raises UserError without the published records: nothing can be compared.
     """
     rows = []
-    for name, clean in VARIANTS.items():
+    for name, clean in ZOOS.items():
         matrices = {"published": model_recycling.read(params().published.mirror, clean=clean).matrix}
         models = matrices["published"].shape[1]
         matrices |= {f"simulated, seed {seed}": simulate(models, read(name), seed) for seed in range(SEEDS)}
@@ -80,20 +68,10 @@ def likeness(settings: Mapping, repeats: int) -> pd.DataFrame:
             found = _clusters(matrix, settings, models)
             sizes = found.labels.value_counts()
             distances = 1 - found.similarity.to_numpy()[np.triu_indices(models, 1)]
-            rows.append(
-                {
-                    "zoo": name,
-                    "matrix": what,
-                    "n": models,
-                    "clusters": len(sizes),
-                    "singletons": int((sizes == 1).sum()),
-                    "largest": int(sizes.max()),
-                    "silhouette": silhouette(found),
-                    "silhouette, released": silhouette(found, "released"),
-                    "median distance": float(np.median(distances)),
-                    "sd of priors": float(matrix.mean().std()),
-                }
-            )
+            row = {"zoo": name, "matrix": what, "n": models, "clusters": len(sizes), "singletons": (sizes == 1).sum()}
+            row |= {"largest": sizes.max(), "silhouette": silhouette(found)}
+            row |= {"silhouette, released": silhouette(found, "released"), "median distance": np.median(distances)}
+            rows.append(row | {"sd of priors": matrix.mean().std()})
     return pd.DataFrame(rows)
 
 
@@ -101,7 +79,7 @@ def _matrices(settings: Mapping) -> Iterator[tuple[str, pd.DataFrame, list[str]]
     """Source, matrix and targets."""
     mirror = params().published.mirror
     if catalogue.kept(catalogue.find(model_recycling.SOURCE, "models_tested.csv"), mirror):
-        for name, clean in VARIANTS.items():
+        for name, clean in ZOOS.items():
             whole = model_recycling.read(mirror, clean=clean).matrix
             yield f"published, {name}", whole, list(whole.index)
     for n in settings["agreement"]["simulated"]:
@@ -116,9 +94,6 @@ def _clusters(matrix: pd.DataFrame, settings: Mapping, exact_up_to: int) -> Clus
 def _judged(matrix: pd.DataFrame, final: pd.Series, clusters: Clusters, settings: Mapping, name: str) -> dict:
     scores = final.loc[clusters.representatives.loc[clusters.non_singletons].to_numpy()]
     recalled = RecallIndex(matrix, clusters).recall(scores, min(settings["top"], matrix.shape[1])).index
-    count = clusters.labels.nunique()
-    return {
-        f"clusters_{name}": count,
-        f"singletons_{name}": count - len(clusters.non_singletons),
-        f"regret_{name}": final.max() - final.loc[recalled].max(),
-    }
+    count, regret = clusters.labels.nunique(), final.max() - final.loc[recalled].max()
+    found = {"clusters": count, "singletons": count - len(clusters.non_singletons), "regret": regret}
+    return {f"{what}_{name}": value for what, value in found.items()}

@@ -20,19 +20,9 @@ HOUR = 3600.0
 
 
 def run(settings: Mapping[str, Any], repeats: int) -> pd.DataFrame:
-    """Every number.
+    """Every number: name, value, unit, source; `settings` are explained in `conf/bench.yaml`, `repeats` are draws.
 
-    Args:
-        settings: `models` and `benchmarks` of the hub, `paper_models` and `paper_benchmarks`; `keep`, the share of the gain of
-            the top K that a saving must keep; `agreement`, the Spearman that sub-sampled training must reach; `trained`,
-            numbers of models to train while metadata stand in for the others; `domains` of this project.
-        repeats: draws of the models that are trained.
-
-    Returns:
-        name, value, unit, source.
-
-    Raises:
-        UserError: published records that are not there.
+    Raises UserError where published records are not there.
     """
     names = ("models", "benchmarks", "paper_models", "paper_benchmarks", "keep", "agreement")
     rows = [(name, settings[name], "", "conf/bench.yaml") for name in names]
@@ -64,21 +54,18 @@ def _compact(keep: float) -> list[tuple]:
     kept = gains / gains.iloc[-1]
     enough = int(kept.index[kept >= keep][0])
     source = f"model-recycling, prior of {gains.index[-1]} datasets and of random ones among them (notebook 11)"
-    return [
-        ("datasets_enough", enough, "datasets", source),
-        ("datasets_kept", kept[enough], "share of the gain", source),
-    ]
+    rows = [("datasets_enough", enough, "datasets", source)]
+    return [*rows, ("datasets_kept", kept[enough], "share of the gain", source)]
 
 
 def _metadata(trained: list[int], draws: int) -> list[tuple]:
     """Only so many models trained, the prior of the others being the mean of those of their base model."""
     matrix, everything = subsets.pool(), recycling().matrix
     base, targets = recycling().models["base_model"], everything.loc[model_recycling.TARGETS].T
-    prior, rng, top = matrix.mean(), np.random.default_rng(params().seed), params().published.top
+    prior, rng = matrix.mean(), np.random.default_rng(params().seed)
 
     def gain(scores: pd.Series) -> float:
-        best = scores.sort_values(ascending=False, kind="stable").index[:top]
-        return float((targets.loc[best].mean() - targets.mean()).mean())
+        return subsets.gain(scores, targets, params().published.top).mean()
 
     source = f"model-recycling, {len(prior)} models of {base.nunique()} base models, {draws} draws"
     rows = [("metadata_models", len(prior), "models", source)]
@@ -99,11 +86,8 @@ def _samples(agreement: float) -> list[tuple]:
     """Share of the training data from which on the order of the models agrees with that at all of it, by task."""
     table = sizes.agreement()
     source = "scaling-law, 30 language models (notebook 14)"
-    rows = []
-    for task, row in table.iterrows():
-        enough = next(size for size in table.columns if (row.loc[size:] >= agreement).all())
-        rows.append((f"sample_{task}", enough / table.columns[-1], "share of the data", source))
-    return rows
+    shares = {task: enough / table.columns[-1] for task, enough in sizes.enough(table, agreement).items()}
+    return [(f"sample_{task}", share, "share of the data", source) for task, share in shares.items()]
 
 
 def _one_epoch(domain: str) -> list[tuple]:
@@ -116,8 +100,7 @@ def _one_epoch(domain: str) -> list[tuple]:
     for target in known.everything:
         others = [name for name in known.benchmarks if name != target]
         for name, matrix in (("first", first), ("final", final)):
-            best = matrix.loc[others].mean().sort_values(ascending=False, kind="stable").index[: known.top]
-            gains[name].append(final.loc[target, best].mean() - final.loc[target].mean())
+            gains[name].append(subsets.gain(matrix.loc[others].mean(), final.loc[target], known.top))
     source = f"this project's {domain} records, {len(known.everything)} datasets in turn"
     return [
         (f"one_epoch_kept_{domain}", np.mean(gains["first"]) / np.mean(gains["final"]), "share of the gain", source),

@@ -3,8 +3,8 @@
 import math
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
+from functools import partial, partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ from tqdm import tqdm
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from reproduction import evidence
-from reproduction.bench.timing import in_turn
+from reproduction.bench.timing import INSTALL, in_turn
 from reproduction.leave_one_out import asynchronous_halving
-from twophase.errors import UserError
+from twophase.errors import UserError, unknown
 from twophase.infra import config
 from twophase.infra.compute import Engine, Failure, parallel_map, single_thread, using
 from twophase.pipeline import on_one_scale, two_phase
@@ -39,66 +39,48 @@ ROUNDS = 3  # of short cells, before what is measured
 ORDERS = 100_003  # times the run's seed, plus the epochs done: what an epoch's order is drawn from in `FineTuning`
 
 
-@dataclass(frozen=True)
 class Zoo:
-    """Folders of a domain's models (written by `save_pretrained`) and datasets (`tasks.load`), and the configuration."""
+    """A domain's configuration, and folders of its models (written by `save_pretrained`) and datasets (`tasks.load`).
 
-    params: parameters.Params
-    training: TrainingConfig
-    models: Path
-    data: Path
+    Raises:
+        UserError: they have not been built, or the domain is not configured.
+    """
 
-    def model(self, name: str) -> Path:
-        return _there(self.models / name)
+    def __init__(self, domain: str):
+        self.root, self.domain = config.root(), domain
+        self.params = parameters.read(self.root / "params.yaml")
+        if domain not in self.params.domain:
+            raise unknown(f"domain {domain!r}", domain, self.params.domain)
+        self.training = self.params.domain[domain].training
 
-    def task(self, name: str) -> Path:
-        return _there(self.data / name)
+    def _there(self, kind: str, name: str) -> Path:
+        folder = self.root / kind / self.domain / name
+        if not folder.is_dir():
+            raise UserError(f"{folder} is not there; run `make repro` first, which builds zoo and data.")
+        return folder
 
-
-def zoo_of(domain: str) -> Zoo:
-    """The domain's zoo. Raises UserError where it has not been built, or the domain is not configured."""
-    here = config.root()
-    params = parameters.read(here / "params.yaml")
-    if domain not in params.domain:
-        raise UserError(f"unknown domain {domain!r}; configured: {', '.join(params.domain)}.")
-    training = params.domain[domain].training
-    return Zoo(params, training, _there(here / "zoo" / domain), _there(here / "data" / domain))
-
-
-def _there(folder: Path) -> Path:
-    if not folder.is_dir():
-        raise UserError(f"{folder} is not there; run `make repro` first, which builds zoo and data.")
-    return folder
+    model, task = partialmethod(_there, "zoo"), partialmethod(_there, "data")
 
 
 def throughput(settings: Mapping[str, Any], repeats: int) -> pd.DataFrame:
     """Cells of the performance matrix a second: the same cells with each number of workers in turn, nothing kept.
 
     Workers are there and have encoded the tasks, as for all but the first cells of a matrix; what starting them takes
-    is the row of repeat 0.
-
-    Args:
-        settings: `workers`, a list of numbers; `domains`: domain -> `models` and `datasets`, crossed.
-        repeats: of all numbers of workers.
-
-    Returns:
-        domain, workers, repeat, seconds, cells.
-
-    Raises:
-        UserError: a model or dataset is not there, or a cell failed.
+    is the row of repeat 0. Columns: domain, workers, repeat, seconds, cells. Raises UserError where a model or
+    dataset is not there, or a cell failed.
     """
     rows = []
     for domain, chosen in settings["domains"].items():
-        zoo, counts = zoo_of(domain), settings["workers"]
+        zoo, counts = Zoo(domain), settings["workers"]
         cells = [(zoo.model(m), zoo.task(d)) for d in chosen["datasets"] for m in chosen["models"]]
         items = [(*cell, zoo.training, zoo.params.seed, PLAIN, None) for cell in cells]
         short = [(*cell, replace(zoo.training, epochs=1), zoo.params.seed, PLAIN, None) for cell in cells]
-        first = in_turn({count: partial(_train, items[:count], count) for count in counts}, 1, warm=False)
+        for row in in_turn({count: partial(_train, items[:count], count) for count in counts}, 1, warm=False):
+            rows.append(row | {"domain": domain, "repeat": 0, "cells": row["side"]})
         # Each worker keeps the tasks that it has encoded; after a few rounds every worker has met nearly all of them.
         in_turn({count: partial(_train, short, count) for count in counts}, ROUNDS, warm=False)
-        measured = in_turn({count: partial(_train, items, count) for count in counts}, repeats, warm=False)
-        rows += [row | {"domain": domain, "repeat": 0, "cells": row["side"]} for row in first]
-        rows += [row | {"domain": domain, "cells": len(items)} for row in measured]
+        for row in in_turn({count: partial(_train, items, count) for count in counts}, repeats, warm=False):
+            rows.append(row | {"domain": domain, "cells": len(items)})
     return pd.DataFrame(rows).rename(columns={"side": "workers"})[["domain", "workers", "repeat", "seconds", "cells"]]
 
 
@@ -113,14 +95,8 @@ def trainer(settings: Mapping[str, Any], repeats: int) -> pd.DataFrame:
     """Our training loop beside `transformers.Trainer`, on the same cells, one thread, with another seed each repeat.
 
     Both begin with the saved model and the encoded task, use the same optimiser, schedule, batches, order of examples
-    and epochs, validate after every epoch and end with the test split. Only what dropout draws differs.
-
-    Args:
-        settings: `domains`: domain -> `models` and `datasets`, crossed.
-        repeats: seeds.
-
-    Returns:
-        domain, model, dataset, steps, side, repeat, seconds, test (accuracy).
+    and epochs, validate after every epoch and end with the test split. Only what dropout draws differs. Columns: domain,
+    model, dataset, steps, side, repeat, seconds, test (accuracy).
 
     Raises:
         UserError: a model or dataset is not there, or accelerate is not installed.
@@ -128,7 +104,7 @@ def trainer(settings: Mapping[str, Any], repeats: int) -> pd.DataFrame:
     loops = {"twophase": _by_ours, "transformers.Trainer": _by_trainer}
     rows = []
     for domain, chosen in settings["domains"].items():
-        zoo = zoo_of(domain)
+        zoo = Zoo(domain)
         cells = [(m, d) for d in chosen["datasets"] for m in chosen["models"]]
         for model, dataset in tqdm(cells, desc=f"{domain} trainer", unit="cell"):
             folder, task = zoo.model(model), encoded(zoo.task(dataset), zoo.model(model))
@@ -139,8 +115,8 @@ def trainer(settings: Mapping[str, Any], repeats: int) -> pd.DataFrame:
                 for seed in range(repeats):
                     sides = {side: partial(loop, folder, task, zoo.training, seed) for side, loop in loops.items()}
                     for row in in_turn(sides, 1, warm=False):
-                        rows.append(head | row | {"repeat": seed + 1, "test": row["result"]})
-    return pd.DataFrame(rows).drop(columns="result")
+                        rows.append(head | row | {"repeat": seed + 1})
+    return pd.DataFrame(rows).rename(columns={"result": "test"})
 
 
 def _by_ours(folder: Path, task: Encoded, config: TrainingConfig, seed: int) -> float:
@@ -173,10 +149,8 @@ def _by_trainer(folder: Path, task: Encoded, config: TrainingConfig, seed: int) 
                 use_cpu=True,
             )
         except ImportError as error:
-            raise UserError(
-                f"transformers.Trainer cannot be used ({str(error).splitlines()[0]}); "
-                "pip install -c constraints.txt -e '.[bench]' (`make bench` does)."
-            ) from None
+            why = str(error).splitlines()[0]
+            raise UserError(f"transformers.Trainer cannot be used ({why}); {INSTALL}") from None
         trainer = Trainer(
             model=ours.model,
             args=arguments,
@@ -194,11 +168,8 @@ def end_to_end(settings: Mapping[str, Any], repeats: int) -> pd.DataFrame:
     """The two phases beside what one would do instead, on targets, each really training; another seed each repeat.
 
     One worker, one thread, the models of a stage one after the other; each method with runs of its own, in turn.
-    Clusters are made before, as they do not depend on the target.
-
-    Args:
-        settings: `targets`: domain -> names.
-        repeats: seeds, of heads, order and dropout, and of the order in which asynchronous halving takes the models.
+    Clusters are made before, as they do not depend on the target. The seed is that of heads, order and dropout, and of the
+    order in which asynchronous halving takes the models.
 
     Returns:
         domain, target, side (2PH, BF, SH, ASHA), repeat, seconds (wall-clock; proxies, checkpoints and loading included),
@@ -209,7 +180,7 @@ def end_to_end(settings: Mapping[str, Any], repeats: int) -> pd.DataFrame:
     """
     rows = []
     for domain, targets in settings["targets"].items():
-        zoo, known = zoo_of(domain), evidence.load(domain)
+        zoo, known = Zoo(domain), evidence.load(domain)
         jobs = [(target, seed) for target in targets for seed in range(repeats)]
         for target, seed in tqdm(jobs, desc=f"{domain} end to end", unit="selection of four"):
             known.clusters(target)
@@ -218,15 +189,12 @@ def end_to_end(settings: Mapping[str, Any], repeats: int) -> pd.DataFrame:
                 if not rows:
                     sides["2PH"]()  # imports and first calls
                 for row in in_turn(sides, 1, warm=False):
-                    found: Selection = row["result"]
-                    measured = {
-                        "trained": found.seconds,
-                        "epochs": found.epochs,
-                        "winner": found.winner,
-                        "test": found.test,
-                    }
-                    rows.append({"domain": domain, "target": target} | row | {"repeat": seed + 1} | measured)
-    return pd.DataFrame(rows).drop(columns="result")
+                    one: Selection = row.pop("result")
+                    rows.append(
+                        {"domain": domain, "target": target} | row | {"repeat": seed + 1, "trained": one.seconds}
+                    )
+                    rows[-1] |= {"epochs": one.epochs, "winner": one.winner, "test": one.test}
+    return pd.DataFrame(rows)
 
 
 def _alone(method: Callable[..., Selection], zoo: Zoo, known: evidence.Evidence, target: str, seed: int) -> Selection:

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from scipy.special import softmax
 from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 from tqdm import tqdm
 
-from reproduction.bench.timing import in_turn
+from reproduction.bench.timing import INSTALL, in_turn
 from twophase import proxies
 from twophase.errors import UserError
 from twophase.infra.compute import single_thread
@@ -29,21 +30,14 @@ CONVERGED = {"max_iter": 2000, "tol": 1e-13}  # its fixed point of LogME stops a
 
 
 def run(settings: Mapping[str, Any], repeats: int) -> pd.DataFrame:
-    """Every proxy at every size.
+    """Every proxy at every size of `proxies` in conf/bench.yaml, at least `repeats` times.
 
-    Args:
-        settings: `sizes` of features and `probabilities`, [N, D or Z, classes] each, `mixtures` for N-LEEP; `seconds` that
-            short measurements are repeated for; `seed`.
-        repeats: at least.
-
-    Returns:
-        proxy, n, d, classes, side, repeat, seconds, score, comparable (NaN where definitions differ; on our side: what to
-        compare it with).
+    Columns: proxy, n, d, classes, side, repeat, seconds, score, comparable (NaN where definitions differ; on our side: what
+    to compare it with).
 
     Raises:
         UserError: transformer-ranker is not installed.
     """
-    _ranker()
     jobs = [(name, size) for size in settings["sizes"] for name in ("logme", "h_score", "h_score_plain", "knn")]
     jobs += [("leep", size) for size in settings["probabilities"]] + [("nleep", size) for size in settings["mixtures"]]
     rows = []
@@ -62,18 +56,14 @@ def run(settings: Mapping[str, Any], repeats: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _ranker() -> Any:
+def _theirs(estimator: str, values: np.ndarray, labels: np.ndarray, **options) -> Callable[..., float]:
+    """What fits an estimator of transformer-ranker and gives its score."""
     try:
         from transformer_ranker import estimators
     except ImportError:
-        raise UserError(
-            "transformer-ranker is not installed; pip install -c constraints.txt -e '.[bench]' (`make bench` does)."
-        ) from None
-    return estimators
-
-
-def _tensors(values: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    return {"embeddings": torch.from_numpy(np.ascontiguousarray(values)), "labels": torch.from_numpy(labels)}
+        raise UserError(f"transformer-ranker is not installed; {INSTALL}") from None
+    arrays = {"embeddings": torch.from_numpy(np.ascontiguousarray(values)), "labels": torch.from_numpy(labels)}
+    return partial(getattr(estimators, estimator)(**options).fit, **arrays)
 
 
 # Ours, the other, and both scores by one definition (None: they are so already).
@@ -82,42 +72,39 @@ Case = tuple[Callable[[], float], Callable[[], float], Callable[[], tuple[float,
 
 def _logme(values: np.ndarray, labels: np.ndarray) -> Case:
     """Its evidence counts D - N weights too many where D > N: there it is given the same features turned into N dimensions."""
-    ours, other = partial(proxies.logme, values, labels), _ranker().LogME
+    ours = partial(proxies.logme, values, labels)
 
     def alike() -> tuple[float, float]:
         turned = values
         if values.shape[1] > len(values):
             turned = values @ np.linalg.svd(values.astype(np.float64), full_matrices=False)[2].T
-        return ours(), other().fit(**_tensors(turned, labels), **CONVERGED)
+        return ours(), _theirs("LogME", turned, labels)(**CONVERGED)
 
-    return ours, partial(other().fit, **_tensors(values, labels)), alike
+    return ours, _theirs("LogME", values, labels), alike
 
 
 def _h_score(values: np.ndarray, labels: np.ndarray) -> Case:
     """Its between-class covariance is divided by N - 1, the features' own by N."""
-    ours = partial(proxies.h_score, values, labels, shrinkage="ledoit-wolf")
-    other = partial(_ranker().HScore().fit, **_tensors(values, labels))
+    ours, other = partial(proxies.h_score, values, labels, shrinkage="ledoit-wolf"), _theirs("HScore", values, labels)
     return ours, other, lambda: (ours(), other() * (len(labels) - 1) / len(labels))
 
 
 def _h_score_plain(values: np.ndarray, labels: np.ndarray) -> Case:
     """It always shrinks the covariance."""
-    ours, other = partial(proxies.h_score, values, labels), partial(_ranker().HScore().fit, **_tensors(values, labels))
-    return ours, other, lambda: (ours(), math.nan)
+    ours = partial(proxies.h_score, values, labels)
+    return ours, _theirs("HScore", values, labels), lambda: (ours(), math.nan)
 
 
 def _knn(values: np.ndarray, labels: np.ndarray) -> Case:
     """Of tied classes it takes the lowest number, ours that of the nearest; of two classes it gives F1, ours accuracy."""
     ours = partial(proxies.knn, values, labels, k=NEIGHBOURS, metric="euclidean")
-    other = partial(_ranker().NearestNeighbors(k=NEIGHBOURS).fit, **_tensors(values, labels))
 
     def alike() -> tuple[float, float]:
         # one neighbour has no ties, double precision no two that are equally near
-        double = _tensors(values.astype(np.float64), labels)
-        of_one = _ranker().NearestNeighbors(k=1).fit(**double) if labels.max() > 1 else math.nan
-        return proxies.knn(values, labels, k=1, metric="euclidean"), of_one
+        of_one = _theirs("NearestNeighbors", values.astype(np.float64), labels, k=1)
+        return proxies.knn(values, labels, k=1, metric="euclidean"), of_one() if labels.max() > 1 else math.nan
 
-    return ours, other, alike
+    return ours, _theirs("NearestNeighbors", values, labels, k=NEIGHBOURS), alike
 
 
 def _leep(values: np.ndarray, labels: np.ndarray) -> Case:
@@ -131,14 +118,7 @@ def _nleep(values: np.ndarray, labels: np.ndarray) -> Case:
     return partial(proxies.nleep, values, labels), partial(nleep_as_written, values, labels, **options), None
 
 
-CASES = {
-    "logme": _logme,
-    "h_score": _h_score,
-    "h_score_plain": _h_score_plain,
-    "knn": _knn,
-    "leep": _leep,
-    "nleep": _nleep,
-}
+CASES = dict(logme=_logme, h_score=_h_score, h_score_plain=_h_score_plain, knn=_knn, leep=_leep, nleep=_nleep)
 
 
 def features(n: int, dimensions: int, classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -153,9 +133,7 @@ def features(n: int, dimensions: int, classes: int, seed: int) -> tuple[np.ndarr
 def probabilities(n: int, source: int, classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Softmax (n, source) of a source head, and labels (n,)."""
     logits, labels = features(n, source, classes, seed)
-    logits = 3 * logits.astype(np.float64)
-    values = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return values / values.sum(axis=1, keepdims=True), labels
+    return softmax(3 * logits.astype(np.float64), axis=1), labels
 
 
 def leep_as_written(probabilities: np.ndarray, labels: np.ndarray) -> float:
@@ -164,12 +142,8 @@ def leep_as_written(probabilities: np.ndarray, labels: np.ndarray) -> float:
     joint = np.zeros((int(labels.max()) + 1, source))
     for theta, label in zip(probabilities, labels, strict=True):
         joint[label] += theta / n
-    marginal = joint.sum(axis=0)
-    conditional = joint / marginal
-    total = 0.0
-    for theta, label in zip(probabilities, labels, strict=True):
-        total += math.log(float(conditional[label] @ theta))
-    return total / n
+    conditional = joint / joint.sum(axis=0)
+    return sum(math.log(conditional[y] @ theta) for theta, y in zip(probabilities, labels, strict=True)) / n
 
 
 def nleep_as_written(

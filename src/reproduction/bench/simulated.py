@@ -1,23 +1,24 @@
 """Performance matrices of any number of models, drawn from the statistics of real ones (low rank + noise).
 
 Models come in families (a base model and what was trained from it). Family sizes follow a Pitman-Yor process: a new
-model founds a family with probability (θ + α families) / (θ + models), else it joins one with probability in
-proportion to the family's size minus α; α and θ are fitted by maximum likelihood to the sizes of the clusters of a real
-matrix. The number of families then grows as n^α, which is how clusters grow when the real matrix is sub-sampled.
+model founds a family with probability (θ + α families) / (θ + models), else it joins one in proportion to the family's
+size minus α; α and θ are fitted by maximum likelihood to the sizes of a real matrix's clusters. The number of families
+grows as n^α, which is how clusters grow when the real matrix is sub-sampled.
 
 Scores are low rank + noise, three times: the centre of a family of several models, a model without relatives, and the
 deviation of a model from its family's centre. Each has a mean, a few directions (principal components times their
-standard deviation) and an independent deviation for each dataset (that of what the directions leave), fitted on the
-centres of the real matrix's clusters, on its singletons, and on the members of its clusters. All are normal; scores
-are clipped to [0, 1].
+standard deviation) and a deviation of each dataset (of what the directions leave), fitted on centres of clusters, on
+singletons, and on members of clusters. All are normal; scores are clipped to [0, 1].
 
 `python -m reproduction.bench.simulated` fits anew and writes conf/simulated.yaml; it needs the published records.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import yaml
 from numba import njit
 from omegaconf import OmegaConf
 from scipy.optimize import minimize
@@ -30,6 +31,7 @@ from twophase.large import cluster_many
 from twophase.sources.published import model_recycling
 
 FILE = "simulated.yaml"
+ZOOS = {"cleaned": True, "as_published": False}  # name -> whether the published matrix is cleaned
 KINDS = ("family", "alone", "member")
 BLOCK = 50_000  # models drawn at a time
 HEAD = """\
@@ -83,16 +85,15 @@ def pitman_yor(sizes: np.ndarray) -> tuple[float, float]:
         return -(founded + (gammaln(sizes - alpha) - gammaln(1 - alpha)).sum())
 
     best = minimize(unlikely, (0.5, 1.0), bounds=[(1e-3, 1 - 1e-3), (1e-3, None)], method="L-BFGS-B")
-    return float(best.x[0]), float(best.x[1])
+    return tuple(best.x.tolist())
 
 
 def _low_rank(rows: np.ndarray, rank: int) -> LowRank:
     mean = rows.mean(axis=0)
     left, scale, right = np.linalg.svd(rows - mean, full_matrices=False)
     freedom = np.sqrt(len(rows) - 1)
-    directions = scale[:rank, None] * right[:rank] / freedom
     rest = (left[:, rank:] * scale[rank:]) @ right[rank:]
-    return LowRank(mean, directions, np.sqrt((rest**2).sum(axis=0)) / freedom)
+    return LowRank(mean, scale[:rank, None] * right[:rank] / freedom, np.sqrt((rest**2).sum(axis=0)) / freedom)
 
 
 def simulate(n: int, given: Statistics, seed: int = 0) -> pd.DataFrame:
@@ -129,11 +130,7 @@ def families(n: int, alpha: float, theta: float, random: np.random.Generator) ->
 
 
 def read(name: str) -> Statistics:
-    """Statistics of conf/simulated.yaml by name.
-
-    Raises:
-        UserError: an unknown name.
-    """
+    """Statistics of conf/simulated.yaml by name. Raises UserError on an unknown one."""
     found = OmegaConf.to_container(OmegaConf.load(find_conf() / FILE))
     if name not in found:
         raise unknown(f"simulated zoo {name!r}", name, found)
@@ -150,23 +147,17 @@ def published(clean: bool, k: int, threshold: float, rank: int, mirror: str | No
 
 def text(zoos: dict[str, Statistics]) -> str:
     """The file: a line a vector, four decimals."""
-    lines = [HEAD]
+    values = {}
     for name, given in zoos.items():
-        lines += [f"{name}:", f"  alpha: {given.alpha:.4f}", f"  theta: {given.theta:.4f}"]
-        lines += [f"  datasets: [{', '.join(given.datasets)}]"]
+        values[name] = {"alpha": round(given.alpha, 4), "theta": round(given.theta, 4), "datasets": [*given.datasets]}
         for kind, scores in given.scores.items():
-            lines += [f"  {kind}:", f"    mean: {_list(scores.mean)}", f"    noise: {_list(scores.noise)}"]
-            lines += ["    directions:", *(f"      - {_list(direction)}" for direction in scores.directions)]
-    return "\n".join(lines) + "\n"
-
-
-def _list(numbers: np.ndarray) -> str:
-    return f"[{', '.join(f'{number:.4f}' for number in numbers)}]"
+            values[name][kind] = {key: np.round(numbers, 4).tolist() for key, numbers in vars(scores).items()}
+    return f"{HEAD}\n{yaml.safe_dump(values, default_flow_style=None, sort_keys=False, width=math.inf)}"
 
 
 if __name__ == "__main__":
     given = OmegaConf.load(find_conf() / "bench.yaml").clustering
     options = given.k, given.threshold, given.rank
     path = find_conf() / FILE
-    path.write_text(text({name: published(name == "cleaned", *options) for name in ("cleaned", "as_published")}))
+    path.write_text(text({name: published(clean, *options) for name, clean in ZOOS.items()}))
     print(f"{path} written")

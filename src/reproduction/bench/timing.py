@@ -10,14 +10,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+INSTALL = "pip install -c constraints.txt -e '.[bench]' (`make bench` does)."
+
 
 def in_turn(
     sides: Mapping[str, Callable[[], Any]], repeats: int, seconds: float = 0.0, warm: bool = True
-) -> list[dict[str, Any]]:
-    """Call each side once a repeat, in the order given.
+) -> list[dict]:
+    """Call each side (name -> what to time) once a repeat, in the order given.
 
     Args:
-        sides: name -> what to time.
         repeats: of all of them, at least.
         seconds: go on repeating until they have taken so long together (short measurements need more of them).
         warm: whether to call each once before, unmeasured: imports, caches and worker processes are then there.
@@ -42,9 +43,8 @@ def in_turn(
 
 def with_peak(work: Callable[[], Any]) -> tuple[Any, float, float]:
     """What `work` returns, its seconds, and the most memory that was resident meanwhile (MB of a million bytes)."""
-    with contextlib.suppress(
-        OSError
-    ):  # Linux counts the most memory anew from here; elsewhere it is the process's so far
+    # Linux counts the most memory anew from here; elsewhere it is the process's so far
+    with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
     start = time.perf_counter()
     result = work()

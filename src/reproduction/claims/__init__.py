@@ -1,9 +1,11 @@
 """The ledger: every claim of the paper, tested on each domain; `LEDGER` is all of them."""
 
+from dataclasses import astuple
+
 import pandas as pd
 
 from reproduction.claims import coarse, fine, released
-from reproduction.claims.verdicts import HOLDS, OPEN, UNTESTED, Claim, untested
+from reproduction.claims.verdicts import HOLDS, OPEN, UNTESTED, Claim, Measured, untested
 from reproduction.evidence import Evidence
 
 SECTIONS = {"C": coarse.CLUSTERS, "R": coarse.RECALL, "T": fine.TRENDS, "S": fine.SELECTION, "D": released.DIFFERENCES}
@@ -14,21 +16,22 @@ COLUMNS = ["number", "value", "low", "high", "verdict", "why"]
 
 
 def tested(evidence: Evidence) -> pd.DataFrame:
-    """Every claim on a domain: number, value, low, high (95 % interval, empty for counts), verdict, why."""
-    rows = []
+    """Every claim on a domain, see `table`."""
+    found = {}
     for number, claim in LEDGER.items():
         absent = [name for name in claim.proxies if name not in evidence.settings.proxies]
         why = f"the proxy {', '.join(absent)} is not computed" if absent else claim.why
-        measured = claim.measure(evidence) if claim.measure and not absent else untested(why)
-        rows.append((number, measured.value, measured.low, measured.high, measured.verdict, measured.why))
-    return pd.DataFrame(rows, columns=COLUMNS)
+        found[number] = claim.measure(evidence) if claim.measure and not absent else untested(why)
+    return table(found)
+
+
+def table(found: dict[str, Measured]) -> pd.DataFrame:
+    """A row a claim: number, value, low, high (95 % interval, empty for counts), verdict, why."""
+    return pd.DataFrame([(number, *astuple(measured)) for number, measured in found.items()], columns=COLUMNS)
 
 
 def ledger(domains: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """The ledger of all domains.
-
-    Args:
-        domains: domain (or "published") -> what `tested` returned.
+    """The ledger of all domains (or "published"), of what `tested` returned for each.
 
     Returns:
         number; claim, place and quantity; paper (printed values); a column a domain (value); published (empty where
@@ -45,8 +48,8 @@ def ledger(domains: dict[str, pd.DataFrame]) -> pd.DataFrame:
         row.setdefault("published", None)
         row["interval"] = "; ".join(spans)
         row["verdict"] = _together([measured["verdict"] for measured in found.values()])
-        row |= {f"verdict {domain}": measured["verdict"] for domain, measured in found.items()}
-        row |= {f"why {domain}": measured["why"] for domain, measured in found.items()}
+        for what in ("verdict", "why"):
+            row |= {f"{what} {domain}": measured[what] for domain, measured in found.items()}
         rows[number] = row
     return pd.DataFrame(rows).T.rename_axis("number")
 

@@ -15,43 +15,26 @@ SAME = 0.01  # accuracies within a point are called the same: the paper's larges
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured for a claim, and what follows.
-
-    Attributes:
-        value: the measured quantity.
-        low, high: its 95 % interval; None where it is a count or an identity.
-        verdict: HOLDS, FAILS, OPEN or UNTESTED.
-        why: what the verdict rests on.
-    """
+    """What was measured for a claim, and what follows."""
 
     value: float
-    low: float | None
+    low: float | None  # of its 95 % interval; None where it is a count or an identity
     high: float | None
-    verdict: str
-    why: str = ""
+    verdict: str  # HOLDS, FAILS, OPEN or UNTESTED
+    why: str  # what the verdict rests on
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement of the paper, in our words, with its place.
+    """A statement of the paper, in our words."""
 
-    Attributes:
-        place: where the paper makes it.
-        claim: what it says.
-        quantity: what is measured, with its unit.
-        paper: domain -> the printed value, as text; empty where none is printed.
-        measure: Evidence -> `Measured`; None for what cannot be tested.
-        why: for those, the reason.
-        proxies: which proxies must have been computed.
-    """
-
-    place: str
-    claim: str
-    quantity: str
-    measure: Callable[[Evidence], Measured] | None
-    paper: Mapping[str, str] = field(default_factory=dict)
-    why: str = ""
-    proxies: tuple[str, ...] = ()
+    place: str  # where the paper makes it
+    claim: str  # what it says
+    quantity: str  # what is measured, with its unit
+    measure: Callable[[Evidence], Measured] | None  # None for what cannot be tested
+    paper: Mapping[str, str] = field(default_factory=dict)  # domain -> the value, as text, where one is printed
+    why: str = ""  # it cannot be tested
+    proxies: tuple[str, ...] = ()  # which must have been computed
 
 
 def above(values, line: float = 0.0, what: str = "datasets") -> Measured:
@@ -59,14 +42,14 @@ def above(values, line: float = 0.0, what: str = "datasets") -> Measured:
     return given(*_mean(values), line, f"bootstrap over {len(values)} {what}")
 
 
-def below(values, line: float, what: str = "datasets") -> Measured:
+def below(values, line: float) -> Measured:
     """Holds if the mean's interval lies below the line, does not if it lies above or on it."""
     value, low, high = _mean(values)
     verdict = HOLDS if high < line else FAILS if low >= line else OPEN
-    return Measured(value, low, high, verdict, f"bootstrap over {len(values)} {what}; the line is {line:g}")
+    return Measured(value, low, high, verdict, f"bootstrap over {len(values)} datasets; the line is {line:g}")
 
 
-def given(value: float, low: float, high: float, line: float = 0.0, why: str = "") -> Measured:
+def given(value: float, low: float, high: float, line: float, why: str) -> Measured:
     """A value with a known interval, against a line."""
     verdict = HOLDS if low > line else FAILS if high <= line else OPEN
     return Measured(value, low, high, verdict, f"{why}; the line is {line:g}")

@@ -4,7 +4,7 @@ import pandas as pd
 
 from reproduction import paper
 from reproduction.evidence import Evidence
-from reproduction.tables import interval, save_table, with_interval
+from reproduction.tables import against_zero, interval, save_table, with_interval
 from twophase.clustering import Clusters
 from twophase.infra import plots
 
@@ -39,31 +39,30 @@ def inside(found: Clusters) -> pd.Series:
 
 def table_2(evidence: Evidence) -> pd.DataFrame:
     """Table II: members of the non-singleton hierarchical clusters, the representative first."""
-    return save_table(_members(clusters(evidence, method="hierarchical")), "table_2", evidence.name)
+    return _members(evidence, "hierarchical", "table_2")
 
 
 def table_11(evidence: Evidence) -> pd.DataFrame:
     """Table XI: members of the non-singleton k-means clusters, the representative first."""
-    return save_table(_members(clusters(evidence, method="kmeans")), "table_11", evidence.name)
+    return _members(evidence, "kmeans", "table_11")
 
 
-def _members(found: Clusters) -> pd.DataFrame:
-    rows = {}
+def _members(evidence: Evidence, method: str, name: str) -> pd.DataFrame:
+    found, rows = clusters(evidence, method=method), {}
     for number, label in enumerate(found.non_singletons, 1):
         first = found.representatives[label]
         others = sorted(set(found.members(label)) - {first})
         rows[f"C{number}"] = {"size": 1 + len(others), "representative": first, "other members": ", ".join(others)}
-    return pd.DataFrame(rows).T.rename_axis("cluster")
+    return save_table(pd.DataFrame(rows).T.rename_axis("cluster"), name, evidence.name)
 
 
 def table_2_verdict(evidence: Evidence) -> str:
     """Counts beside the paper's, and whether clusters follow what models were trained on."""
     found = clusters(evidence, method="hierarchical")
-    clustered = int(inside(found).sum())
-    sizes = paper.TABLE_2[evidence.domain]
+    largest = paper.TABLE_2[evidence.domain][0]
     return (
-        f"Here {len(found.non_singletons)} non-singleton clusters hold {clustered} of {len(found.labels)} models "
-        f"(the paper's largest holds {sizes[0]} of {paper.TABLE_2_MODELS[evidence.domain]}, ours {len(found.members(0))}). "
+        f"Here {len(found.non_singletons)} non-singleton clusters hold {inside(found).sum()} of {len(found.labels)} models "
+        f"(the paper's largest holds {largest} of {paper.TABLE_2_MODELS[evidence.domain]}, ours {len(found.members(0))}). "
         f"The paper reads its clusters as shared training data; the agreement of ours with the models' upstreams is "
         f"an adjusted Rand index of {upstream_agreement(found, evidence):.2f} (0: chance, 1: the same groups); that of the "
         f"k-means clusters, Table XI, is {upstream_agreement(clusters(evidence, method='kmeans'), evidence):.2f} (the paper "
@@ -87,8 +86,7 @@ def table_3(evidence: Evidence) -> pd.DataFrame:
         names = list(these.index[these])
         average, count = paper.TABLE_3[evidence.domain][kind]
         rows[kind] = {"models": len(names), "average accuracy": matrix[names].mean().mean()}
-        rows[kind] |= {"best on": int(best.isin(names).sum())}
-        rows[kind] |= {"paper: average accuracy": average, "paper: best on": count}
+        rows[kind] |= {"best on": best.isin(names).sum(), "paper: average accuracy": average, "paper: best on": count}
     return save_table(pd.DataFrame(rows).T.rename_axis("cluster type"), "table_3", evidence.name)
 
 
@@ -97,13 +95,13 @@ def table_3_verdict(evidence: Evidence) -> str:
     gaps, excess = clustered_ahead(evidence), best_is_clustered(evidence)
     if not gaps:
         return "There are no singletons at this cut, so the comparison cannot be made."
-    (low, high), (least, most) = interval(gaps), interval(excess)
+    low, high = interval(gaps)
     return (
         f"With each dataset left out of the clustering in turn, clustered models are {with_interval(gaps)} more accurate on "
         f"it than singletons: the paper's claim **{'holds' if low > 0 else 'does not hold' if high <= 0 else 'is not settled'}** "
         f"here. The share of datasets whose best model is a clustered one differs from the share of clustered models by "
         f"{with_interval(excess)} "
-        f"({'more often than chance' if least > 0 else 'less often than chance' if most < 0 else 'as chance has it'}). "
+        f"({against_zero(excess, 'more often than chance', 'less often than chance', 'as chance has it')}). "
         "Intervals: 95 % bootstrap over datasets."
     )
 

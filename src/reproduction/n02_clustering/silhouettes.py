@@ -14,6 +14,8 @@ from reproduction.tables import save_table, tidy
 from twophase.clustering import Clusters, silhouette
 from twophase.similarity import cosine_similarity
 
+SPAN = "{:+.3f} [{:+.3f}, {:+.3f}]"
+
 
 def by_cards(evidence: Evidence, method: str = "hierarchical", target: str | None = None) -> Clusters | None:
     """Clusters by the cosine of the model cards' embeddings, as many as performance gives; None without cards."""
@@ -51,8 +53,8 @@ def table_1_verdict(evidence: Evidence) -> str:
     """Whether hierarchical clustering beats k-means, and performance beats text, with jackknife intervals."""
     said = []
     for variant in ("standard", "released"):
-        value, low, high = jackknife(evidence, lambda target, v=variant: over_kmeans(evidence, target, v))
-        said.append(f"by the {variant} silhouette the difference is {value:+.3f} [{low:+.3f}, {high:+.3f}]")
+        gap = SPAN.format(*jackknife(evidence, lambda target, v=variant: over_kmeans(evidence, target, v)))
+        said.append(f"by the {variant} silhouette the difference is {gap}")
     printed = paper.TABLE_1[evidence.domain]
     return (
         "The paper finds hierarchical clustering clearly better than k-means "
@@ -66,13 +68,13 @@ def text_verdict(evidence: Evidence) -> str:
     """Performance against text, in each one's own distances and in the same; what encoded the cards."""
     if evidence.cards.empty:
         return "No encoder of model cards is configured, so the text-based rows are empty."
-    own, same = (jackknife(evidence, lambda target, s=s: over_text(evidence, target, s)) for s in (False, True))
+    gaps = (jackknife(evidence, lambda target, s=s: over_text(evidence, target, s)) for s in (False, True))
+    own, same = (SPAN.format(*gap) for gap in gaps)
     encoder = json.loads((evidence.results / evidence.domain / "cards.json").read_text())
     return (
-        f"Cards are encoded by {encoder['name']}. Performance-based minus text-based silhouette, hierarchical: "
-        f"{own[0]:+.3f} [{own[1]:+.3f}, {own[2]:+.3f}], each in its own distances, which says little: a cosine of texts and "
-        f"Eq. 1 are different scales. In the distances of Eq. 1, for the same number of clusters: {same[0]:+.3f} "
-        f"[{same[1]:+.3f}, {same[2]:+.3f}]."
+        f"Cards are encoded by {encoder['name']}. Performance-based minus text-based silhouette, hierarchical: {own}, each in "
+        "its own distances, which says little: a cosine of texts and Eq. 1 are different scales. In the distances of Eq. 1, "
+        f"for the same number of clusters: {same}."
     )
 
 
@@ -91,12 +93,7 @@ def over_text(evidence: Evidence, target: str, same_distances: bool = False) -> 
 
 
 def jackknife(evidence: Evidence, statistic: Callable[[str], float]) -> tuple[float, float, float]:
-    """A statistic of the whole benchmark and its 95 % jackknife interval, a benchmark dataset left out at a time.
-
-    Args:
-        evidence: of a domain.
-        statistic: target -> value; computed without that target.
-    """
+    """Of a statistic (target -> value without it): that of the whole benchmark, and its 95 % jackknife interval."""
     value = statistic(evidence.outside)
     left_out = np.array([statistic(dataset) for dataset in evidence.benchmarks])
     n = len(left_out)

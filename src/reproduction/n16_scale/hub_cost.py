@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from reproduction.n16_scale.scale import load, missing, table_of
+from reproduction.n16_scale.measured import load, missing, table_of
 from reproduction.tables import say
 from twophase.selection import halving_epochs
 
@@ -26,12 +26,9 @@ def inputs(raw: pd.DataFrame) -> pd.DataFrame:
 
 @table_of("hub", "table_hub")
 def costs(raw: pd.DataFrame) -> pd.DataFrame:
-    """GPU-hours of the performance matrix, saving by saving, each on top of those before it.
+    """GPU-hours of the performance matrix, saving by saving, each on top of those before it: the columns of `FORMATS`.
 
-    Returns:
-        By what is done: models and datasets trained, share of a full fine-tuning, GPU-hours of the matrix, how many times
-        less than without any saving, GPU-hours of one more model, and the share of the gain that this saving alone
-        keeps where it was measured.
+    "times less" is against the hub without any saving; "gain kept" is what this saving alone keeps, where it was measured.
     """
     value = raw.set_index("name")["value"]
     hub, few = value["models"], value["datasets_enough"]
@@ -65,8 +62,8 @@ def per_target():
     tuned = halving_epochs(top, epochs) / epochs * hours
     clusters = load("clustering")
     proxies = ""
-    if clusters is not None and (clusters["clusters"] > 0).any():
-        largest = clusters[clusters["clusters"] > 0].sort_values("n").iloc[-1]
+    if clusters is not None:
+        largest = clusters.sort_values("n").iloc[-1]
         scored = int(largest["clusters"] - largest["singletons"])
         proxies = (
             f" Scoring a representative of each of the {scored:,} clusters of several models that {int(largest['n']):,} "

@@ -1,21 +1,19 @@
 """Notebook 16: the figures and tables of the benchmark (`make bench`), and where the pipeline's time goes."""
 
-import functools
 import json
-from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+from matplotlib.pyplot import setp
 from matplotlib.ticker import LogLocator
-from scipy.stats import linregress, t
 
-from reproduction.tables import save_table, say
+from reproduction.n16_scale.measured import OURS, figure_of, growth, missing, ratios, spread, table_of
+from reproduction.tables import say
 from twophase.infra import plots
 from twophase.infra.config import root
 
 COLOURS = (plots.BLUE, plots.ORANGE, plots.GREEN, plots.RED, plots.GREY)
 MARKERS = "osD^v"
-OURS = "twophase"
 GROWTH_FROM = 2500  # models; of fewer, constant costs hide the growth
 LONGEST = 12  # stages in the figure
 PROXIES = {
@@ -33,72 +31,15 @@ METHODS = {"2PH": plots.BLUE, "SH": plots.ORANGE, "ASHA": plots.GREEN, "BF": plo
 SIZE = ["proxy", "n", "d", "classes"]  # what tells one comparison of proxies from another
 
 
-def load(name: str) -> pd.DataFrame | None:
-    """The raw measurements `results/bench/<name>.csv`; None where that part has not been run."""
-    path = root() / "results" / "bench" / f"{name}.csv"
-    return pd.read_csv(path) if path.is_file() else None
-
-
-def missing(*names: str) -> str:
-    """What to run where a part's file is not there."""
-    return f"{' and '.join(f'`results/bench/{name}.csv`' for name in names)}: not there; run `make bench`."
-
-
-def table_of(part: str, name: str | None = None) -> Callable:
-    """Makes of a function of a part's measurements one without arguments; its table is empty where they are not there.
-
-    Args:
-        part: file of the measurements.
-        name: under which the table is saved, empty or not; None for one that is only shown.
-    """
-
-    def mark(made: Callable[[pd.DataFrame], pd.DataFrame]) -> Callable[[], pd.DataFrame]:
-        @functools.wraps(made)
-        def table() -> pd.DataFrame:
-            raw = load(part)
-            found = pd.DataFrame() if raw is None else made(raw)
-            return save_table(found, name, "bench") if name else found
-
-        return table
-
-    return mark
-
-
-def figure_of(*parts: str) -> Callable:
-    """Makes of a function that draws parts' measurements one without arguments, and saves the figure by its name.
-
-    Where a file is missing the figure says so, so that the stage ends all the same.
-    """
-
-    def mark(drawn: Callable) -> Callable:
-        @functools.wraps(drawn)
-        def figure():
-            raw = [load(part) for part in parts]
-            with plots.style():
-                if all(table is not None for table in raw):
-                    made = drawn(*raw)
-                else:
-                    made, (axis,) = plots.panels(1, height=0.6)
-                    axis.set_axis_off()
-                    axis.text(0.5, 0.5, missing(*parts).replace("`", ""), ha="center", va="center")
-                return plots.save(made, drawn.__name__, "bench")
-
-        return figure
-
-    return mark
-
-
 def machines():
     """What each part was measured on, a sentence a machine."""
     path = root() / "results" / "bench" / "machine.json"
     kinds: dict[str, list[str]] = {}
     for part, facts in (json.loads(path.read_text()) if path.is_file() else {}).items():
-        versions = ", ".join(f"{name} {version}" for name, version in facts["packages"].items() if version)
-        machine = (
-            f"{facts['processor']}, {facts['cores']} cores, {facts['memory_gib']} GiB, {facts['system']}, "
-            f"Python {facts['python']}, {versions}"
-        )
-        kinds.setdefault(machine, []).append(f"{part} ({facts['load_at_start']:.2f})")
+        load = f"{part} ({facts.pop('load_at_start'):.2f})"
+        versions = ", ".join(f"{name} {version}" for name, version in facts.pop("packages").items() if version)
+        machine = "{processor}, {cores} cores, {memory_gib} GiB, {system}, Python {python}, ".format(**facts) + versions
+        kinds.setdefault(machine, []).append(load)
     rows = [f"{machine}. Parts, with the load when each began: {', '.join(parts)}." for machine, parts in kinds.items()]
     return say("\n\n".join(rows) or missing("machine"))
 
@@ -108,38 +49,16 @@ def _medians(raw: pd.DataFrame) -> pd.DataFrame:
     return raw.groupby(["what", "n"], sort=False)[["seconds", "peak_mb", "clusters", "singletons"]].median()
 
 
-def growth(raw: pd.DataFrame, quantity: str) -> pd.DataFrame:
-    """Exponents b of quantity = a * n^b, by least squares of the logarithms over the sizes of each `what`.
-
-    Args:
-        raw: a row a measurement, with `what`, `n` and the quantity.
-        quantity: "seconds", "peak_mb", "clusters" or "singletons".
-
-    Returns:
-        what -> exponent, low, high (95 %, t distribution); without three sizes it is not a number.
-    """
-    rows = {}
-    for what, here in raw[raw[quantity] > 0].groupby("what"):
-        rows[what] = dict.fromkeys(("exponent", "low", "high"), np.nan)
-        if here["n"].nunique() >= 3:
-            line = linregress(np.log(here["n"]), np.log(here[quantity]))
-            width = t.ppf(0.975, len(here) - 2) * line.stderr
-            rows[what] = {"exponent": line.slope, "low": line.slope - width, "high": line.slope + width}
-    return pd.DataFrame(rows).T.rename_axis("what")
-
-
 @table_of("clustering", "table_growth")
 def exponents(raw: pd.DataFrame) -> pd.DataFrame:
-    """Growth of time, memory and clusters as n to some power, from `GROWTH_FROM` models on.
+    """Growth as n to some power, from `GROWTH_FROM` models on, by what was timed.
 
-    Returns:
-        By what was timed: exponent of seconds with its 95 % interval, of memory, of clusters; the largest n, and seconds,
-        memory (MB), clusters and singletons there.
+    Columns: exponent of seconds with its 95 % interval, of memory, of clusters; the largest n, and what `_medians` has there.
     """
     many = raw[raw["n"] >= GROWTH_FROM]
     table = growth(many, "seconds").rename(columns={"exponent": "time: exponent"})
-    table["memory: exponent"] = growth(many, "peak_mb")["exponent"]
-    table["clusters: exponent"] = growth(many, "clusters")["exponent"]
+    for name, quantity in (("memory", "peak_mb"), ("clusters", "clusters")):
+        table[f"{name}: exponent"] = growth(many, quantity)["exponent"]
     return table.join(_medians(raw).reset_index("n").groupby("what").last().rename(columns={"n": "largest n"}))
 
 
@@ -148,50 +67,25 @@ def agreement_of_samples(raw: pd.DataFrame) -> pd.DataFrame:
     """Clusters from a sample against average linkage of all models: adjusted Rand index, and regret of recall by them."""
     shown = {
         "ari": "adjusted Rand index", "ari_of_sample": "of the sample with itself", "clusters_exact": "clusters, exact",
-        "clusters_sampled": "sampled", "regret_exact": "regret, exact", "regret_change": "change by sampling", "low": "low",
-        "high": "high",
+        "clusters_sampled": "sampled", "regret_exact": "regret, exact", "regret_change": "change by sampling",
     }  # fmt: skip
-    return raw.set_index(["source", "n", "share"])[list(shown)].rename(columns=shown)
+    return raw.set_index(["source", "n", "share"])[[*shown, "low", "high"]].rename(columns=shown)
 
 
 @figure_of("clustering")
 def figure_growth(raw: pd.DataFrame):
     """Seconds and peak memory against the number of models, a line for each thing that was timed."""
     figure, axes = plots.panels(2, columns=2, height=2.6)
-    kinds = list(_medians(raw).groupby("what", sort=False))
-    for axis, (column, label) in zip(axes, (("seconds", "seconds"), ("peak_mb", "peak memory (MB)")), strict=True):
-        for number, (what, group) in enumerate(kinds):
-            line = group[column].droplevel("what")
+    for axis, (column, label) in zip(axes, {"seconds": "seconds", "peak_mb": "peak memory (MB)"}.items(), strict=True):
+        for number, (what, line) in enumerate(_medians(raw)[column].groupby("what", sort=False)):
             style = {"marker": MARKERS[number % 5], "color": COLOURS[number % 5], "ls": "-" if number < 5 else "--"}
-            axis.plot(line.index, line, ms=3, label=what, **style)
+            axis.plot(line.index.get_level_values("n"), line, ms=3, label=what, **style)
         axis.set(xscale="log", yscale="log", xlabel="models", ylabel=label)
         axis.minorticks_off()
     axes[1].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes[1].yaxis.set_major_formatter("{x:g}")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
     return figure
-
-
-def ratios(raw: pd.DataFrame, by: list[str]) -> pd.DataFrame:
-    """Each other side against ours: median and quartiles of the ratio of seconds ours / other, repeat by repeat.
-
-    Args:
-        raw: a row a measurement, with `side`, `repeat`, `seconds` and the columns of `by`.
-        by: what tells one comparison from another.
-
-    Returns:
-        By `by`: against (the other side), ours and other (median seconds), ratio (median of the repeats' ratios), its
-        quartiles `low` and `high`, and repeats.
-    """
-    wide = raw.pivot_table(index=[*by, "repeat"], columns="side", values="seconds", sort=False)
-    rows = []
-    for other in wide.columns.drop(OURS):
-        for key, group in wide[[OURS, other]].dropna().groupby(level=by, sort=False):
-            low, middle, high = (group[OURS] / group[other]).quantile([0.25, 0.5, 0.75])
-            medians = {"against": other, "ours": group[OURS].median(), "other": group[other].median()}
-            spread = {"ratio": middle, "low": low, "high": high, "repeats": len(group)}
-            rows.append(dict(zip(by, key, strict=True)) | medians | spread)
-    return pd.DataFrame(rows).set_index(by)
 
 
 @table_of("proxies", "table_proxy_times")
@@ -231,10 +125,8 @@ def figure_proxies(raw: pd.DataFrame):
         axis.set(xscale="log", title=title)
         axis.minorticks_off()
     axes[0].set(ylim=(0, None))
-    for axis in axes[-3:]:
-        axis.set(xlabel="examples x dimensions")
-    for axis in axes[::3]:
-        axis.set(ylabel="time, ours / other")
+    setp(axes[-3:], xlabel="examples x dimensions")
+    setp(axes[::3], ylabel="time, ours / other")
     return figure
 
 
@@ -250,9 +142,8 @@ def speed_up(raw: pd.DataFrame) -> pd.DataFrame:
     rows = {}
     for count in wide.columns:
         for domain, group in wide.groupby(level="domain", sort=False):
-            low, middle, high = (group[count] / group[1]).quantile([0.25, 0.5, 0.75])
-            spread = {"speed-up": middle, "low": low, "high": high, "repeats": len(group)}
-            rows[domain, count] = {"cells a second": group[count].median()} | spread
+            rows[domain, count] = {"cells a second": group[count].median()}
+            rows[domain, count] |= spread(group[count] / group[1], "speed-up")
     return pd.DataFrame(rows).T.rename_axis(["domain", "workers"]).sort_index()
 
 
@@ -260,9 +151,8 @@ def speed_up(raw: pd.DataFrame) -> pd.DataFrame:
 def against_trainer(raw: pd.DataFrame) -> pd.DataFrame:
     """Our training loop against transformers.Trainer: time ratio by cell with quartiles, and mean test accuracies."""
     cell = ["domain", "model", "dataset"]
-    tests = raw.pivot_table(index=cell, columns="side", values="test")
-    tests = tests.rename(columns=lambda side: "accuracy, ours" if side == OURS else "accuracy, other")
-    return ratios(raw, cell).join(tests)
+    sides = np.where(raw["side"] == OURS, "accuracy, ours", "accuracy, other")
+    return ratios(raw, cell).join(raw.pivot_table(index=cell, columns=sides, values="test"))
 
 
 def _bars(axis, table: pd.DataFrame, colours: tuple, labels: list[str]) -> None:
@@ -324,8 +214,7 @@ def stages(raw: pd.DataFrame) -> pd.DataFrame:
     raw["stage"] = raw["stage"].str.replace(r"@.*", "", regex=True)
     table = raw.pivot_table(index="stage", columns="when", values="seconds", aggfunc="sum")
     table = table.reindex(columns=[when for when in ("before", "after") if when in table])
-    whole = table.loc[["all"]]
-    return pd.concat([table.drop(index="all").sort_values(table.columns[0], ascending=False), whole])
+    return pd.concat([table.drop(index="all").sort_values(table.columns[0], ascending=False), table.loc[["all"]]])
 
 
 @figure_of("stages")

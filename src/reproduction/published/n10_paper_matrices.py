@@ -45,11 +45,9 @@ def membership(evidence: Evidence) -> pd.DataFrame:
     found = clusters(evidence)
     rows = {}
     for name, members in printed.TABLE_2_MEMBERS[evidence.domain].items():
-        known = [model for model in members if model in found.labels.index]
-        label = found.labels[known].mode().min()
+        label = found.labels.reindex(members).mode().min()
         here, there = set(found.members(label)), set(members)
-        shared = len(here & there)
-        rows[name] = {"size": len(there), "found": shared, "jaccard": shared / len(here | there)}
+        rows[name] = {"size": len(there), "found": len(here & there), "jaccard": len(here & there) / len(here | there)}
         rows[name] |= {"elsewhere": ", ".join(sorted(there - here)), "also": ", ".join(sorted(here - there))}
     return save_table(pd.DataFrame(rows).T.rename_axis("Table II").infer_objects(), "table_2_membership", evidence.name)
 
@@ -73,22 +71,26 @@ def clustered_verdict(evidence: Evidence) -> str:
     )
 
 
+def near_median(scores: pd.Series) -> int:
+    """How many LEEP scores are within a thousandth of a nat of their median."""
+    return int((scores - scores.median()).abs().le(0.001 + 1e-9).sum())
+
+
 def released_leep(evidence: Evidence) -> pd.DataFrame:
     """The released LEEP scores: how many are the same, and what is left of Eq. 2 with them."""
     scores = paper_matrices.leep(evidence.domain, params().published.mirror)
     matrix, found = evidence.matrix(evidence.outside), clusters(evidence)
-    own = normalize(scores.reindex(matrix.columns), "exp")
-    table = coarse_recall(matrix, found, own, evidence.top, proxy="own")
+    table = coarse_recall(matrix, found, normalize(scores.reindex(matrix.columns), "exp"), evidence.top, proxy="own")
     clustered = table[inside(found).reindex(table.index)]
     rho = clustered["recall_score"].corr(clustered["prior"], method="spearman")
-    prior = list(table["prior"].sort_values(ascending=False, kind="stable").index[: evidence.top])
+    prior = table["prior"].sort_values(ascending=False, kind="stable").index[: evidence.top]
     rows = {
         "target": paper_matrices.LEEP_TARGET[evidence.domain],
         "models": len(scores),
-        "scores within .001 nats of the median": int((scores - scores.median()).abs().le(0.001 + 1e-9).sum()),
+        "scores within .001 nats of the median": near_median(scores),
         "lowest score (nats)": scores.min(),
         "highest score (nats)": scores.max(),
         "Spearman of recall score and prior, clustered models": rho,
-        f"of the top {evidence.top}, also the prior's": len(set(prior) & set(table.index[: evidence.top])),
+        f"of the top {evidence.top}, also the prior's": len(prior.intersection(table.index[: evidence.top])),
     }
     return pd.Series(rows, name="released LEEP").rename_axis("quantity").to_frame()

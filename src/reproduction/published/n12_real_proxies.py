@@ -5,9 +5,8 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from reproduction.evidence import Evidence
 from reproduction.published.sources import transfer
-from reproduction.tables import interval, save_table, tidy, with_interval
+from reproduction.tables import against_zero, interval, save_table, tidy, with_interval
 from twophase.infra import plots
 from twophase.recall import normalize
 
@@ -17,10 +16,7 @@ SHOWN = (1, 3, 5, 10, 20)  # models recalled
 COLOURS = {"prior": plots.GREEN, "logme": plots.BLUE, "h_score": plots.ORANGE}
 
 
-@cache
-def evidence(proxy: str) -> Evidence:
-    """Of TransferGraph, with one of its proxies."""
-    return transfer(proxy)
+evidence = cache(transfer)  # of TransferGraph, with one of its proxies
 
 
 def ranked(target: str) -> dict[tuple[str, str], pd.Series]:
@@ -29,8 +25,8 @@ def ranked(target: str) -> dict[tuple[str, str], pd.Series]:
     found = {("prior", "alone"): prior}
     for proxy in PROXIES:
         raw, through = evidence(proxy).raw_scores(target), evidence(proxy).recall(target)["recall_score"]
-        for rule, scores in zip(RULES, (raw, prior * normalize(raw, "minmax"), through), strict=True):
-            found[proxy, rule] = scores
+        scores = (raw, prior * normalize(raw, "minmax"), through)
+        found |= {(proxy, rule): ranking for rule, ranking in zip(RULES, scores, strict=True)}
     return found
 
 
@@ -51,44 +47,29 @@ def turns() -> pd.DataFrame:
 def summary(table: pd.DataFrame) -> pd.DataFrame:
     """Means over the targets with 95 % bootstrap intervals."""
     wanted = ["rho", "gain at 10", "regret at 1", "regret at 3", "regret at 10"]
-    rows = {}
-    for key, here in table.groupby(level=["proxy", "rule"], sort=False):
-        rows[key] = {name: with_interval(here[name]) for name in wanted}
-    return save_table(pd.DataFrame(rows).T.rename_axis(["proxy", "rule"]), "table_transfergraph", "published")
+    means = table.groupby(level=["proxy", "rule"], sort=False)[wanted].agg(with_interval)
+    return save_table(means, "table_transfergraph", "published")
 
 
 def cost() -> pd.DataFrame:
     """Measured seconds by target: scoring all models, scoring the representatives, fine-tuning all models."""
-    rows = {}
     here = evidence("logme")
-    tuned = here.records.frame.groupby("dataset")["seconds"].sum()
-    for target in here.everything:
-        scored = here.scored(target)
-        rows[target] = {
-            "clusters scored": len(scored),
-            "LogME, representatives (s)": here.proxy_seconds(target, scored),
-            "LogME, all models (s)": here.proxy_seconds(target, here.models),
-            "fine-tuning all, 5 epochs (s)": tuned[target],
-        }
-    table = pd.DataFrame(rows).T.rename_axis("target")
+    table = pd.DataFrame(index=pd.Index(here.everything, name="target"))
+    table["clusters scored"] = [len(here.scored(target)) for target in table.index]
+    table["LogME, representatives (s)"] = [here.proxy_seconds(target) for target in table.index]
+    table["LogME, all models (s)"] = [here.proxy_seconds(target, here.models) for target in table.index]
+    table["fine-tuning all, 5 epochs (s)"] = here.records.frame.groupby("dataset")["seconds"].sum()
     table["all models / fine-tuning"] = table["LogME, all models (s)"] / table["fine-tuning all, 5 epochs (s)"]
     return tidy(table)
 
 
-def against_prior(table: pd.DataFrame, proxy: str, rule: str, quantity: str = "gain at 10") -> pd.Series:
-    """A quantity by a rule minus that by the prior alone, a value a target."""
-    ours, prior = (table.xs(key, level=("proxy", "rule"))[quantity] for key in ((proxy, rule), ("prior", "alone")))
-    return ours - prior
-
-
 def verdict(table: pd.DataFrame) -> str:
     """Each rule against the prior, which costs nothing."""
-    said = []
+    said, gains, levels = [], table["gain at 10"], ("proxy", "rule")
     for proxy, name in PROXIES.items():
         for rule in RULES:
-            gaps = against_prior(table, proxy, rule)
-            low, high = interval(gaps)
-            word = "more" if low > 0 else "less" if high < 0 else "no more and no less"
+            gaps = gains.xs((proxy, rule), level=levels) - gains.xs(("prior", "alone"), level=levels)
+            word = against_zero(gaps, "more", "less", "no more and no less")
             said.append(f"{name} {rule} gains {word} than the prior ({with_interval(gaps)})")
     return "At K = 10, over the targets: " + "; ".join(said) + "."
 
@@ -101,9 +82,9 @@ def figure_rho(table: pd.DataFrame):
         figure, (axis,) = plots.panels(1, height=3.2, width=5.0)
         for (proxy, rule), here in table["rho"].groupby(level=["proxy", "rule"], sort=False):
             places = [targets.index(target) for target in here.index.get_level_values("target")]
-            look = {"marker": marks[rule], "mfc": "none", "label": f"{PROXIES.get(proxy)} {rule}"}
-            if proxy == "prior":
-                look = {"marker": "D", "mfc": COLOURS[proxy], "label": "prior"}
+            look = {"marker": "D", "mfc": COLOURS[proxy], "label": "prior"}
+            if proxy != "prior":
+                look = {"marker": marks[rule], "mfc": "none", "label": f"{PROXIES[proxy]} {rule}"}
             axis.plot(here, places, ls="", ms=4, color=COLOURS[proxy], **look)
         axis.set_yticks(range(len(targets)), targets)
         axis.set(xlabel="Spearman with the final accuracy, 141 models", ylim=(len(targets) - 0.5, -0.5))
@@ -117,8 +98,7 @@ def figure_regret(table: pd.DataFrame):
     with plots.style():
         figure, axes = plots.panels(2, columns=2, height=2.5, sharey=True)
         for axis, proxy in zip(axes, PROXIES, strict=True):
-            lines = [("prior", "alone"), *((proxy, rule) for rule in RULES)]
-            for number, (name, rule) in enumerate(lines):
+            for number, (name, rule) in enumerate([("prior", "alone"), *((proxy, rule) for rule in RULES)]):
                 here = table.xs((name, rule), level=("proxy", "rule"))
                 means = [here[f"regret at {k}"].mean() for k in SHOWN]
                 spans = np.array([interval(here[f"regret at {k}"]) for k in SHOWN])

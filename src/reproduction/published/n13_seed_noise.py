@@ -15,8 +15,6 @@ from twophase.sources.published import model_recycling
 TWEETS = [name for name in model_recycling.TARGETS if name.startswith("tweet")]
 TARGETS = {"Tweet": TWEETS, "MNLI": ["mnli"], "MultiRC": ["multirc"], "Boolq": ["boolq"]}  # -> columns here
 
-SEEDS = ["seeds: median", "seeds: least", "seeds: largest"]
-
 
 @cache
 def seeds() -> TrainingRecords:
@@ -31,9 +29,9 @@ def deviation() -> pd.DataFrame:
 
 def summary() -> pd.DataFrame:
     """By dataset: median, least and largest seed deviation of the base models, deviation between models, their ratio."""
-    between = recycling().matrix.std(axis=1)
-    rows = deviation().agg(["median", "min", "max"], axis=1).set_axis(SEEDS, axis=1)
-    rows["between models"] = between.reindex(rows.index)
+    names = {"median": "seeds: median", "min": "seeds: least", "max": "seeds: largest"}
+    rows = deviation().agg(list(names), axis=1).rename(columns=names)
+    rows["between models"] = recycling().matrix.std(axis=1)
     rows["ratio"] = rows["between models"] / rows["seeds: median"]
     return save_table(rows.sort_values("ratio").rename_axis("dataset"), "table_noise", "published")
 
@@ -60,8 +58,7 @@ def differences() -> pd.DataFrame:
 
     Columns: the difference; line: 1.96 sqrt(2) x the median seed deviation on that target; exceeds it or not.
     """
-    floor = deviation().median(axis=1)
-    rows = {}
+    floor, rows = deviation().median(axis=1), {}
     for target, (*_, brute, half, two) in paper.TABLE_6["nlp"].items():
         line = 1.96 * np.sqrt(2) * floor[TARGETS[target]].median()
         for name, gap in (("BF - 2PH", brute - two), ("BF - SH", brute - half), ("2PH - SH", two - half)):
@@ -84,14 +81,13 @@ def differences_verdict(table: pd.DataFrame) -> str:
 def winners_curse(models: int = 10) -> pd.DataFrame:
     """How far the best of n equally good models lies above their mean by luck alone, by dataset (draws of real seeds)."""
     frame, rng = seeds().frame, np.random.default_rng(params().seed)
-    rows = {}
-    for dataset, here in frame.groupby("dataset", sort=False):
-        lucky = []
-        for _, runs in here.groupby("model", sort=False):
-            values = runs["test"].to_numpy()
-            lucky.append(rng.choice(values, (2000, models)).max(1).mean() - values.mean())
-        rows[dataset] = {f"best of {models} runs above the mean": float(np.median(lucky))}
-    return tidy(pd.DataFrame(rows).T.rename_axis("dataset"))
+
+    def lucky(runs: pd.Series) -> float:
+        return rng.choice(runs.to_numpy(), (2000, models)).max(1).mean() - runs.to_numpy().mean()
+
+    by_dataset = frame.groupby("dataset", sort=False)
+    above = {name: here.groupby("model", sort=False)["test"].agg(lucky).median() for name, here in by_dataset}
+    return tidy(pd.Series(above, name=f"best of {models} runs above the mean").rename_axis("dataset").to_frame())
 
 
 def figure_noise():
@@ -100,10 +96,9 @@ def figure_noise():
     order = list(table.median(axis=1).sort_values().index)
     with plots.style():
         figure, (axis,) = plots.panels(1, height=3.0)
-        for number, model in enumerate(table):
-            label = None if number else "between 20 seeds, one of six base models"
-            look = {"marker": "o", "ms": 3, "color": plots.BLUE, "alpha": 0.6, "label": label}
-            axis.plot(range(len(order)), table.loc[order, model], ls="", **look)
+        labels = ["between 20 seeds, one of six base models", *[None] * (table.shape[1] - 1)]
+        look = {"marker": "o", "ms": 3, "color": plots.BLUE, "alpha": 0.6, "label": labels}
+        axis.plot(range(len(order)), table.loc[order], ls="", **look)
         look = {"marker": "_", "ms": 8, "color": plots.RED, "label": f"between {recycling().matrix.shape[1]} models"}
         axis.plot(range(len(order)), between.reindex(order), ls="", mew=1.5, **look)
         axis.set_xticks(range(len(order)), [name.replace("_", " ") for name in order], rotation=60, ha="right")

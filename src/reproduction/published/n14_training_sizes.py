@@ -28,13 +28,15 @@ def agreement() -> pd.DataFrame:
     return pd.DataFrame(tables).T.rename_axis("task")
 
 
+def enough(table: pd.DataFrame, line: float) -> dict[str, int]:
+    """Task -> the training size from which on the agreement is not below the line."""
+    return {task: next(n for n in table.columns if (row.loc[n:] >= line).all()) for task, row in table.iterrows()}
+
+
 def agreement_verdict(table: pd.DataFrame) -> str:
     """From which share of the data on the order of the models is known."""
     largest = table.columns[-1]
-    said = []
-    for task, row in table.iterrows():
-        enough = next(size for size in table.columns if (row.loc[size:] >= 0.9).all())
-        said.append(f"{task} from {enough:,} examples ({enough / largest:.1%})")
+    said = [f"{task} from {n:,} examples ({n / largest:.1%})" for task, n in enough(table, 0.9).items()]
     return (
         f"The order of the models agrees with that at {largest:,} examples (Spearman .9 and more): {'; '.join(said)}."
     )
@@ -46,11 +48,10 @@ def records(first: int) -> TrainingRecords:
     The source trained each size from the start; a run that goes on, as here, pays the difference.
     """
     found = scaling_law.read(params().published.mirror).records.frame
-    frame = found[found["epoch"] >= first].copy()
-    frame["epoch"] -= first - 1
-    sizes = 0.2 * 2.0 ** (np.arange(first, first + frame["epoch"].max()) - 1)
-    added = np.diff(sizes, prepend=0)
-    return TrainingRecords.from_frame(frame.assign(seconds=added[frame["epoch"].to_numpy() - 1]))
+    frame = found[found["epoch"] >= first]
+    added = np.diff(0.2 * 2.0 ** (np.arange(first, frame["epoch"].max() + 1) - 1), prepend=0)
+    seconds = added[frame["epoch"].to_numpy() - first]
+    return TrainingRecords.from_frame(frame.assign(epoch=frame["epoch"] - first + 1, seconds=seconds))
 
 
 def selections() -> pd.DataFrame:
@@ -64,10 +65,11 @@ def selections() -> pd.DataFrame:
         known = records(first)
         for task in scaling_law.TASKS:
             best = losses()[task].iloc[:, -1].min()
-            whole = brute_force(RecordedRuns(known, task), known.models)
-            half = successive_halving(RecordedRuns(known, task), known.models)
-            fine = fine_selection(RecordedRuns(known, task), known.models, known, n_trends=2)
-            for name, found in {"brute force": whole, "successive halving": half, "fine-selection": fine}.items():
+            given = RecordedRuns(known, task), known.models
+            whole = brute_force(*given)
+            methods = {"brute force": whole, "successive halving": successive_halving(*given)}
+            methods["fine-selection"] = fine_selection(*given, known, n_trends=2)
+            for name, found in methods.items():
                 row = {"winner": found.winner, "loss above the best": -np.log(found.test) - best}
                 row |= {"cost (thousand examples)": found.seconds, "saving": whole.seconds / found.seconds}
                 rows[200 * 2 ** (first - 1), task, name] = row

@@ -32,18 +32,11 @@ parse = mistune.create_markdown(renderer=None, plugins=["table"])
 
 @dataclass(frozen=True, eq=False)
 class Page:
-    """An executed notebook.
+    """An executed notebook."""
 
-    Attributes:
-        stem: its file's name without the domain.
-        domain: for example "cv"; "" where it is about all of them.
-        title: its first heading.
-        notebook: its content.
-    """
-
-    stem: str
-    domain: str
-    title: str
+    stem: str  # its file's name without the domain
+    domain: str  # for example "cv"; "" where it is about all of them
+    title: str  # its first heading
     notebook: NotebookNode
 
     @property
@@ -64,17 +57,11 @@ def build(results: str | Path, readme: str | Path, target: str | Path) -> Path:
     if target.exists() and not (index.is_file() and MARK in index.read_text(encoding="utf-8")):
         raise UserError(f"{target} holds something else than a site; remove it or name another folder.")
     pages = read_pages(results)
-    domains = sorted(
-        {page.domain for page in pages}, key=lambda domain: (not domain, domain)
-    )  # "", all of them, is last
+    named = sorted({page.domain for page in pages} - {""})
+    domains = [*named, *{page.domain for page in pages}.difference(named)]  # "", all of them, is last
     lists = {domain: [page for page in pages if page.domain == domain] for domain in domains}
-    templates = Environment(
-        loader=FileSystemLoader([TEMPLATES, report.TEMPLATES]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    options = {"autoescape": True, "undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    templates = Environment(loader=FileSystemLoader([TEMPLATES, report.TEMPLATES]), **options)
     templates.globals.update(mark=MARK, highlighting=HtmlFormatter().get_style_defs(".highlight"))
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}-") as beside:
@@ -83,7 +70,10 @@ def build(results: str | Path, readme: str | Path, target: str | Path) -> Path:
         for kind in LINKED:
             if (results / kind).is_dir():
                 shutil.copytree(results / kind, new / kind)
-        page_html, exporter = templates.get_template("page.html.j2"), _exporter()
+        page_html = templates.get_template("page.html.j2")
+        # nbconvert's full pages would load scripts from the network; its cells load none
+        bare = dict.fromkeys(("exclude_anchor_links", "exclude_input_prompt", "exclude_output_prompt"), True)
+        exporter = HTMLExporter(template_name="basic", template_file=str(TEMPLATES / "cells.html.j2"), **bare)
         for page in pages:
             for cell in page.notebook.cells:
                 cell.metadata.setdefault("alt", (cell.source.splitlines() or [""])[-1])
@@ -97,8 +87,8 @@ def build(results: str | Path, readme: str | Path, target: str | Path) -> Path:
         addresses: dict[str, dict[str, str]] = {}
         for page in pages:
             addresses.setdefault(page.stem, {})[page.domain or "page"] = page.address
-        parts = read_readme(readme, Linked(addresses, [*filter(None, domains)], new))
-        figures = {caption: _figures(new, stem, [*filter(None, domains), ""]) for stem, caption in HEADLINE.items()}
+        parts = read_readme(readme, Linked(addresses, named, new))
+        figures = {caption: _figures(new, stem, [*named, ""]) for stem, caption in HEADLINE.items()}
         html = templates.get_template("index.html.j2").render(domains=lists, figures=figures, **parts)
         (new / index.name).write_text(html, encoding="utf-8")
         if target.exists():
@@ -110,8 +100,7 @@ def build(results: str | Path, readme: str | Path, target: str | Path) -> Path:
 def read_pages(results: Path) -> list[Page]:
     """The executed notebooks by name; a domain is a folder of `results` that holds records.
 
-    Raises:
-        UserError: there are none, or one cannot be read.
+    Raises UserError where there are none, or one cannot be read.
     """
     # what a failed execution leaves behind (NAME.failed.ipynb) is no result
     paths = sorted(path for path in results.glob("notebooks/*.ipynb") if "." not in path.stem)
@@ -131,22 +120,11 @@ def read_pages(results: Path) -> list[Page]:
     return pages
 
 
-def _exporter() -> HTMLExporter:
-    """Makes HTML of a notebook's cells. nbconvert's full pages would load scripts from the network; its cells load none."""
-    return HTMLExporter(
-        template_name="basic",
-        template_file=str(TEMPLATES / "cells.html.j2"),
-        exclude_anchor_links=True,
-        exclude_input_prompt=True,
-        exclude_output_prompt=True,
-    )
-
-
 def _figures(site: Path, stem: str, domains: list[str]) -> dict[str, tuple[str, int]]:
     """Domain -> address of a figure and its width in CSS pixels."""
     found = {}
     for domain in domains:
-        name = f"figures/{stem}_{domain}.png" if domain else f"figures/{stem}.png"
+        name = f"figures/{'_'.join(filter(None, (stem, domain)))}.png"
         if (site / name).is_file():
             with Image.open(site / name) as image:
                 found[domain] = (name, image.width // 2)  # crisp on screens of double density
@@ -161,10 +139,7 @@ def text(token: dict[str, Any]) -> str:
 class Linked(mistune.HTMLRenderer):
     """HTML with links behind each code span that names a page (`01_models`) or files (`figures/figure_1_DOMAIN.*`).
 
-    Args:
-        addresses: of the pages: stem -> label -> address.
-        domains: what DOMAIN stands for.
-        folder: the site.
+    `addresses` are those of the pages (stem -> label -> address), `domains` what DOMAIN stands for; `folder` is the site.
     """
 
     def __init__(self, addresses: dict[str, dict[str, str]], domains: list[str], folder: Path):
@@ -188,8 +163,7 @@ class Linked(mistune.HTMLRenderer):
 def read_readme(path: Path, renderer: Linked) -> dict[str, str]:
     """Title, introduction, headline tables, their legend and the map of the README; all but the title as HTML.
 
-    Raises:
-        UserError: the file is not there, or lacks one of them.
+    Raises UserError where the file is not there, or lacks one of them.
     """
     if not path.is_file():
         raise UserError(f"{path} does not exist; the index is made from the repository's README.md.")

@@ -5,12 +5,13 @@ import sys
 from pathlib import Path
 
 from reproduction.site import build
-from twophase.errors import UserError
+from twophase.errors import exit_code
 from twophase.infra.config import root
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Build the site and print where its index is. Returns 0, or 2 on a :class:`UserError` (one line on stderr)."""
+@exit_code()
+def main(arguments: list[str] | None = None) -> None:
+    """Build the site and print where its index is."""
     parser = argparse.ArgumentParser(
         prog="python -m reproduction.site",
         description="Render results/notebooks/*.ipynb to web pages with an index that open without a network. "
@@ -18,13 +19,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--target", type=Path, help="folder of the site, replaced (default: the project's build/site)")
     given = parser.parse_args(arguments)
-    try:
-        project = root()
-        print(build(project / "results", project / "README.md", given.target or project / "build" / "site"))
-    except UserError as error:
-        print(f"twophase: {error}", file=sys.stderr)
-        return 2
-    return 0
+    project = root()
+    print(build(project / "results", project / "README.md", given.target or project / "build" / "site"))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pkgutil import resolve_name
 from typing import NoReturn
 
 from twophase import __version__
-from twophase.errors import UserError
+from twophase.errors import exit_code
 
 # the module whose function run_VERB does it, imported when it is called, so that --help answers at once; else verbs.py
 HOMES = {"select": "select.run", "matrix": "matrix.running", "models": "zoos", "tasks": "zoos"}
@@ -137,18 +137,13 @@ def parser() -> Parser:
     return top
 
 
-def main(arguments: list[str] | None = None) -> int:
+@exit_code()
+def main(arguments: list[str] | None = None) -> int | None:
     """Run the command line; returns the exit code."""
     try:
         given = parser().parse_args(arguments)
         run = resolve_name(f"twophase.commands.{HOMES.get(given.verb, 'verbs')}:run_{given.verb}")
-        return run(given) or 0
-    except UserError as error:
-        print(f"twophase: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("twophase: interrupted", file=sys.stderr)
-        return 130
+        return run(given)
     except BrokenPipeError:
         # the reader (head, less) has seen enough; keep Python from complaining again when it closes the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

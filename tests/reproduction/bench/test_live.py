@@ -37,7 +37,7 @@ def test_our_loop_and_trainer_do_the_same_work(project):
     wide = found.pivot_table(index=["model", "repeat"], columns="side", values="test")
     assert (wide["twophase"] == wide["transformers.Trainer"]).all()  # one order of examples, no dropout: one result
     ours = found[(found["side"] == "twophase") & (found["model"] == "vit") & (found["repeat"] == 1)]["test"]
-    training = live.zoo_of("cv").training
+    training = live.Zoo("cv").training
     rows = train_cell(project.root / "zoo/cv/vit", project.root / "data/cv/first", training)
     assert ours.item() == rows[-1]["test"]
 

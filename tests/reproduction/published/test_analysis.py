@@ -79,7 +79,9 @@ def test_every_claim_is_tested_or_says_why_not(mirror):
     committed = pd.read_csv(ROOT / "results" / "published" / "claims.csv")
     assert committed["number"].tolist() == list(LEDGER) and committed["why"].notna().all()
     tested = set(committed.loc[committed["verdict"] != UNTESTED, "number"])
-    assert tested == set(claims.OWN).union(*claims.MEASURED_BY.values()) and len(tested) >= 20
+    assert (
+        tested == set(claims.OWN).union(*(numbers for _, numbers in claims.MEASURED_BY.values())) and len(tested) >= 20
+    )
     assert (ROOT / "results/claims/published.csv").read_bytes() == (ROOT / "results/published/claims.csv").read_bytes()
 
 

@@ -49,17 +49,13 @@ def figure_misplaced():
 def orders(
     matrix: pd.DataFrame, final: pd.Series, probe: pd.Series | None = None, cut: float | None = None
 ) -> dict[str, pd.DataFrame]:
-    """Recall tables of a target by method.
+    """Recall tables of a target by method: with the representatives' own final accuracy for proxy, and with a measured one.
 
     Args:
         matrix: benchmark datasets x models, without the target.
         final: accuracy of each model on the target.
-        probe: a measured proxy of the target, model -> score in [0, 1].
+        probe: the measured proxy, model -> score in [0, 1]; None: no "recall, linear probe".
         cut: where the dendrogram is cut; the configured one by default.
-
-    Returns:
-        "recall, perfect proxy" takes the representatives' own final accuracy for proxy, which no proxy can know.
-        "recall, linear probe" takes `probe`.
     """
     given = params().published
     clusters = cluster_many(matrix, min(given.k, len(matrix)), cut or given.cuts.model_recycling)
@@ -96,12 +92,9 @@ def _log_choices(n, k):
 def turns(variant: str) -> pd.DataFrame:
     """Every target with every method: index (setting, target, method, K), columns gain and regret.
 
-    Args:
-        variant: "as published" (complete rows with a name of their own), "in place" (`model_recycling.read`), or "without
-            leaked" (of those, models that seem to know the target left out, target by target).
-
-    Settings: "paper": its 17 benchmark columns, its four targets in nine parts; "leave one out": each of the 36 datasets
-    against the other 35.
+    Variants: "as published" (complete rows with a name of their own), "in place" (`model_recycling.read`), "without leaked"
+    (of those, models that seem to know the target left out, target by target). Settings: "paper": its 17 benchmark columns,
+    its four targets in nine parts; "leave one out": each of the 36 datasets against the other 35.
     """
     given = params().published
     found = model_recycling.read(given.mirror, clean=variant != "as published")
@@ -119,14 +112,12 @@ def turns(variant: str) -> pd.DataFrame:
     return pd.concat(rows, names=["setting", "target", "method", "K"])
 
 
-def summary(variants: dict[str, pd.DataFrame], k: int | None = None) -> pd.DataFrame:
+def summary(variants: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """Mean gain and regret at K with 95 % bootstrap intervals over targets, by variant, setting and method."""
-    k = k or params().published.top
-    rows = {}
+    k, rows = params().published.top, {}
     for variant, table in variants.items():
-        for (setting, method), here in table.xs(k, level="K").groupby(["setting", "method"]):
-            if method == "recall, linear probe":
-                continue  # one target only
+        here_at = table.xs(k, level="K").drop("recall, linear probe", level="method")  # of one target only
+        for (setting, method), here in here_at.groupby(["setting", "method"]):
             row = rows[variant, setting, method] = {"targets": len(here)}
             for name in ("gain", "regret"):
                 low, high = interval(here[name])
@@ -135,23 +126,17 @@ def summary(variants: dict[str, pd.DataFrame], k: int | None = None) -> pd.DataF
     return save_table(table, "table_scale", "published")
 
 
-def against_prior(table: pd.DataFrame, quantity: str = "gain", k: int | None = None) -> pd.Series:
-    """Recall with a perfect proxy minus the prior alone, a value a target (leave one out)."""
-    here = table.loc["leave one out"].xs(k or params().published.top, level="K")[quantity].unstack("method")
-    return here["recall, perfect proxy"] - here["prior"]
-
-
 def verdict(table: pd.DataFrame) -> str:
     """What the clusters and their proxy add to the prior, at best."""
     k = params().published.top
     here = table.loc["leave one out"].xs(k, level="K").unstack("method")
-    gain, regret = against_prior(table), -against_prior(table, "regret")
+    gain, regret = (here[q]["recall, perfect proxy"] - here[q]["prior"] for q in ("gain", "regret"))
     random = here["regret"]["random"] - here["regret"]["prior"]
     return (
         f"Over {len(gain)} targets the {k} models of highest prior are {with_interval(here['gain']['prior'])} more accurate than "
         f"the average model, and the best of them is {with_interval(random)} better than the best of {k} at random. A proxy "
         f"that knew the representatives' final accuracy exactly would add {with_interval(gain)} to the gain and "
-        f"{with_interval(regret)} to the best of the {k}. No proxy can know more about the clusters."
+        f"{with_interval(-regret)} to the best of the {k}. No proxy can know more about the clusters."
     )
 
 
@@ -170,10 +155,8 @@ def cuts(tried: tuple[float, ...] = (0.02, 0.03, 0.05, 0.09, 0.15)) -> pd.DataFr
             ends = [curves(final, list(tables[name].index)).loc[k] for name in ("recall, perfect proxy", "prior")]
             found.append(ends[0] - ends[1])
             sizes.append(tables["recall, perfect proxy"]["proxy"].nunique())
-        differences = pd.DataFrame(found)
-        rows[f"{cut:.2f}"] = {"different proxy values": np.mean(sizes)} | {
-            f"{name} - prior's": with_interval(differences[name]) for name in ("gain", "regret")
-        }
+        rows[f"{cut:.2f}"] = {"different proxy values": np.mean(sizes)}
+        rows[f"{cut:.2f}"] |= pd.DataFrame(found).agg(with_interval).add_suffix(" - prior's").to_dict()
     return pd.DataFrame(rows).T.rename_axis("cut").infer_objects()
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from reproduction.published.sources import params, recycling
-from reproduction.tables import interval, tidy
+from reproduction.tables import against_zero, interval, tidy
 from twophase.errors import UserError
 from twophase.infra import plots
 from twophase.infra.compute import Failure, parallel_map, width
@@ -37,29 +37,29 @@ def pool() -> pd.DataFrame:
     return recycling().matrix.drop(index=model_recycling.TARGETS)
 
 
+def gain(prior: pd.Series, final: pd.DataFrame | pd.Series, top: int) -> pd.Series | float:
+    """Mean accuracy (models, or models x targets) of the `top` models of highest prior minus that of all."""
+    return final.loc[prior.sort_values(ascending=False, kind="stable").index[:top]].mean() - final.mean()
+
+
 def compare() -> pd.DataFrame:
     """What the prior of a subset is worth on the paper's targets, which took no part in the choice.
 
-    Returns:
-        A row a (size, target, rule, draw): rho (Spearman of prior and final accuracy), gain (mean accuracy of the top K
-        minus that of all). Rules: "greedy", and "random" with several draws.
-
-    Raises:
-        UserError: the records cannot be read.
+    A row a (size, target, rule, draw): rho (Spearman of prior and final accuracy) and gain. Rules: "greedy", and "random"
+    with several draws. Raises UserError where the records cannot be read.
     """
     given, matrix = params().published, pool()
     order, rng = greedy(matrix), np.random.default_rng(params().seed)
     draws = []
     for size in [size for size in given.subset_sizes if size <= len(matrix)]:
         draws.append((size, "greedy", 0, order[:size]))
-        for number in range(given.subset_repeats):
-            draws.append((size, "random", number, list(rng.choice(matrix.index, size, replace=False))))
+        lucky = (list(rng.choice(matrix.index, size, replace=False)) for _ in range(given.subset_repeats))
+        draws += [(size, "random", number, names) for number, names in enumerate(lucky)]
     shares = [draws[start :: 4 * width()] for start in range(4 * width())]
     found = parallel_map(_worth, shares)
     if failed := [result for result in found if isinstance(result, Failure)]:
         raise UserError(f"the priors of subsets could not be computed: {failed[0].reason}")
-    table = pd.concat(found).sort_values(["size", "rule", "draw"], kind="stable", ignore_index=True)
-    return table[["size", "target", "rule", "draw", "rho", "gain"]]
+    return pd.concat(found).sort_values(["size", "rule", "draw"], kind="stable", ignore_index=True)
 
 
 def _worth(draws: list[tuple[int, str, int, list[str]]]) -> pd.DataFrame:
@@ -68,9 +68,8 @@ def _worth(draws: list[tuple[int, str, int, list[str]]]) -> pd.DataFrame:
     targets = recycling().matrix.loc[model_recycling.TARGETS].T
     for size, rule, draw, names in draws:
         prior = matrix.loc[names].mean()
-        top = prior.sort_values(ascending=False, kind="stable").index[: given.top]
-        rho, gain = targets.corrwith(prior, method="spearman"), targets.loc[top].mean() - targets.mean()
-        rows += [(size, target, rule, draw, rho[target], gain[target]) for target in targets]
+        rho, gains = targets.corrwith(prior, method="spearman"), gain(prior, targets, given.top)
+        rows += [(size, target, rule, draw, rho[target], gains[target]) for target in targets]
     return pd.DataFrame(rows, columns=["size", "target", "rule", "draw", "rho", "gain"])
 
 
@@ -81,9 +80,9 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
     for size in found["size"].unique():
         lucky, chosen = means.loc[size, "random"], means.loc[size, "greedy"].iloc[0]
         row = rows[size] = {}
-        for quantity in LABELS:
-            row |= {f"{quantity}: greedy": chosen[quantity], f"{quantity}: random": lucky[quantity].mean()}
-        row |= {f"{quantity}: greedy beats": float((chosen[quantity] > lucky[quantity]).mean()) for quantity in LABELS}
+        for q in LABELS:
+            row |= {f"{q}: greedy": chosen[q], f"{q}: random": lucky[q].mean()}
+        row |= {f"{q}: greedy beats": float((chosen[q] > lucky[q]).mean()) for q in LABELS}
     return tidy(pd.DataFrame(rows).T.rename_axis("datasets"))
 
 
@@ -91,12 +90,11 @@ def verdict(found: pd.DataFrame) -> str:
     """From how many datasets on the prior is as good as that of all of them, and whether the rule beats chance."""
     means = found.groupby(["rule", "size", "draw"])["gain"].mean()
     sizes, most = found["size"].unique(), found["size"].max()
-    whole, enough = means["greedy", most].iloc[0], {}
-    for rule in ("greedy", "random"):
-        enough[rule] = int(min(size for size in sizes if means[rule, size].mean() >= 0.95 * whole))
+    whole = means["greedy", most].iloc[0]
+    enough = {rule: min(n for n in sizes if means[rule, n].mean() >= 0.95 * whole) for rule in ("greedy", "random")}
     ahead = [float((means["greedy", size].iloc[0] - means["random", size]).mean()) for size in sizes if size < most]
     low, high = interval(ahead)
-    than_chance = "better" if low > 0 else "worse" if high < 0 else "neither better nor worse"
+    than_chance = against_zero(ahead, "better", "worse", "neither better nor worse")
     return (
         f"The prior of {most} datasets gains {whole:.3f} on the paper's targets; 95 % of that take {enough['greedy']} datasets "
         f"chosen by the rule, {enough['random']} drawn at random (on average). Over all sizes the rule is {than_chance} than chance: "
