@@ -151,7 +151,7 @@ class Evidence:
             cluster = partial(cluster_many, exact_up_to=chosen.exact_up_to)
         if "similarity" in options:
             return cluster(matrix, **given)
-        return self.once("clusters", (target, tuple(sorted(options.items()))), lambda: cluster(matrix, **given))
+        return self.once("clusters", (target, *sorted(options.items(), key=str)), lambda: cluster(matrix, **given))
 
     def raw_scores(self, target: str, proxy: str | None = None, models: list[str] | None = None) -> pd.Series:
         """Proxy scores of models (all) on a target; those without a source head have the `headless` proxy's, rescaled.
@@ -187,7 +187,7 @@ class Evidence:
         target: str,
         name: str | None = None,
         normalization: str | None = None,
-        cut: float | None = None,
+        cut: float | str | None = None,
         **options,
     ) -> pd.DataFrame:
         """The ranking of all models for a target.
@@ -195,7 +195,7 @@ class Evidence:
         Args:
             target: dataset.
             name, normalization: of proxy scores; both as configured, unless given.
-            cut: of the dendrogram; as configured, unless given.
+            cut: of the dendrogram, a distance or "adaptive" (`cluster_models` without a threshold); as configured, unless given.
             options: `proxy`, `singleton_similarity` and `singletons` of `pipeline.recall`.
         """
 
@@ -206,8 +206,10 @@ class Evidence:
 
         return self.once("recall", (target, name, normalization, cut, *sorted(options.items())), ranked)
 
-    def _cut_at(self, target: str, cut: float | None) -> Clusters:
-        return self.clusters(target) if cut is None else self.clusters(target, threshold=cut)
+    def _cut_at(self, target: str, cut: float | str | None) -> Clusters:
+        if cut is None:
+            return self.clusters(target)
+        return self.clusters(target, threshold=None if cut == "adaptive" else cut)
 
     def recalled(self, target: str) -> list[str]:
         table = self.recall(target)
@@ -227,19 +229,21 @@ class Evidence:
         threshold: float | None = None,
         kind: str | None = None,
         runs: RecordedRuns | None = None,
+        n_trends: int | None = None,
     ) -> Selection:
-        """Fine-selection among `models` (all); threshold, its kind and the runs override the configured ones."""
+        """Fine-selection among `models` (all); threshold, its kind, runs and trends override the configured ones."""
         chosen = self.params.selection
         limit = chosen.threshold if threshold is None else threshold
         runs, models = runs or self.runs(target), models or self.models
-        return fine_select(runs, models, self.known(target), limit, chosen.n_trends, kind or chosen.threshold_kind)
+        trends = n_trends or chosen.n_trends
+        return fine_select(runs, models, self.known(target), limit, trends, kind or chosen.threshold_kind)
 
     def two_phase(
         self,
         target: str,
         name: str | None = None,
         normalization: str | None = None,
-        cut: float | None = None,
+        cut: float | str | None = None,
         **options,
     ) -> TwoPhase:
         """The whole method on a target, as configured; options as of `recall`."""

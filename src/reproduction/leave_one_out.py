@@ -32,6 +32,7 @@ FIRST, SECOND = "first learning rate", "second learning rate"  # among the model
 ORDERS = 5  # random orders in which the asynchronous methods meet the models
 COLUMNS = ["dataset", "role", "method", "candidates", "variant", "winner", "epochs", "seconds", "accuracy", "best"]
 RECALLS = {  # what the released code does otherwise, and what the paper leaves open
+    "exp normalisation": {"normalization": "exp"},
     "minimum-maximum normalisation": {"normalization": "minmax"},
     "each model's own proxy": {"proxy": "own"},
     "cosine for singletons": {"singleton_similarity": "cosine"},
@@ -115,6 +116,8 @@ def _all(evidence: Evidence, target: str) -> Iterator[tuple]:
         for kind in ("relative", "absolute") if limit else ("relative",):  # at zero they are the same
             chosen = evidence.fine_selection(target, recalled, limit, kind)
             yield _row("fine-selection", "recalled", f"{kind} threshold {limit:g}", chosen)
+    yield _row("fine-selection", "recalled", "one trend", evidence.fine_selection(target, recalled, n_trends=1))
+    yield _row("two-phase", "all", "adaptive cut", evidence.two_phase(target, cut="adaptive"))
     yield from _instead(evidence, target, int(two_phase.epochs / runs.epochs))
     for variant, options in RECALLS.items():
         if options.get("name", evidence.params.proxy.name) in evidence.settings.proxies:

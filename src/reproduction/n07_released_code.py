@@ -3,9 +3,9 @@
 import pandas as pd
 
 from reproduction.claims import LEDGER
-from reproduction.claims.verdicts import FAILS, HOLDS, OPEN, UNTESTED
 from reproduction.evidence import Evidence
 from reproduction.tables import save_table
+from reproduction.verdicts import FAILS, HOLDS, OPEN, UNTESTED
 from twophase.infra import plots
 
 
@@ -56,11 +56,19 @@ def verdict(evidence: Evidence) -> str:
     found = tested(evidence)
     if found.loc["D4", "verdict"] == UNTESTED:
         return f"Not tested: {found.loc['D4', 'why']}."
-    share, rho, change = (found.loc[number] for number in ("D4", "D5", "D6"))
+    share, rho, change, order = (found.loc[number] for number in ("D4", "D5", "D6", "D18"))
+    own = found.loc["R5"]
+    decided = "the prior decides the recall" if rho["verdict"] == HOLDS else "the proxy still has a say"
     return (
-        f"With a re-initialised head **{share['value']:.0%}** of the scores lie within a thousandth of a nat of their "
-        f"dataset's median (36 of 39 in the release), and the order of the clustered models agrees with their prior by a "
-        f"Spearman correlation of {rho['value']:.3f} [{rho['low']:.3f}, {rho['high']:.3f}]: {'the recall is the prior' if rho['low'] > 0.9 else 'the proxy still has a say'}. The "
-        f"model selected in the end is {change['value']:+.3f} [{change['low']:+.3f}, {change['high']:+.3f}] in accuracy away "
-        f"from the paper's method."
+        f"**{share['value']:.0%}** of the scores through a re-initialised head lie within a thousandth of a nat of their "
+        f"dataset's median (36 of 39 in the release). Their *order* still says something: its rank correlation with the final "
+        f"accuracy is {_with_span(order)}, over all models; that of LEEP through the models' own heads, where there are any, "
+        f"is {_with_span(own)}. A random head is a random projection of good or bad features, and what it loses is the scale. "
+        f"exp(LEEP) of scores that close together is nearly the same number for every model, so Eq. 2 multiplies each prior by "
+        f"the same factor: recall score and prior of the clustered models then agree by {_with_span(rho)}, and {decided}. The "
+        f"model selected in the end is {_with_span(change, '+.3f')} in accuracy away from that of the paper's method."
     )
+
+
+def _with_span(row: pd.Series, digits: str = ".3f") -> str:
+    return f"{row['value']:{digits}} [{row['low']:{digits}}, {row['high']:{digits}}]"

@@ -3,15 +3,29 @@
 import pandas as pd
 
 from reproduction.claims import ledger as made
-from reproduction.claims.verdicts import FAILS, HOLDS, OPEN, UNTESTED
 from reproduction.evidence import MODALITY
 from reproduction.n06_end_to_end import alternatives, draw_cost
+from reproduction.verdicts import BY_DESIGN, FAILS, HOLDS, OPEN, UNTESTED
 from twophase.infra import plots
 from twophase.infra.config import root
 from twophase.sources.live import parameters
 
-COLOURS = {HOLDS: plots.BLUE, "holds in part": "#8FC1E3", OPEN: "#D9D9D9", FAILS: plots.RED, UNTESTED: "#FFFFFF"}
-SECTIONS = {"C": "Clusters", "R": "Recall", "T": "Trends", "S": "Selection", "D": "Released code"}
+COLOURS = {
+    HOLDS: plots.BLUE,
+    "holds in part": "#8FC1E3",
+    OPEN: "#D9D9D9",
+    FAILS: plots.RED,
+    BY_DESIGN: "#F3E9C6",
+    UNTESTED: "#FFFFFF",
+}
+SECTIONS = {
+    "C": "Clusters",
+    "R": "Recall",
+    "T": "Trends",
+    "S": "Selection",
+    "D": "Released code",
+    "N": "Simpler methods, not in the paper",
+}
 
 
 def measured() -> dict[str, pd.DataFrame]:
@@ -83,7 +97,7 @@ def counts(table: pd.DataFrame) -> pd.DataFrame:
         here = table[table.index.str.startswith(letter)]
         for name in _verdicts(table):
             rows[title, name.removeprefix("verdict ")] = here[name].value_counts()
-    wide = pd.DataFrame(rows).T.reindex(columns=[HOLDS, OPEN, FAILS, UNTESTED])
+    wide = pd.DataFrame(rows).T.reindex(columns=[HOLDS, OPEN, FAILS, BY_DESIGN, UNTESTED])
     return wide.fillna(0).astype(int).rename_axis(["section", "domain"])
 
 
@@ -94,7 +108,7 @@ def figure_regret():
         figure, axes = plots.panels(len(params.domain), columns=2, height=2.9)
         for axis, domain in zip(axes, params.domain, strict=True):
             turns = pd.read_csv(root() / "results" / "leave_one_out" / f"{domain}.csv", keep_default_na=False)
-            draw_cost(axis, alternatives(turns, params.proxy.name))
+            draw_cost(axis, alternatives(turns))
             axis.set(title=f"{MODALITY.get(domain, domain)}, {turns['dataset'].nunique()} datasets", ylim=(-0.01, None))
             axis.set(ylabel=axis.get_ylabel() if axis is axes[0] else "")
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)

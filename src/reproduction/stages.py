@@ -113,6 +113,16 @@ def proxies(name: str) -> None:
     _write(failures, name, "proxy_failures.csv")
 
 
+def fewer_examples(name: str) -> None:
+    """Fine-tune some models on fewer examples of some datasets: `fewer_examples.csv`, and what failed."""
+    from reproduction.fewer_examples import train
+
+    compute.warm(*HEAVY)
+    rows, failures = train(parameters.read(), name, DATA / name, ZOO / name)
+    _write(rows, name, "fewer_examples.csv")
+    _write(failures, name, "fewer_examples_failures.csv")
+
+
 def rivals(name: str) -> None:
     """Fit linear classifiers in place of fine-tuning: `rivals.csv`, and what failed: `rival_failures.csv`."""
     from reproduction.rivals import fit
@@ -216,8 +226,8 @@ def manifest() -> None:
     files.write_json(RESULTS / "manifest.json", facts)
 
 
-STAGES = (check, tasks, zoo, records, second_rate, proxies, rivals, cards, choices, leave_one_out, metrics, claims)
-VERBS = {stage.__name__: stage for stage in (*STAGES, published_claims, notebook, manifest)}
+STAGES = (check, tasks, zoo, records, second_rate, fewer_examples, proxies, rivals, cards, choices, leave_one_out)
+VERBS = {stage.__name__: stage for stage in (*STAGES, metrics, claims, published_claims, notebook, manifest)}
 
 
 @exit_code("interrupted; what was finished is kept")

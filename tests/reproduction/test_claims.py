@@ -9,7 +9,7 @@ import pytest
 
 from reproduction import claims, paper
 from reproduction.claims import verdicts
-from reproduction.claims.verdicts import FAILS, HOLDS, OPEN, UNTESTED
+from reproduction.verdicts import FAILS, HOLDS, OPEN, UNTESTED
 
 ROOT = Path(__file__).parents[2]
 TABLE = pd.read_csv(ROOT / "results" / "claims.csv", index_col="number", keep_default_na=False)

@@ -1,14 +1,21 @@
-"""The ledger: every claim of the paper, tested on each domain; `LEDGER` is all of them."""
+"""The ledger: every claim of the paper, and what simpler methods do, tested on each domain; `LEDGER` is all of them."""
 
 from dataclasses import astuple
 
 import pandas as pd
 
-from reproduction.claims import coarse, fine, released
-from reproduction.claims.verdicts import HOLDS, OPEN, UNTESTED, Claim, Measured, untested
+from reproduction.claims import coarse, fine, released, simpler
 from reproduction.evidence import Evidence
+from reproduction.verdicts import HOLDS, OPEN, UNTESTED, Claim, Measured, untested
 
-SECTIONS = {"C": coarse.CLUSTERS, "R": coarse.RECALL, "T": fine.TRENDS, "S": fine.SELECTION, "D": released.DIFFERENCES}
+SECTIONS = {
+    "C": coarse.CLUSTERS,
+    "R": coarse.RECALL,
+    "T": fine.TRENDS,
+    "S": fine.SELECTION,
+    "D": released.DIFFERENCES,
+    "N": simpler.SIMPLER,
+}
 LEDGER: dict[str, Claim] = {
     f"{letter}{number}": claim for letter, claims in SECTIONS.items() for number, claim in enumerate(claims, 1)
 }

@@ -4,19 +4,20 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from reproduction.claims.verdicts import Claim, Measured, above, always, below, jackknifed, untested
 from reproduction.evidence import Evidence
+from reproduction.fewer_examples import SIZES, agreement
 from reproduction.leave_one_out import of, turns_of
 from reproduction.n02_clustering.clustering import best_is_clustered, clustered_ahead, inside, upstream_agreement
 from reproduction.n02_clustering.silhouettes import over_kmeans, over_text
 from reproduction.n03_recall import average_of_recalled
+from reproduction.verdicts import Claim, Measured, above, always, below, designed, stable, untested
 from twophase.clustering import silhouette
 
 
 def _text(evidence: Evidence, same_distances: bool) -> Measured:
     if evidence.cards.empty:
         return untested("no encoder of model cards is configured")
-    return jackknifed(evidence, lambda target: over_text(evidence, target, same_distances))
+    return stable(evidence, lambda target: over_text(evidence, target, same_distances))
 
 
 def _coherence(evidence: Evidence, target: str) -> float:
@@ -41,6 +42,10 @@ def _alike_here_alike_there(evidence: Evidence) -> Measured:
     return above(rhos)
 
 
+def _part_of_the_data(evidence: Evidence) -> Measured:
+    return above(agreement(evidence)[SIZES[0]].dropna(), 0.9)
+
+
 def _k(evidence: Evidence) -> Measured:
     printed = [k for k in {"cv": (3, 4), "nlp": (10, 15)}[evidence.domain] if k < len(evidence.benchmarks)]
 
@@ -50,7 +55,7 @@ def _k(evidence: Evidence) -> Measured:
 
     if len(evidence.benchmarks) <= 5 or not printed:
         return untested("too few benchmark datasets for these k")
-    return jackknifed(evidence, ahead)
+    return stable(evidence, ahead)
 
 
 def _gain(evidence: Evidence) -> list[float]:
@@ -83,7 +88,7 @@ def _transferability(evidence: Evidence) -> Measured:
 
 def _cheaper_than_knn(evidence: Evidence) -> Measured:
     seconds = evidence.proxies.pivot_table(index="dataset", columns="proxy", values="seconds")
-    return above(seconds["knn"] / seconds["leep"], 1.0)
+    return above(seconds["knn"] / seconds["leep"], 1.1)
 
 
 def _random_regret(evidence: Evidence) -> pd.Series:
@@ -94,10 +99,10 @@ def _random_regret(evidence: Evidence) -> pd.Series:
 CLUSTERS = [
     Claim("Section III-A", "models alike on benchmark datasets are alike on a new task",
           "Spearman of Eq. 1 distance and accuracy gap on the left-out dataset", _alike_here_alike_there),
-    Claim("Section III-A", "a subset of the training data is enough for the performance matrix", "", None,
-          why="every dataset here already is a subset of 400 or 500 examples; there is no whole to compare with"),
+    Claim("Section III-A", "a subset of the training data is enough for the performance matrix",
+          "Spearman of the models' accuracies after 125 training examples and after all, line at .9", _part_of_the_data),
     Claim("Section V-B, Table I", "hierarchical clustering beats k-means (performance-based similarity)",
-          "difference of standard silhouettes", lambda e: jackknifed(e, lambda t: over_kmeans(e, t)),
+          "difference of standard silhouettes", lambda e: stable(e, lambda t: over_kmeans(e, t)),
           {"cv": "+0.104", "nlp": "+0.039"}),
     Claim("Section V-B, Table I", "performance-based similarity beats text-based, each in its own distances",
           "difference of standard silhouettes, hierarchical", lambda e: _text(e, False),
@@ -105,13 +110,13 @@ CLUSTERS = [
     Claim("Section V-B, Table I", "performance-based similarity beats text-based, both in the distances of Eq. 1",
           "difference of standard silhouettes, hierarchical", lambda e: _text(e, True)),
     Claim("Section V-B, Table II", "most models are in non-singleton clusters", "share of models",
-          lambda e: jackknifed(e, lambda t: float(inside(e.clusters(t)).mean()), 0.5),
+          lambda e: stable(e, lambda t: float(inside(e.clusters(t)).mean()), 0.5),
           {"cv": "almost all", "nlp": "0.75"}),
     Claim("Section V-B, Table II", "models fine-tuned on the same data are grouped together",
           "adjusted Rand index of clusters and last upstream",
-          lambda e: jackknifed(e, lambda t: upstream_agreement(e.clusters(t), e))),
+          lambda e: stable(e, lambda t: upstream_agreement(e.clusters(t), e))),
     Claim("Section V-B, Table XI", "hierarchical clusters follow training data better than k-means clusters",
-          "difference of adjusted Rand indices", lambda e: jackknifed(e, lambda t: _coherence(e, t))),
+          "difference of adjusted Rand indices", lambda e: stable(e, lambda t: _coherence(e, t))),
     Claim("Section V-B, Table III", "clustered models are more accurate than singletons",
           "difference of mean accuracies on the left-out dataset", _clustered_are_better,
           {"cv": "+0.11", "nlp": "+0.06"}),
@@ -129,12 +134,14 @@ RECALL = [
           "regret of a random model", lambda e: above(_random_regret(e), 0.05)),
     Claim("Section I", "a proxy score alone picks worse models than recall and fine-selection",
           "accuracy of two-phase minus that of the configured proxy's favourite", _proxy_alone),
-    Claim("Section II-A", "LEEP needs less time than the kNN proxy", "ratio of measured seconds, kNN / LEEP",
+    Claim("Section II-A", "LEEP needs less time than the kNN proxy, by more than a tenth",
+          "ratio of measured seconds (loading and pass included), kNN / LEEP, line at 1.1",
           _cheaper_than_knn, proxies=("leep", "knn")),
     Claim("Sections II-A, V-E", "LEEP measures transferability across label spaces",
           "Spearman of LEEP and final accuracy, models with a source head", _transferability, proxies=("leep",)),
     Claim("Section III-A", "clusters spare proxy scores", "scored models / all models",
-          lambda e: below([len(e.scored(target)) / len(e.models) for target in e.everything], 1.0),
+          lambda e: designed(below([len(e.scored(target)) / len(e.models) for target in e.everything], 1.0),
+                             "one of each cluster of two or more is scored, so it is fewer than all by construction"),
           {"cv": "10 of 30 booked", "nlp": "10 of 40 booked"}),
     Claim("Section V-B, Fig. 5", "coarse recall beats random recall", "accuracy of the top K minus that of all models",
           lambda e: above(_gain(e)), {"cv": "4 of 4 targets", "nlp": "4 of 4 targets"}),

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from reproduction.claims import LEDGER, table
-from reproduction.claims.verdicts import Measured, above, counted, untested
 from reproduction.published import n10_paper_matrices as matrices
 from reproduction.published import n14_training_sizes as sizes
 from reproduction.published.sources import paper, params, recycling, recycling_evidence, transfer
+from reproduction.verdicts import Measured, above, counted, untested
 from twophase.sources.published import model_recycling, paper_matrices
 
 CURVES = "needs validation curves along epochs, which none of these records has"

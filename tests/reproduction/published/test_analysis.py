@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from reproduction.claims import LEDGER
-from reproduction.claims.verdicts import UNTESTED
+from reproduction.verdicts import UNTESTED
 from reproduction.published import claims, sources
 from reproduction.published import n10_paper_matrices as matrices
 from reproduction.published import n14_training_sizes as sizes
