@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 from reproduction.claims import LEDGER
-from reproduction.verdicts import UNTESTED
 from reproduction.published import claims, sources
 from reproduction.published import n10_paper_matrices as matrices
 from reproduction.published import n14_training_sizes as sizes
 from reproduction.published.n11_thousand_models import scale, subsets
+from reproduction.verdicts import UNTESTED
 
 ROOT = Path(__file__).parents[3]
 
