@@ -19,8 +19,9 @@ BOUNDED = ("accuracy", "f1", "macro_f1", "balanced_accuracy")  # metrics that li
 class TrainingRecords:
     """Validated records of fine-tuning runs.
 
-    A cell is one (model, dataset, seed); its epochs run from 1 to E without a gap. `val` and `seconds` may be
-    empty for a whole cell (a published matrix has no curves); `test` may be empty before a cell's last epoch.
+    A cell is one (model, dataset, seed); its epochs are the rungs at which it was validated: usually 1 to E, but any
+    rising numbers that all cells share (a cell may end early). `val` and `seconds` may be empty for a whole cell (a
+    published matrix has no curves); `test` may be empty before a cell's last epoch.
 
     Attributes:
         frame: columns model, dataset, role, seed, epoch, val, test, seconds, and metric if it was given.
@@ -89,6 +90,11 @@ class TrainingRecords:
     def epochs(self) -> int:
         """Epochs of the longest cell."""
         return int(self.frame["epoch"].max())
+
+    @property
+    def rungs(self) -> list[int]:
+        """Epochs after which runs were validated, rising."""
+        return sorted(int(epoch) for epoch in self.frame["epoch"].unique())
 
     def datasets(self, role: str | None = None) -> list[str]:
         """Datasets in order of first appearance, of one role or of all."""
@@ -233,11 +239,16 @@ def _some(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _check_cells(frame: pd.DataFrame) -> None:
     cells = frame.groupby(["model", "dataset", "seed"], sort=False)
-    epochs = cells["epoch"].agg(["min", "max", "size"])
-    gaps = epochs[(epochs["min"] != 1) | (epochs["max"] != epochs["size"])]
+    rungs = np.unique(frame["epoch"])
+    if rungs[0] < 1:
+        raise UserError(f"column 'epoch' holds {rungs[0]}; epochs count from 1.")
+    epochs = cells["epoch"].agg(["max", "size"])
+    gaps = epochs[epochs["size"] != np.searchsorted(rungs, epochs["max"]) + 1]
     if len(gaps):
         raise UserError(
-            f"the epochs of {_cell(gaps.index[0])} do not run from 1 to {gaps['max'].iloc[0]} without a gap."
+            f"the epochs of {_cell(gaps.index[0])} have a gap: it has {gaps['size'].iloc[0]} rows up to epoch "
+            f"{gaps['max'].iloc[0]}, and the records are of epochs {', '.join(map(str, rungs[:8]))}"
+            f"{' …' * (len(rungs) > 8)}; every cell has them all from the first on."
         )
     empty = frame["val"].isna().groupby([frame[name] for name in ("model", "dataset", "seed")], sort=False).mean()
     partly = empty[(empty > 0) & (empty < 1)]

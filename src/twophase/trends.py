@@ -85,7 +85,8 @@ class TrendPredictor:
             )
         self._test = records.matrix(role=None, missing="keep")  # datasets x models
         val = frame.groupby(["epoch", "dataset", "model"])["val"].mean().unstack("model")
-        self._val = {stage: val.loc[stage].reindex(self._test.index) for stage in val.index.unique("epoch")}
+        rungs = sorted(val.index.unique("epoch"))
+        self._val = {stage: val.loc[rung].reindex(self._test.index) for stage, rung in enumerate(rungs, 1)}
         self._n_trends = n_trends
         self._mined: dict[tuple[str, int], pd.DataFrame] = {}
 
@@ -124,7 +125,7 @@ class TrendPredictor:
             raise UserError(f"no benchmark records of model {model!r}; trends need the model's own runs.")
         if stage not in self._val:
             raise UserError(
-                f"the benchmark records end at epoch {max(self._val)}, so stage {stage} has no trends; "
+                f"the benchmark records end after stage {max(self._val)}, so stage {stage} has no trends; "
                 "train the benchmarks for as long as the target."
             )
         val = self._val[stage][model].to_numpy()

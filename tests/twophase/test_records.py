@@ -85,7 +85,11 @@ def spoiled(frame, **changes):
         (lambda f: spoiled(f, test=(1, np.nan)), "final test score of model 'a' on dataset 'x' .* is NaN"),
         (lambda f: spoiled(f, val=(0, 1.2)), r"val of model 'a' .* is 1.2; scores lie in \[0, 1\]"),
         (lambda f: spoiled(f, test=(1, 62.0)), "test of model 'a' .* is 62; .*percentages"),
-        (lambda f: f[f["epoch"] == 2], "do not run from 1 to 2 without a gap"),
+        (
+            lambda f: f.drop(index=f.index[f["epoch"] == 1][0]),
+            "have a gap: it has 1 rows up to epoch 2, .* epochs 1, 2; every",
+        ),
+        (lambda f: f.assign(epoch=f["epoch"] - 1), "column 'epoch' holds 0; epochs count from 1"),
         (lambda f: spoiled(f, role=(0, "dev")), r"unknown roles \['dev'\]; allowed: benchmark, target"),
         (lambda f: spoiled(f, role=(0, "target")), r"datasets \['x'\] are benchmark in some rows and target in others"),
         (lambda f: spoiled(f, val=(0, "high")), "column 'val' must hold numbers"),

@@ -219,7 +219,7 @@ def test_a_failed_model_is_removed_first_and_makes_no_room():
     records = records_of(curves)
     whole = brute_force(RecordedRuns(records, "t"), records.models)
     row = whole.history.set_index(["stage", "model"]).loc[(2, "m3")]
-    assert row["reason"] == "failed: its records end before epoch 2" and not row["kept"] and math.isnan(row["val"])
+    assert row["reason"] == "failed: its records end before stage 2" and not row["kept"] and math.isnan(row["val"])
     assert whole.winner == "m2" and whole.epochs == 10  # an epoch that failed is not an epoch
     halved = successive_halving(RecordedRuns(records, "t"), records.models)
     assert halved.winner == "m2" and halved.epochs == 4 + 1 + 1
@@ -248,3 +248,23 @@ def test_what_the_records_lack_is_said_before_training():
         with pytest.raises(UserError, match=message):
             fine_selection(runs, records.models, known, **options)
         assert runs.ledger.empty
+
+
+def test_rungs_need_not_be_every_epoch_and_each_may_have_its_cost():
+    """Epochs 1, 2, 4, 8 are four stages of 1, 1, 2 and 4 epochs, unless their costs are given."""
+    rows = [
+        {"model": m, "dataset": d, "role": r, "epoch": e, "val": level * (1 - 0.5 / e), "test": level, "seconds": 1.0}
+        for m, level in {"a": 0.9, "b": 0.7, "c": 0.5, "d": 0.3}.items()
+        for d, r in {"x": "benchmark", "y": "benchmark", "t": "target"}.items()
+        for e in (1, 2, 4, 8)
+    ]
+    records = TrainingRecords.from_frame(pd.DataFrame(rows))
+    assert records.rungs == [1, 2, 4, 8]
+    runs = RecordedRuns(records, "t")
+    halved = successive_halving(runs, list("abcd"))
+    assert (halved.winner, halved.epochs) == ("a", 4 * 1 + 2 * 1 + 1 * 2 + 1 * 4)
+    assert brute_force(runs, list("abcd")).epochs == 4 * 8
+    assert fine_selection(runs, list("abcd"), records, n_trends=2).epochs == 4 + 1 + 2 + 4
+    assert successive_halving(RecordedRuns(records, "t", costs=[0.25, 1, 1, 1]), list("abcd")).epochs == 1 + 2 + 1 + 1
+    with pytest.raises(UserError, match=r"costs are \[1, 2\]; allowed is a number of at least 0 for each of 4 rungs"):
+        RecordedRuns(records, "t", costs=[1, 2])

@@ -55,7 +55,7 @@ def test_predictor_reads_the_model_and_stage(records):
     assert predictor.predict("a", 2, 0.75) == pytest.approx(0.78)  # at stage 2: x .6, y .8
     with pytest.raises(UserError, match="no benchmark records of model 'z'"):
         predictor.predict("z", 1, 0.5)
-    with pytest.raises(UserError, match="the benchmark records end at epoch 2, so stage 3"):
+    with pytest.raises(UserError, match="the benchmark records end after stage 2, so stage 3"):
         predictor.predict("a", 3, 0.5)
 
 

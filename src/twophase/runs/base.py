@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import pandas as pd
 
@@ -15,13 +15,15 @@ class Runs(ABC):
     """Fine-tuning runs on one target.
 
     Attributes:
-        epochs: length of a full run.
+        epochs: length of a full run, in stages (an epoch each, unless `costs` says otherwise).
+        costs: model-epochs of each stage; None: one each.
         dataset: the target's name, None if it has none; what mines trends leaves it out.
         failures: model -> why it can no longer be trained.
     """
 
     epochs: int
     dataset: str | None
+    costs: Sequence[float] | None = None
 
     def __init__(self) -> None:
         self.restart()
@@ -31,7 +33,7 @@ class Runs(ABC):
         self.failures: dict[str, str] = {}
         self._done: dict[str, int] = {}
         self._last: dict[str, float] = {}
-        self._ledger: list[tuple[int, str, int, float]] = []
+        self._ledger: list[tuple[int, str, float, float]] = []
 
     @abstractmethod
     def test(self, model: str) -> float:
@@ -71,7 +73,8 @@ class Runs(ABC):
     def _record(self, model: str, epoch: int, score: float, seconds: float) -> None:
         failed = math.isnan(score)
         self._done[model], self._last[model] = epoch - failed, score
-        self._ledger.append((epoch, model, int(not failed), seconds))
+        cost = 1 if self.costs is None else self.costs[epoch - 1]
+        self._ledger.append((epoch, model, 0 if failed else cost, seconds))
 
     def accuracy(self, model: str) -> float:
         """Validation accuracy after a model's last epoch: what records know, whatever the runs are judged by."""

@@ -1,6 +1,8 @@
 """Runs that were trained before, replayed from their records."""
 
 import math
+from collections.abc import Sequence
+from itertools import pairwise
 
 from twophase.errors import UserError
 from twophase.records import TrainingRecords
@@ -14,12 +16,15 @@ class RecordedRuns(Runs):
         records: with curves on `dataset`.
         dataset: the target to replay.
         seed: whose runs to replay; None takes each model's lowest.
+        costs: model-epochs of each stage, one for each rung of the records; None: the epochs between rungs.
 
     Raises:
-        UserError: no records of that dataset or seed; records without curves.
+        UserError: no records of that dataset or seed; records without curves; costs that are not one a rung.
     """
 
-    def __init__(self, records: TrainingRecords, dataset: str, seed: int | None = None):
+    def __init__(
+        self, records: TrainingRecords, dataset: str, seed: int | None = None, costs: Sequence[float] | None = None
+    ):
         super().__init__()
         rows = records.frame[records.frame["dataset"] == dataset]
         if rows.empty:
@@ -34,9 +39,17 @@ class RecordedRuns(Runs):
                 f"the records of {model!r} on {dataset!r} have no validation curve (final scores only); "
                 "a selection that trains in stages cannot be replayed from them."
             )
-        self.dataset, self.epochs = dataset, int(rows["epoch"].max())
+        rungs = sorted(rows["epoch"].unique().tolist())
+        self.dataset, self.epochs = dataset, len(rungs)
+        if costs is not None and (len(costs) != len(rungs) or not all(cost >= 0 for cost in costs)):
+            raise UserError(
+                f"costs are {list(costs)}; allowed is a number of at least 0 for each of {len(rungs)} rungs."
+            )
+        if costs is not None or rungs != list(range(1, len(rungs) + 1)):
+            self.costs = [b - a for a, b in pairwise([0, *rungs])] if costs is None else list(costs)
+        stage = {epoch: number for number, epoch in enumerate(rungs, 1)}
         values = rows[["val", "seconds", "test"]].itertuples(index=False, name=None)
-        self._cells = dict(zip(zip(rows["model"], rows["epoch"], strict=True), values, strict=True))
+        self._cells = dict(zip(zip(rows["model"], rows["epoch"].map(stage), strict=True), values, strict=True))
         self._models = set(rows["model"])
 
     def _train(self, model: str, epoch: int) -> tuple[float, float]:
@@ -45,7 +58,7 @@ class RecordedRuns(Runs):
                 f"no records of model {model!r} on {self.dataset!r}; models: {', '.join(sorted(self._models))}."
             )
         if (model, epoch) not in self._cells:
-            self.failures[model] = f"its records end before epoch {epoch}"
+            self.failures[model] = f"its records end before stage {epoch}"
             return math.nan, 0.0
         val, seconds, _ = self._cells[model, epoch]
         return val, seconds
