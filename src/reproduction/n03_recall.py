@@ -90,8 +90,8 @@ def verdict(evidence: Evidence, table: pd.DataFrame) -> str:
     against_prior = against_zero(change, "more", "less", "neither more nor less, within the interval:")
     return (
         f"Over {len(table)} datasets, each in turn as the target, the top {evidence.top} recalled are on average "
-        f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}] more accurate than all models. That coarse recall beats random "
-        f"recall **{found.verdict}** (claim R7). Compared with the prior alone it gains {against_prior} "
+        f"{found.said()} more accurate than all models. That coarse recall beats random recall: "
+        f"**{found.verdict}** (claim R7). Compared with the prior alone it gains {against_prior} "
         f"{with_interval(change)}. The best model is among the top {evidence.top} on a share of {with_interval(here, 2)} of "
         f"the datasets (random recall: {evidence.top / len(evidence.models):.2f})."
     )

@@ -221,15 +221,11 @@ def verdict(evidence: Evidence, everything: pd.DataFrame) -> str:
     worst = f"at most {regret.max():.3f} (on {regret.idxmax().replace('_', ' ')})"
     return (
         f"**Cost.** The paper prints {min(printed):.1f} to {max(printed):.1f} times fewer epochs than brute force. Here it is "
-        f"{fast.value:.1f} [{fast.low:.1f}, {fast.high:.1f}]: that it is at least as fast as printed **{_says(fast)}** (claim S13). "
+        f"{fast.said(1)}. That it is at least as fast as printed: **{fast.verdict}** (claim S13). "
         f"**Accuracy.** The paper loses at most {paper_loss:.3f} to brute force. Here the model selected loses "
-        f"{close.value:.3f} [{close.low:.3f}, {close.high:.3f}] on average, and {worst}: that it is as accurate, within a "
-        f"point on average, **{_says(close)}** (claim S18)."
+        f"{close.said()} on average, and {worst}. That it is as accurate, within a point on average: **{close.verdict}** (claim "
+        "S18)."
     )
-
-
-def _says(found: Measured) -> str:
-    return f"is {found.verdict}" if found.verdict.startswith("not") else found.verdict
 
 
 def figure_cost(evidence: Evidence):

@@ -24,6 +24,11 @@ class Measured:
     verdict: str  # HOLDS, FAILS, OPEN, BY_DESIGN or UNTESTED
     why: str  # what the verdict rests on, in a line
 
+    def said(self, digits: int = 3) -> str:
+        """The value with its interval, as text."""
+        span = "" if self.low is None else f" [{self.low:.{digits}f}, {self.high:.{digits}f}]"
+        return f"{self.value:.{digits}f}{span}"
+
 
 @dataclass(frozen=True)
 class Claim:

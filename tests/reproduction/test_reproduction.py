@@ -3,9 +3,12 @@
 import shutil
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
+from sklearn.metrics import silhouette_score
 
 from reproduction import claims, evidence, paper
 from reproduction import n01_models as models
@@ -17,8 +20,10 @@ from reproduction import n07_released_code as released
 from reproduction import tables as report
 from reproduction.n02_clustering import clustering, silhouettes
 from twophase.errors import UserError
+from twophase.infra import plots
 from twophase.records import TrainingRecords
 from twophase.selection import brute_force
+from twophase.trends import mine, trend_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -145,17 +150,148 @@ def test_committed_claims_are_what_the_code_tests(each, tmp_path):
     assert (tmp_path / "claims.csv").read_text() == (ROOT / f"results/claims/{each.domain}.csv").read_text()
 
 
-def test_trends_predict_better_than_the_mean_somewhere(cv):
+CELLS = ["silhouette: trends", "silhouette: random", "error: trend", "error: mean", "error: line"]
+
+
+def test_cells_of_figure_6_by_hand(cv):
+    cells, model, dataset = convergence.figure_6_cells(cv), "vit-latin", "digits"
+    assert list(cells.columns) == CELLS and cells.index.names == ["model", "dataset"]
+    assert len(cells) == len(cv.models) * len(cv.benchmarks) and cells.notna().all(axis=None)
+    known = convergence.stage_table(cv, model)
+    row, rest = known.loc[dataset], known.drop(dataset)
+    slope, level = np.polyfit(rest["val"], rest["test"], 1)
+    guesses = {"mean": rest["test"].mean(), "line": slope * row["val"] + level}
+    trends = mine(rest["val"], rest["test"], cv.params.selection.n_trends)
+    guesses["trend"] = trends["test"][(trends["val"] - row["val"]).abs().idxmin()]
+    for name, guess in guesses.items():
+        expected = abs(guess - row["test"]) / row["test"]
+        assert cells.loc[(model, dataset), f"error: {name}"] == pytest.approx(expected)
+    groups = trend_of(known["val"], cv.params.selection.n_trends)
+    whole = silhouette_score(known[["val"]].to_numpy(), groups)
     table = convergence.figure_6_table(cv)
-    assert list(table.columns) == ["silhouette: trends", "silhouette: random", "error: trend", "error: mean"]
-    model, dataset = "vit-latin", "digits"
-    rest = convergence.stage_table(cv, model).drop(dataset)
-    assert dataset not in rest.index and pd.notna(table.loc[model]).all()
+    assert list(table.columns) == CELLS and list(table.index) == cv.models
+    assert table.loc[model, "silhouette: trends"] == pytest.approx(whole)
+
+
+def test_a_line_through_one_validation_is_the_mean():
+    known = pd.DataFrame({"val": [0.5, 0.5], "test": [0.2, 0.6]})
+    assert convergence._line(known, 0.9) == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (0.1, "**better** than the trends"),
+        (0.4, "**worse** than the trends"),
+        (0.2, "**neither better nor worse** than"),
+    ],
+)
+def test_the_verdict_on_figure_6_follows_from_its_cells(line, said):
+    """Four datasets and three models; the trends err by .2, the mean by .3."""
+    index = pd.MultiIndex.from_product([["a", "b", "c"], ["w", "x", "y", "z"]], names=["model", "dataset"])
+    cells = pd.DataFrame([[0.5, -0.5, 0.2, 0.3, line]] * 12, index=index, columns=CELLS)
+    text = convergence.figure_6_verdict(cells)
+    assert said in text and "over the 4 benchmark datasets" in text
+    assert "**3 of 3** models: 0.20 against 0.30" in text
+    assert f"smaller error for **{3 if line < 0.2 else 0} of 3** models" in text
+
+
+def test_ranking_by_hand_and_its_verdict(cv):
+    table = convergence.ranking(cv)
+    assert table.index.names == ["dataset", "stage"] and list(table.columns) == ["validation", "prediction"]
+    assert len(table) == len(cv.everything) * cv.records.epochs
+    for dataset in ("digits", "tissue"):
+        assert table.loc[(dataset, 1), "validation"] == pytest.approx(cv.first_epoch(dataset))
+    ahead = (table["validation"] - table["prediction"]).xs(1, level="stage")
+    assert report.with_interval(ahead) in convergence.ranking_verdict(cv)
+    assert convergence.calibration(cv).loc[1, "validation - prediction"] == report.with_interval(ahead)
+
+
+def test_left_out_is_the_whole_and_its_range(cv):
+    assert silhouettes.left_out(cv, lambda target: float(len(cv.matrix(target)))) == (10, 9, 9)
+    order = {dataset: float(place) for place, dataset in enumerate(cv.benchmarks)}
+    assert silhouettes.left_out(cv, lambda target: order.get(target, 4.5)) == (4.5, 0, 9)
+
+
+def test_figures_3_and_8_are_on_one_scale_and_hold_their_curves(each, monkeypatch):
+    monkeypatch.setattr(plots, "save", lambda figure, *_: figure)
+    drawn = {}
+    for name, records in (("figure_3", each.records), ("figure_8", each.second_rate)):
+        axes = getattr(convergence, name)(each).axes
+        assert [axis.get_title().split(" (best: ")[0] for axis in axes] == [t.replace("_", " ") for t in each.targets]
+        for axis, target in zip(axes, each.targets, strict=True):
+            low, high = axis.get_ylim()
+            shown = np.concatenate([line.get_ydata() for line in axis.lines])
+            assert low < shown.min() and shown.max() < high
+            best = records.final(target).loc[each.second_rate.final(target).index].idxmax()
+            assert axis.get_title().endswith(f"(best: {best})")
+        drawn[name] = {axis.get_ylim() for axis in axes}
+    assert drawn["figure_3"] == drawn["figure_8"] and len(drawn["figure_3"]) == 1
+
+
+def test_text_in_the_figures_is_legible(each, monkeypatch):
+    """Seven points at least, for every text that is drawn."""
+    monkeypatch.setattr(plots, "save", lambda figure, *_: figure)
+    figures = [models.figure_1(each), models.figure_2(each), models.figure_regimes(each)]
+    figures += [clustering.figure_dendrogram(each), convergence.figure_3(each), fine_selection.figure_7(each)]
+    figures += [
+        convergence.figure_4(each, each.models[0]),
+        convergence.figure_6(each, convergence.figure_6_table(each)),
+    ]
+    for figure in figures:
+        texts = [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
+        assert texts and min(text.get_fontsize() for text in texts) >= 7
+
+
+def test_figure_7_has_the_papers_candidates_beside_ours(each):
+    table = fine_selection.compare(each, "oracle")
+    for target in each.targets:
+        assert table.loc[target, "best"] == each.final(target).max()
+    assert "best by test" in fine_selection.figure_7_verdict(each)
 
 
 def test_paper_numbers_are_consistent():
     assert paper.TABLE_5["cv"]["all"][0] == 30 * 4 and paper.TABLE_5["nlp"]["all"][0] == 40 * 5
-    assert sum(paper.TABLE_2["nlp"]) == 30
+    assert sum(paper.TABLE_2["nlp"]) == 30 and len(paper.TABLE_2["nlp"]) == paper.TABLE_2_CLUSTERS["nlp"]
+    for domain, clusters in paper.TABLE_2_MEMBERS.items():
+        assert sorted(map(len, clusters.values()), reverse=True) == list(paper.TABLE_2[domain])
+
+
+def prose(name):
+    """The Markdown of a notebook."""
+    notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def test_contradictions_of_the_paper_are_as_the_prose_has_them():
+    fourth = {target: cells[0.0] for table in paper.TABLE_4.values() for target, cells in table.items()}
+    fifth = {target: cost for table in paper.TABLE_5.values() for target, cost in table["10"][2].items()}
+    apart = {target: (epochs, fifth[target]) for target, (_, epochs) in fourth.items() if epochs != fifth[target]}
+    assert apart == {"MultiRC": (16, 15), "X-Ray": (14, 13)}
+    assert fourth["MNLI"][1] == 14 and fourth["Flowers"][1] == 15
+    whole = {target: row for table in paper.TABLE_6.values() for target, row in table.items()}
+    assert (fourth["X-Ray"][0], whole["X-Ray"][5]) == (0.966, 0.962)
+    for place, (low, high), said in (
+        (1, paper.SECTION_5D["BF"], "5.45x to 10.53x"),
+        (2, paper.SECTION_5D["SH"], "2.50x to 4.05x"),
+    ):
+        printed = [row[place] for row in whole.values()]
+        assert (
+            f"{min(printed):.2f}x to {max(printed):.2f}x" == said
+            and max(printed) > high
+            and said in prose("05_fine_selection")
+        )
+        assert f"about {low}x to {high}x" in prose("05_fine_selection")
+    language = [row[1] for row in paper.TABLE_6["nlp"].values()]
+    assert min(language) > 8 and f"({min(language):.2f}x to {max(language):.2f}x)" in prose("05_fine_selection")
+    seventh = {target: row for table in paper.TABLE_7.values() for target, row in table.items()}
+    contains = {target: k for table in paper.RECALL_CONTAINS_BEST.values() for target, k in table.items()}
+    assert {target for target, row in seventh.items() if row[2] >= contains[target]} == {"MultiRC", "Flowers"}
+    assert {target for target, row in seventh.items() if row[1] < whole[target][3]} == {
+        "MultiRC",
+        "MedMNIST",
+        "Flowers",
+    }
 
 
 def test_results_that_are_not_there_are_named(tmp_path, monkeypatch):

@@ -15,7 +15,7 @@ from reproduction.verdicts import Claim, Measured, above, always, below, designe
 def _by(evidence: Evidence, unit: str, first: str, second: str) -> pd.Series:
     """First minus second of Fig. 6's quantities, mean of a dataset's models or of a model's datasets."""
     cells = figure_6_cells(evidence)
-    return (cells[first] - cells[second]).groupby(cells[unit]).mean().dropna()
+    return (cells[first] - cells[second]).groupby(unit).mean().dropna()
 
 
 def _one_filtering(evidence: Evidence) -> Measured:

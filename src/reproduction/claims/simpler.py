@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 
-import numpy as np
 import pandas as pd
 
 from reproduction.evidence import Evidence
 from reproduction.leave_one_out import NESTED, NESTED_SINGLETONS, of, turns_of
-from reproduction.n04_convergence import calibration_by_dataset, figure_6_cells
+from reproduction.n04_convergence import figure_6_cells, ranking
 from reproduction.n06_end_to_end import nested_proxy
 from reproduction.verdicts import Claim, Measured, above, same, untested
 
@@ -42,13 +41,13 @@ def _without_model(evidence: Evidence) -> Measured:
 
 
 def _ranking(evidence: Evidence) -> Measured:
-    table = calibration_by_dataset(evidence)
-    return above(np.nan_to_num(table["validation"] - table["prediction"]))
+    table = ranking(evidence).fillna(0)
+    return above((table["validation"] - table["prediction"]).groupby("dataset").mean())
 
 
 def _line(evidence: Evidence) -> Measured:
     cells = figure_6_cells(evidence)
-    return above((cells["error: trend"] - cells["error: line"]).groupby(cells["dataset"]).mean())
+    return above((cells["error: trend"] - cells["error: line"]).groupby("dataset").mean())
 
 
 def _change(variant: str, plain: str = "", method: str = "two-phase", candidates: str = "all") -> Callable:

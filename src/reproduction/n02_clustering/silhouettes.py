@@ -1,20 +1,17 @@
 """Notebook 02: which similarity, clustering, k and cut hold together best (Tables I and X)."""
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 
 from reproduction import paper
 from reproduction.evidence import Evidence
 from reproduction.n02_clustering.clustering import clusters, inside
 from reproduction.tables import save_table, tidy
+from reproduction.verdicts import left_out
 from twophase.clustering import Clusters, silhouette
 from twophase.similarity import cosine_similarity
-
-SPAN = "{:+.3f} [{:+.3f}, {:+.3f}]"
 
 
 def by_cards(evidence: Evidence, method: str = "hierarchical", target: str | None = None) -> Clusters | None:
@@ -50,17 +47,17 @@ def _both(found: Clusters) -> dict[str, float]:
 
 
 def table_1_verdict(evidence: Evidence) -> str:
-    """Whether hierarchical clustering beats k-means, and performance beats text, with jackknife intervals."""
+    """By how much hierarchical clustering beats k-means, and what that is without each benchmark dataset."""
     said = []
     for variant in ("standard", "released"):
-        gap = SPAN.format(*jackknife(evidence, lambda target, v=variant: over_kmeans(evidence, target, v)))
-        said.append(f"by the {variant} silhouette the difference is {gap}")
+        found = left_out(evidence, lambda target, v=variant: over_kmeans(evidence, target, v))
+        said.append(f"by the {variant} silhouette the difference is {_with_range(*found)}")
     printed = paper.TABLE_1[evidence.domain]
     return (
         "The paper finds hierarchical clustering clearly better than k-means "
-        f"({printed['performance', 'hierarchical'] - printed['performance', 'kmeans']:+.3f}). Here {' and '.join(said)}. "
+        f"({printed['performance', 'hierarchical'] - printed['performance', 'kmeans']:+.3f}). Here {'; '.join(said)}. "
         "The two definitions are not comparable with each other: the released one measures the distance to *all* models "
-        "outside a cluster and leaves singletons out. Intervals: jackknife, a benchmark dataset left out at a time."
+        "outside a cluster and leaves singletons out."
     )
 
 
@@ -68,14 +65,18 @@ def text_verdict(evidence: Evidence) -> str:
     """Performance against text, in each one's own distances and in the same; what encoded the cards."""
     if evidence.cards.empty:
         return "No encoder of model cards is configured, so the text-based rows are empty."
-    gaps = (jackknife(evidence, lambda target, s=s: over_text(evidence, target, s)) for s in (False, True))
-    own, same = (SPAN.format(*gap) for gap in gaps)
+    own, same = (left_out(evidence, lambda target, s=s: over_text(evidence, target, s)) for s in (False, True))
     encoder = json.loads((evidence.results / evidence.domain / "cards.json").read_text())
     return (
-        f"Cards are encoded by {encoder['name']}. Performance-based minus text-based silhouette, hierarchical: {own}, each in "
-        "its own distances, which says little: a cosine of texts and Eq. 1 are different scales. In the distances of Eq. 1, "
-        f"for the same number of clusters: {same}."
+        f"Cards are encoded by {encoder['name']}. Performance-based minus text-based silhouette, hierarchical: "
+        f"{_with_range(*own)}, each in its own distances, which says little: a cosine of texts and Eq. 1 are different "
+        f"scales. In the distances of Eq. 1, for the same number of clusters: {_with_range(*same)}."
     )
+
+
+def _with_range(value: float, lowest: float, highest: float) -> str:
+    value, lowest, highest = (round(number, 3) + 0.0 for number in (value, lowest, highest))  # no "-0.000"
+    return f"{value:+.3f} (between {lowest:+.3f} and {highest:+.3f} when one benchmark dataset is left out)"
 
 
 def over_kmeans(evidence: Evidence, target: str, variant: str = "standard") -> float:
@@ -90,15 +91,6 @@ def over_text(evidence: Evidence, target: str, same_distances: bool = False) -> 
     if same_distances:
         text = replace(text, similarity=performance.similarity)
     return silhouette(performance) - silhouette(text)
-
-
-def jackknife(evidence: Evidence, statistic: Callable[[str], float]) -> tuple[float, float, float]:
-    """Of a statistic (target -> value without it): that of the whole benchmark, and its 95 % jackknife interval."""
-    value = statistic(evidence.outside)
-    left_out = np.array([statistic(dataset) for dataset in evidence.benchmarks])
-    n = len(left_out)
-    deviation = np.sqrt((n - 1) / n * ((left_out - left_out.mean()) ** 2).sum())
-    return value, value - 1.96 * deviation, value + 1.96 * deviation
 
 
 def table_10(evidence: Evidence) -> pd.DataFrame:
