@@ -11,13 +11,13 @@ import pandas as pd
 
 from twophase.commands import wording
 from twophase.commands.select.inputs import modality_of, read_task
-from twophase.commands.select.settings import compose, kind_of
+from twophase.commands.select.settings import DOMAIN, compose, kind_of
 from twophase.commands.verbs import apart
 from twophase.errors import UserError, unknown
 from twophase.infra.files import replacing, write_json
 from twophase.sources.hub import fetch_model
 from twophase.sources.live import parameters
-from twophase.sources.live.opening import DOMAIN, Live, added_folder, built, live_place, open_live, params_of
+from twophase.sources.live.opening import Live, added_folder, built, live_place, open_live, params_of
 from twophase.training import stored, tasks
 from twophase.training.loading import load_classifier, load_processor, modality, model_digest
 

@@ -112,7 +112,6 @@ def _from_environment(overrides: tuple[str, ...]) -> Engine:
     if not overrides:
         return Engine()
     try:
-        composed = config.compose(list(overrides), "compute")
-        return build(Engine, config.parse(composed, "the composed configuration")["compute"], "compute")
+        return build(Engine, config.values(overrides, "compute")["compute"], "compute")
     except UserError as error:
         raise UserError(f"TWOPHASE_COMPUTE is {' '.join(overrides)!r}: {error}") from None

@@ -7,56 +7,15 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
-from twophase.clustering import METHODS
 from twophase.errors import UserError, unknown
-from twophase.infra.config import PARAMS, compose, parse
+from twophase.infra.config import PARAMS, compose, parse, values
 from twophase.infra.files import write_text
-from twophase.infra.schema import AtLeastOne, Field, NotNegative, OneOf, build, settings
+from twophase.infra.schema import AtLeastOne, Field, NotNegative, build, settings
 from twophase.proxies import PROXIES, RELEASED
-from twophase.recall import NORMALIZATIONS
 from twophase.selection import check_threshold
 from twophase.sources.live import corpora
 from twophase.sources.live.zoo import recipes
-from twophase.training.config import TrainingConfig
-
-
-@settings("proxy")
-class Proxy:
-    """Which proxy scores a model; `headless` scores those without a source head."""
-
-    name: str
-    normalization: OneOf(NORMALIZATIONS)
-    headless: str
-
-
-@settings("clustering")
-class Clustering:
-    """How models are grouped; `n_clusters` None: by a cut of the dendrogram. `exact_up_to`: see `large.cluster_many`."""
-
-    method: OneOf(METHODS)
-    k: AtLeastOne
-    n_clusters: AtLeastOne | None
-    exact_up_to: AtLeastOne
-
-
-@settings("recall")
-class Recall:
-    """How many models coarse recall hands on, and what a proxy costs in epochs."""
-
-    top: AtLeastOne
-    epochs_per_proxy: NotNegative
-
-
-@settings("selection")
-class Selection:
-    """Fine-selection (Algorithm 1)."""
-
-    threshold: float
-    threshold_kind: str
-    n_trends: AtLeastOne
-
-    def __post_init__(self) -> None:
-        check_threshold(self.threshold, self.threshold_kind, "selection.")
+from twophase.training.config import Clustering, Proxy, Recall, Selection, TrainingConfig
 
 
 @settings()
@@ -192,18 +151,15 @@ class Params:
     domain: dict[str, Domain]
 
 
-COMPOSED = "the composed configuration"
-
-
 def load(overrides: list[str] | tuple[str, ...] = ()) -> Params:
     """Compose and validate, without a file."""
-    return validate(parse(compose(overrides), COMPOSED))
+    return validate(values(overrides))
 
 
 def write(path: Path, overrides: list[str] | tuple[str, ...] = ()) -> Params:
     """Compose, validate, and only then write `path`."""
     text = compose(overrides)
-    params = validate(parse(text, COMPOSED))
+    params = validate(parse(text, "the composed configuration"))
     write_text(path, text)
     return params
 
@@ -258,6 +214,7 @@ def validate(values: dict[str, Any]) -> Params:
         if absent := [field.name for field in fields(TrainingConfig) if field.name not in values[name]["training"]]:
             raise UserError(f"missing key {name}.training.{absent[0]}: add it under conf/ and run `make params`")
     params = build(Params, {"domain": {name: values.pop(name) for name in names}, **values})
+    check_threshold(params.selection.threshold, params.selection.threshold_kind, "selection.")
     for name, domain in params.domain.items():
         _check_domain(params, name, domain)
     return params
