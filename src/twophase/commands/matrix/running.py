@@ -12,10 +12,9 @@ from twophase.commands.matrix.models import Model, look
 from twophase.commands.matrix.planning import Plan, engine, hardware, pairs, plan
 from twophase.commands.matrix.report import text
 from twophase.commands.matrix.settings import Settings, compose
-from twophase.commands.select.folder import room
 from twophase.errors import Unreachable, UserError
 from twophase.infra.compute import using
-from twophase.infra.files import replacing
+from twophase.infra.files import replacing, room
 from twophase.infra.store import cache_folder
 from twophase.records import TrainingRecords
 from twophase.sources.hub import fetch_model
