@@ -11,6 +11,7 @@ import os
 import platform
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,13 +72,17 @@ def tasks(name: str) -> None:
 
 def zoo(name: str) -> None:
     """Pre-train the models of the domain, parents first, into `zoo/<domain>/<model>/`; list them: `models.csv`."""
+    import pandas as pd
+
     from twophase.sources.live.models import build_zoo
-    from twophase.sources.live.zoo import recipes
 
     compute.warm(*HEAVY)
     params = parameters.read()
     build_zoo(params, name, DATA / name, ZOO / name)
-    _write(recipes.table(params.domain[name].zoo.recipes), name, "models.csv", index=True)
+    rows = {model: asdict(recipe) for model, recipe in params.domain[name].zoo.recipes.items()}
+    columns = ["architecture", "parent", "width", "depth", "upstream", "objective", "vectors", "epochs", "head"]
+    table = pd.DataFrame.from_dict(rows, orient="index")[columns].rename_axis("model")
+    _write(table, name, "models.csv", index=True)
 
 
 def records(name: str) -> None:
@@ -93,8 +98,8 @@ def records(name: str) -> None:
 
 def second_rate(name: str) -> None:
     """Fine-tune the best models of each target with the second learning rate: `second_rate.csv` (Fig. 8)."""
+    from reproduction.second_rate import train_second_rate
     from twophase.records import TrainingRecords
-    from twophase.sources.live.records import train_second_rate
 
     compute.warm(*HEAVY)
     first = TrainingRecords.read(RESULTS / name / "records.csv")
@@ -105,7 +110,7 @@ def second_rate(name: str) -> None:
 
 def proxies(name: str) -> None:
     """Score every model on every dataset: `proxies.csv`, and what failed: `proxy_failures.csv`."""
-    from twophase.sources.live.scores import score_cells
+    from reproduction.scores import score_cells
 
     compute.warm(*HEAVY, "sklearn.linear_model", "sklearn.mixture")
     rows, failures = score_cells(parameters.read(), name, DATA / name, ZOO / name)

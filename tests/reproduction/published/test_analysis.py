@@ -14,6 +14,9 @@ from reproduction.published import claims, sources
 from reproduction.published import n10_paper_matrices as matrices
 from reproduction.published import n14_training_sizes as sizes
 from reproduction.published.n11_thousand_models import scale, subsets
+from twophase.errors import UserError
+from twophase.records import TrainingRecords
+from twophase.sources.published import Published
 
 ROOT = Path(__file__).parents[3]
 
@@ -24,6 +27,18 @@ def mirror(published, monkeypatch):
     monkeypatch.setenv("TWOPHASE_MIRROR", str(published))
     monkeypatch.chdir(ROOT)
     return published
+
+
+def test_a_model_that_knows_the_target_is_found_by_name_and_by_score():
+    level = pd.Series(600 + 200 * np.random.default_rng(0).random(60), [f"m{number}" for number in range(60)])
+    sizes = {"boolq": 3270, "mrpc": 408, "cola": 1043, "imdb": 25000, "sst2": 872, "stsb": 1000}
+    matrix = pd.DataFrame({name: (level.round() / 1000 * size).round() / size for name, size in sizes.items()}).T
+    matrix.loc["boolq", "m7"] = 3200 / 3270
+    matrix = matrix.rename(columns={"m8": "someone/bert-BoolQ-tuned", "m9": "someone/cowboolqing"})
+    known = Published(TrainingRecords.from_matrix(matrix), pd.DataFrame(), pd.DataFrame())
+    assert scale.leaked(known, "boolq").to_dict() == {"m7": "outlier", "someone/bert-BoolQ-tuned": "named"}
+    with pytest.raises(UserError, match="unknown dataset 'mnl'; allowed: "):
+        scale.leaked(known, "mnl")
 
 
 def test_gain_and_regret_along_an_order():

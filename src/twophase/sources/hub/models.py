@@ -4,11 +4,9 @@ import json
 import logging
 import re
 import tempfile
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
 
 from twophase.errors import Unreachable, UserError
 from twophase.sources.hub.transfer import Place, Repository, list_repository, receive, receive_all, total_size
@@ -83,25 +81,12 @@ def fetch_model(
     return HubModel(place.name, repository.commit, folder)
 
 
-def plan(names: Iterable[str], *, allow_pickle: bool = False, trust_remote_code: bool = False) -> pd.DataFrame:
+def describe(name: str, allow_pickle: bool = False, trust_remote_code: bool = False) -> dict:
     """What `fetch_model` would do; asks for listings and files of settings (kilobytes), never for weights.
 
     Returns:
-        A row a name: name, revision (commit), bytes (to download into an empty cache), format ("safetensors" or
-        "pickle"), gated, custom_code (None: not known), refused (the reason, or "").
-    """
-    rows = []
-    for name in names:
-        try:
-            rows.append(describe(name, allow_pickle, trust_remote_code))
-        except Unreachable as error:
-            rows.append({"name": name, "format": "", "refused": str(error)})
-    columns = ["name", "revision", "bytes", "format", "gated", "custom_code", "refused"]
-    return pd.DataFrame(rows, columns=columns).astype({"bytes": "Int64", "gated": "object", "custom_code": "object"})
-
-
-def describe(name: str, allow_pickle: bool = False, trust_remote_code: bool = False) -> dict:
-    """A row of `plan`, and its "config" (what is in config.json) if that could be had.
+        name, revision (commit), bytes (to download into an empty cache), format ("safetensors" or "pickle"), gated,
+        custom_code, config (what is in config.json), refused (the reason, or ""); without those that could not be had.
 
     Raises:
         Unreachable: no hub answers.

@@ -120,8 +120,7 @@ class Cuts:
 class Published:
     """How published records are read and analysed.
 
-    `mirror`: folder that holds the files, None: they are downloaded. `leakage_z`: see
-    `published.model_recycling.leaked`. `subset_sizes`: numbers of benchmark datasets that are compared, each with
+    `mirror`: folder that holds the files, None: they are downloaded. `leakage_z`: robust standard deviations. `subset_sizes`: numbers of benchmark datasets that are compared, each with
     `subset_repeats` random subsets.
     """
 

@@ -1,12 +1,10 @@
 """IBM's model-recycling: 2,703 text models fine-tuned on 36 datasets, and 6 base models with 20 seeds each."""
 
-import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from twophase.errors import UserError
 from twophase.records import TrainingRecords
 from twophase.sources.published.catalogue import Account, Published, find, get
 
@@ -74,39 +72,6 @@ def failed(table: pd.DataFrame) -> pd.Series:
     """Rows with an accuracy at or below chance on a dataset where models are far above it, or a correlation below 0."""
     chance = 1 / pd.Series(CLASSES)
     return (table[chance.index] <= chance).any(axis=1) | (table["stsb"] < 0)
-
-
-def leaked(found: Published, target: str, z: float = 6.0) -> pd.Series:
-    """Models that seem to have been trained on a target before: model -> why.
-
-    Args:
-        found: what `read` returned.
-        target: a dataset.
-        z: a model whose score is so many robust standard deviations (1.4826 x median absolute deviation) above what
-            a ridge regression on the other datasets predicts (ten-fold, out of fold) counts as leaked.
-
-    Returns:
-        Only the leaked ones; the reason is "named" (the target is part of the model's name) or "outlier".
-
-    Raises:
-        UserError: an unknown target.
-    """
-    from sklearn.linear_model import RidgeCV
-    from sklearn.model_selection import KFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    matrix = found.matrix
-    if target not in matrix.index:
-        raise UserError(f"unknown dataset {target!r}; allowed: {', '.join(matrix.index)}.")
-    others, scores = matrix.drop(index=target).T, matrix.loc[target]
-    model = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-3, 3, 7)))
-    rest = scores - cross_val_predict(model, others, scores, cv=KFold(10, shuffle=True, random_state=0))
-    far = (rest - rest.median()) > z * 1.4826 * (rest - rest.median()).abs().median()
-    word = target.removeprefix("tweet_ev_").split("_")[0]
-    named = matrix.columns.to_series().str.contains(rf"(?<![a-z]){re.escape(word)}(?![a-z])", case=False)
-    why = pd.Series(np.where(named, "named", "outlier"), index=matrix.columns, name="why")
-    return why[named | far]
 
 
 def seeds(mirror: str | Path | None = None) -> Published:
