@@ -20,26 +20,10 @@ from tqdm import tqdm
 from twophase.errors import UserError
 from twophase.infra import config
 from twophase.infra.compute import local
-from twophase.infra.compute.worker import Failure, die_with_launcher, guarded, single_thread
+from twophase.infra.compute.worker import Failure as Failure
+from twophase.infra.compute.worker import die_with_launcher as die_with_launcher
+from twophase.infra.compute.worker import guarded, single_thread
 from twophase.infra.schema import Field, NotNegative, OneOf, build, settings
-
-__all__ = [
-    "ENGINES",
-    "Engine",
-    "Failure",
-    "asked",
-    "chosen",
-    "die_with_launcher",
-    "imap",
-    "parallel_map",
-    "single_thread",
-    "spreads",
-    "stop",
-    "using",
-    "warm",
-    "width",
-    "worker_count",
-]
 
 ENGINES = ("serial", "local", "ray", "dask")
 CLUSTERS = ("ray", "dask")

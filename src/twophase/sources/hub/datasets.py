@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 
 from twophase.errors import UserError
 from twophase.sources.files import tables
-from twophase.sources.hub.transfer import Place, list_repository, receive_all, total_size
+from twophase.sources.hub.place import Place
+from twophase.sources.hub.transfer import list_repository, receive_all, total_size
 from twophase.training.tasks import SPLITS
 
 FORMATS = ((".parquet",), (".csv",), (".json", ".jsonl"))  # the first that a configuration has is taken

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twophase.errors import Unreachable, UserError
-from twophase.sources.hub.transfer import Place, Repository, list_repository, receive, receive_all, total_size
+from twophase.sources.hub.place import Place
+from twophase.sources.hub.transfer import Repository, list_repository, receive, receive_all, total_size
 
 SETTINGS = ("config.json", "tokenizer_config.json", "preprocessor_config.json", "processor_config.json")
 PROCESSORS = ("tokenizer_config.json", "preprocessor_config.json")  # `loading.modality` needs one of them
@@ -81,7 +82,7 @@ def fetch_model(
     return HubModel(place.name, repository.commit, folder)
 
 
-def describe(name: str, allow_pickle: bool = False, trust_remote_code: bool = False) -> dict:
+def describe(name: str, allow_pickle: bool = False) -> dict:
     """What `fetch_model` would do; asks for listings and files of settings (kilobytes), never for weights.
 
     Returns:
@@ -103,8 +104,7 @@ def describe(name: str, allow_pickle: bool = False, trust_remote_code: bool = Fa
             _receive_settings(repository, Path(folder))
             row["custom_code"] = bool(_custom(place.name, Path(folder)))
             row["config"] = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
-            custom = _refuse_code(place.name, Path(folder), trust_remote_code)
-        row["bytes"] = total_size(repository, _needed(repository.files, weights, custom))
+            _refuse_code(place.name, Path(folder), trust_remote_code=False)
     except Unreachable:
         raise
     except UserError as error:

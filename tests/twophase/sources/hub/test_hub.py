@@ -17,7 +17,7 @@ from twophase.infra.store import cache_folder
 from twophase.sources.hub import describe, fetch_dataset, fetch_model, transfer
 from twophase.sources.hub.datasets import layout
 from twophase.sources.hub.models import SETTINGS
-from twophase.sources.hub.transfer import Place
+from twophase.sources.hub.place import Place
 from twophase.training.loading import load_classifier, load_processor
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
