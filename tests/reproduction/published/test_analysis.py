@@ -10,7 +10,7 @@ import yaml
 
 from reproduction.claims import LEDGER
 from reproduction.claims.verdicts import UNTESTED
-from reproduction.published import claims, sources
+from reproduction.published import claims, n13_seed_noise, sources
 from reproduction.published import n10_paper_matrices as matrices
 from reproduction.published import n14_training_sizes as sizes
 from reproduction.published.n11_thousand_models import scale, subsets
@@ -39,6 +39,14 @@ def test_a_model_that_knows_the_target_is_found_by_name_and_by_score():
     assert scale.leaked(known, "boolq").to_dict() == {"m7": "outlier", "someone/bert-BoolQ-tuned": "named"}
     with pytest.raises(UserError, match="unknown dataset 'mnl'; allowed: "):
         scale.leaked(known, "mnl")
+
+
+def test_seeds(published):
+    found = n13_seed_noise.read(published)
+    assert found.account["left"].tolist() == [4320, 4314]
+    assert found.records.frame.groupby(["model", "dataset"])["seed"].nunique().value_counts().to_dict()[20] == 214
+    deviation = found.records.frame.groupby(["model", "dataset"])["test"].std()
+    assert deviation["roberta_base"].median() == pytest.approx(0.0067, abs=5e-5)
 
 
 def test_gain_and_regret_along_an_order():

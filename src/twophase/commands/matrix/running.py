@@ -38,11 +38,6 @@ def run_matrix(given: argparse.Namespace) -> None:
 def run(given: Settings, say: Callable[[str], None] = print, progress: bool = True) -> pd.DataFrame:
     """Plan, bring, train, write. What fails is a row of failures.csv and ends nothing; repeated, only what is missing is trained.
 
-    Args:
-        given: see `settings.compose`.
-        say: told what happens.
-        progress: whether to show bars.
-
     Returns:
         The records: model, dataset, role, seed, epoch, val, test, seconds.
 

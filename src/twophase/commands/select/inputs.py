@@ -90,12 +90,7 @@ def open_candidates(
 ) -> Candidates:
     """The models of a zoo that read this modality ("text" or "image").
 
-    Args:
-        zoo: where the models are.
-        training: what is changed of how they are fine-tuned, see `TrainingConfig.changed`.
-        modality: of the task.
-        say: told when a live zoo is built first.
-        trust_remote_code: whether a hub's programs may be executed.
+    `training`: what is changed of how they are fine-tuned; `say` is told when a live zoo is built first.
 
     Raises:
         UserError: the kind of zoo is unknown, the folder holds no models, or its records cannot be read.

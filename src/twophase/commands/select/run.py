@@ -60,11 +60,6 @@ def run_select(given: argparse.Namespace) -> int:
 def run(given: Settings, say: Callable[[str], None] = print, progress: bool = True) -> Outcome:
     """Select a model for a task and fine-tune it.
 
-    Args:
-        given: see `settings.compose`.
-        say: told what happens, a line at a time.
-        progress: whether to show bars.
-
     Raises:
         UserError: anything wrong with data, models, budget or folder, before long work where it can be known.
         Stopped: interrupted; the best model so far is saved, and the same call goes on.

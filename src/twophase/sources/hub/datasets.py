@@ -72,8 +72,6 @@ def layout(name: str, files: Iterable[str], card: dict, config: str | None = Non
     """Choose a configuration and name its files by split.
 
     Args:
-        name: of the repository, for messages.
-        files: paths in the repository.
         card: metadata of its README; its `configs` decide if there are any, else folders' and files' names do.
         config: a configuration; may be left out if there is one only, or one is the default.
 

@@ -28,8 +28,6 @@ CLASSES = {
     "rotten_tomatoes": 2, "sst_5bins": 5, "sst2": 2, "amazon_reviews_multi": 5, "financial_phrasebank": 3,
     "tweet_ev_emoji": 20, "tweet_ev_emotion": 4, "mnli": 3, "qnli": 2, "esnli": 3, "qqp": 2, "poem_sentiment": 4,
 }  # where every model should be well above 1 / classes  # fmt: skip
-BASES = ("bert_base_cased", "bert_base_uncased", "roberta_base", "microsoft_deberta_v3_base", "t5_base",
-         "google_t5_v1_1_base")  # fmt: skip
 
 
 def read(mirror: str | Path | None = None, clean: bool = True) -> Published:
@@ -72,21 +70,3 @@ def failed(table: pd.DataFrame) -> pd.Series:
     """Rows with an accuracy at or below chance on a dataset where models are far above it, or a correlation below 0."""
     chance = 1 / pd.Series(CLASSES)
     return (table[chance.index] <= chance).any(axis=1) | (table["stsb"] < 0)
-
-
-def seeds(mirror: str | Path | None = None) -> Published:
-    """Six base models on 36 datasets with 20 seeds each: the noise of fine-tuning."""
-    account, frames = Account("runs"), []
-    for base in BASES:
-        file = get(find(SOURCE, f"models_results_{base}_pretrain.csv"), mirror)
-        table = pd.read_csv(file, sep="\t").rename(columns={"dataset name": "dataset", "stage": "seed"})
-        frames.append(table.assign(model=base))
-    rows = account.start(pd.concat(frames, ignore_index=True), f"models_results_*_pretrain.csv, {len(BASES)} files")
-    rows = rows.assign(
-        test=rows["accuracy"].fillna(rows["spearmanr"]),
-        metric=np.where(rows["accuracy"].notna(), "accuracy", "spearman"),
-    )
-    rows = account.keep(rows, rows["test"].notna(), "no score (stsb)")
-    columns = ["model", "dataset", "seed", "test", "metric"]
-    records = TrainingRecords.from_frame(rows[columns].assign(role="benchmark"))
-    return Published(records, account.table, pd.DataFrame(index=list(BASES)))

@@ -104,14 +104,6 @@ def test_a_thousand_models_are_clustered_and_recalled_from_quickly(published):
     assert clustered - start < 5 and recalled - clustered < 0.5
 
 
-def test_seeds(published):
-    found = model_recycling.seeds(published)
-    assert found.account["left"].tolist() == [4320, 4314]
-    assert found.records.frame.groupby(["model", "dataset"])["seed"].nunique().value_counts().to_dict()[20] == 214
-    deviation = found.records.frame.groupby(["model", "dataset"])["test"].std()
-    assert deviation["roberta_base"].median() == pytest.approx(0.0067, abs=5e-5)
-
-
 def test_transfergraph(published):
     found = transfergraph.read(published)
     assert found.account["left"].tolist() == [3194, 3190, 1757, 1756, 1756, 1439, 1395]

@@ -48,7 +48,6 @@ class Glyphs(PictureTask):
     Args:
         characters: the classes.
         fonts: file names (without suffix) in matplotlib's font folder; all have every character.
-        noise: standard deviation of the noise, as a share of the full range.
         turn: largest rotation in degrees.
         shift: largest shift, in sixty-fourths of the picture's side.
         inverted: dark on light instead of light on dark.
