@@ -5,7 +5,7 @@ import pandas as pd
 
 from reproduction.evidence import Evidence
 from reproduction.leave_one_out import FIRST, SECOND, of
-from reproduction.tables import with_interval
+from reproduction.tables import save_figure, with_interval
 from twophase.infra import plots
 from twophase.records import TrainingRecords
 from twophase.trends import TrendPredictor, mine, predict, trend_of
@@ -52,7 +52,7 @@ def _curves(evidence: Evidence, target: str, records: TrainingRecords, name: str
             )
         _stages(axis, records.epochs)
         axis.set(title=f"{target.replace('_', ' ')}, learning rate {rate:g}")
-        return plots.save(figure, name, evidence.name)
+        return save_figure(figure, name, evidence.name)
 
 
 def _stages(axis, epochs: int) -> None:
@@ -100,7 +100,7 @@ def figure_4(evidence: Evidence, model: str):
             axis.plot(curve.index.max() + TEST_BESIDE, row["test"], marker="D", ms=4, color=colour)
         _stages(axis, evidence.records.epochs)
         axis.set(ylim=(0, 1), title=f"{model}: one colour a convergence trend")
-        return plots.save(figure, "figure_4", evidence.name)
+        return save_figure(figure, "figure_4", evidence.name)
 
 
 def figure_6_table(evidence: Evidence, seed: int = 0) -> pd.DataFrame:
@@ -148,7 +148,7 @@ def figure_6(evidence: Evidence, table: pd.DataFrame):
         left.set(xlabel="silhouette of datasets\nby first validation", yticks=list(rows), yticklabels=list(table.index))
         right.set(xlabel="relative error of the predicted\nfinal test, leave one dataset out", xlim=(0, None))
         left.tick_params(axis="y", labelsize=6.5)
-        return plots.save(figure, "figure_6", evidence.name)
+        return save_figure(figure, "figure_6", evidence.name)
 
 
 def figure_6_verdict(table: pd.DataFrame) -> str:

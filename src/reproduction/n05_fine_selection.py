@@ -6,7 +6,7 @@ import pandas as pd
 from reproduction import paper
 from reproduction.evidence import Evidence
 from reproduction.leave_one_out import THRESHOLDS, of
-from reproduction.tables import interval, save_table, with_interval
+from reproduction.tables import interval, save_figure, save_table, with_interval
 from twophase.infra import plots
 
 
@@ -117,7 +117,7 @@ def figure_7(evidence: Evidence):
             axis.set_xticks([0, 1], [f"{evidence.top} recalled", f"all {len(evidence.models)}"])
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles[:3], labels[:3], loc="outside lower center", ncols=3)
-        return plots.save(figure, "figure_7", evidence.name)
+        return save_figure(figure, "figure_7", evidence.name)
 
 
 def figure_cuts(evidence: Evidence, target: str):
@@ -138,7 +138,7 @@ def figure_cuts(evidence: Evidence, target: str):
         axis.set(xlabel="stage (epoch)", ylabel="validation accuracy", title=target.replace("_", " "))
         axis.set_xticks(range(1, evidence.records.epochs + 1))
         axis.legend(loc="best")
-        return plots.save(figure, "figure_cuts", evidence.name)
+        return save_figure(figure, "figure_cuts", evidence.name)
 
 
 def history(evidence: Evidence, target: str) -> pd.DataFrame:

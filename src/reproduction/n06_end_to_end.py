@@ -5,7 +5,7 @@ import pandas as pd
 from reproduction import paper
 from reproduction.evidence import Evidence
 from reproduction.leave_one_out import of
-from reproduction.tables import interval, save_table, with_interval
+from reproduction.tables import interval, save_figure, save_table, with_interval
 from twophase.infra import plots
 from twophase.proxies import PROXIES
 
@@ -146,7 +146,7 @@ def figure_cost(evidence: Evidence):
         figure, (axis,) = plots.panels(1, height=3.1, width=5.6)
         draw_cost(axis, alternatives(evidence.turns, evidence.params.proxy.name))
         figure.legend(*axis.get_legend_handles_labels(), loc="outside right upper")
-        return plots.save(figure, "figure_cost", evidence.name)
+        return save_figure(figure, "figure_cost", evidence.name)
 
 
 def draw_cost(axis, chosen: dict[str, pd.DataFrame]) -> None:

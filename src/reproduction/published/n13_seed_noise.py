@@ -7,7 +7,7 @@ import pandas as pd
 
 from reproduction import paper
 from reproduction.published.sources import params, recycling
-from reproduction.tables import save_table, tidy
+from reproduction.tables import save_figure, save_table, tidy
 from twophase.infra import plots
 from twophase.records import TrainingRecords
 from twophase.sources.published import Published, model_recycling
@@ -136,4 +136,4 @@ def figure_noise():
         axis.set_xticks(range(len(order)), [name.replace("_", " ") for name in order], rotation=60, ha="right")
         axis.set(yscale="log", ylabel="standard deviation (accuracy)")
         figure.legend(loc="outside upper center", ncols=2)
-        return plots.save(figure, "figure_noise", "published")
+        return save_figure(figure, "figure_noise", "published")

@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.special import gammaln
 
 from reproduction.published.sources import params, recycling
-from reproduction.tables import interval, save_table, tidy, with_interval
+from reproduction.tables import interval, save_figure, save_table, tidy, with_interval
 from twophase.errors import UserError
 from twophase.infra import plots
 from twophase.large import cluster_many
@@ -79,7 +79,7 @@ def figure_misplaced():
             axis.hist(like[rows], bins=np.linspace(-0.2, 1, 31), **look)
         axis.set(xlabel="correlation of a row with the datasets' medians", ylabel="models", yscale="log")
         axis.legend(loc="upper left")
-        return plots.save(figure, "figure_misplaced", "published")
+        return save_figure(figure, "figure_misplaced", "published")
 
 
 def orders(
@@ -231,7 +231,7 @@ def figure_scale(table: pd.DataFrame):
                 axis.set_xticks([1, 3, 10, 30, 100], ["1", "3", "10", "30", "100"])
                 axis.minorticks_off()
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-        return plots.save(figure, "figure_scale", "published")
+        return save_figure(figure, "figure_scale", "published")
 
 
 def mnli(table: pd.DataFrame) -> pd.DataFrame:
