@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from reproduction.evidence import Evidence
-from reproduction.tables import save_table
+from reproduction.tables import save_figure, save_table
 from twophase.infra import plots
 
 LABEL = "Spearman correlation of model accuracies"
@@ -62,7 +62,7 @@ def figure_2(evidence: Evidence):
             )
             axis.text(x, y + 0.19, name, va="center", weight="bold", **middle)
             axis.text(x, y - 0.09, holds.format(**numbers), va="center", linespacing=1.25, **middle)
-        return plots.save(figure, "figure_2", evidence.name)
+        return save_figure(figure, "figure_2", evidence.name)
 
 
 def figure_1(evidence: Evidence):
@@ -76,7 +76,7 @@ def figure_1(evidence: Evidence):
             axis.legend(loc="upper right")
             axis.set(title=target.replace("_", " "), ylim=(0, 1), xlim=(0.2, len(scores) + 0.8))
             axis.set(xlabel="models, sorted by accuracy", ylabel="test accuracy")
-        return plots.save(figure, "figure_1", evidence.name)
+        return save_figure(figure, "figure_1", evidence.name)
 
 
 def zoo_quality(evidence: Evidence) -> pd.DataFrame:
@@ -137,7 +137,7 @@ def figure_regimes(evidence: Evidence):
         axis.axvline(len(evidence.benchmarks), color="black", lw=1)
         axis.tick_params(axis="x", rotation=45)
         plt.setp(axis.get_xticklabels(), ha="right")
-        return plots.save(figure, "figure_regimes", evidence.name)
+        return save_figure(figure, "figure_regimes", evidence.name)
 
 
 def regimes_verdict(evidence: Evidence) -> str:

@@ -5,7 +5,7 @@ import pandas as pd
 
 from reproduction import paper
 from reproduction.evidence import Evidence
-from reproduction.tables import RESAMPLES, against_zero, tidy, with_interval
+from reproduction.tables import RESAMPLES, against_zero, save_figure, tidy, with_interval
 from reproduction.verdicts import Measured, above
 from twophase.infra import plots
 
@@ -40,7 +40,7 @@ def figure_5(evidence: Evidence):
             axis.axvline(needed, color=plots.RED, lw=1, ls=":", label="K that contains the best model")
             axis.set(title=target.replace("_", " "), xlabel="K, models recalled", ylabel="average test accuracy")
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-        return plots.save(figure, "figure_5", evidence.name)
+        return save_figure(figure, "figure_5", evidence.name)
 
 
 def rank_of_best(evidence: Evidence, target: str) -> int:
@@ -159,4 +159,4 @@ def figure_proxies(evidence: Evidence):
         axis.axhline(len(evidence.targets), color="black", lw=1)
         axis.set(xlabel="proxy", ylabel="dataset (targets above the line)")
         axis.tick_params(axis="x", rotation=30)
-        return plots.save(figure, "figure_proxies", evidence.name)
+        return save_figure(figure, "figure_proxies", evidence.name)

@@ -5,7 +5,7 @@ import pandas as pd
 
 from reproduction.evidence import Evidence
 from reproduction.leave_one_out import FIRST, SECOND, of, turns_of
-from reproduction.tables import interval, with_interval
+from reproduction.tables import interval, save_figure, with_interval
 from reproduction.verdicts import above
 from twophase.infra import plots
 from twophase.records import TrainingRecords
@@ -62,7 +62,7 @@ def _curves(evidence: Evidence, records: TrainingRecords, name: str, rate: float
         handles += axis.plot([], [], "D", ms=4, color="black", label="final test accuracy")
         title = {"title": f"learning rate {rate:g}", "title_fontsize": 8}
         figure.legend(handles=handles, loc="outside lower center", ncols=4, **title)
-        return plots.save(figure, name, evidence.name)
+        return save_figure(figure, name, evidence.name)
 
 
 def _range(evidence: Evidence) -> tuple[float, float]:
@@ -123,7 +123,7 @@ def figure_4(evidence: Evidence, model: str):
         _epochs(axis, last, {"test": TEST_BESIDE, "Eq. 6": PREDICTED_BESIDE})
         axis.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
         axis.set(ylim=(0, 1), title=f"{model}: one colour a convergence trend of the first epoch")
-        return plots.save(figure, "figure_4", evidence.name)
+        return save_figure(figure, "figure_4", evidence.name)
 
 
 def figure_6_cells(evidence: Evidence, seed: int = 0) -> pd.DataFrame:
@@ -192,7 +192,7 @@ def figure_6(evidence: Evidence, table: pd.DataFrame):
         left.set(xlabel="silhouette of datasets\nby first validation", yticks=list(rows), yticklabels=list(table.index))
         left.set(ylim=(-0.7, len(table) - 0.3))
         right.set(xlabel="relative error of the predicted\nfinal test, leave one dataset out", xlim=(0, None))
-        return plots.save(figure, "figure_6", evidence.name)
+        return save_figure(figure, "figure_6", evidence.name)
 
 
 def figure_6_verdict(cells: pd.DataFrame) -> str:

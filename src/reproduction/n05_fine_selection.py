@@ -6,7 +6,7 @@ import pandas as pd
 from reproduction import paper
 from reproduction.evidence import Evidence
 from reproduction.leave_one_out import THRESHOLDS, of, turns_of
-from reproduction.tables import save_table, with_interval
+from reproduction.tables import save_figure, save_table, with_interval
 from reproduction.verdicts import above
 from twophase.infra import plots
 
@@ -128,7 +128,7 @@ def figure_7(evidence: Evidence):
             axis.set_xticks(range(3), list(pools.values()))
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles[:4], labels[:4], loc="outside lower center", ncols=4)
-        return plots.save(figure, "figure_7", evidence.name)
+        return save_figure(figure, "figure_7", evidence.name)
 
 
 def figure_7_verdict(evidence: Evidence) -> str:
@@ -166,7 +166,7 @@ def figure_cuts(evidence: Evidence, target: str):
         axis.set(xlabel="stage (epoch)", ylabel="validation accuracy", title=target.replace("_", " "))
         axis.set_xticks(range(1, evidence.records.epochs + 1))
         axis.legend(loc="best")
-        return plots.save(figure, "figure_cuts", evidence.name)
+        return save_figure(figure, "figure_cuts", evidence.name)
 
 
 def history(evidence: Evidence, target: str) -> pd.DataFrame:

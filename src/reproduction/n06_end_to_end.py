@@ -5,7 +5,7 @@ import pandas as pd
 from reproduction import paper
 from reproduction.evidence import Evidence
 from reproduction.leave_one_out import NESTED, NESTED_SINGLETONS, of, turns_of
-from reproduction.tables import interval, save_table, with_interval
+from reproduction.tables import interval, save_figure, save_table, with_interval
 from reproduction.verdicts import Measured, above, same
 from twophase.infra import plots
 from twophase.proxies import PROXIES
@@ -234,7 +234,7 @@ def figure_cost(evidence: Evidence):
         figure, (axis,) = plots.panels(1, height=3.6, width=plots.PAGE)
         draw_cost(axis, alternatives(turns_of(evidence)))
         figure.legend(*axis.get_legend_handles_labels(), loc="outside right upper")
-        return plots.save(figure, "figure_cost", evidence.name)
+        return save_figure(figure, "figure_cost", evidence.name)
 
 
 def draw_cost(axis, chosen: dict[str, pd.DataFrame]) -> None:

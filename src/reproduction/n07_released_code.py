@@ -4,7 +4,7 @@ import pandas as pd
 
 from reproduction.claims import LEDGER
 from reproduction.evidence import Evidence
-from reproduction.tables import save_table
+from reproduction.tables import save_figure, save_table
 from reproduction.verdicts import FAILS, HOLDS, OPEN, UNTESTED
 from twophase.infra import plots
 
@@ -38,7 +38,7 @@ def figure_leep(evidence: Evidence):
             axis.set(title=target.replace("_", " "), xlabel="LEEP (nats)")
             axis.set(ylabel="final test accuracy" if axis is axes[0] else "")
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
-        return plots.save(figure, "figure_leep", evidence.name)
+        return save_figure(figure, "figure_leep", evidence.name)
 
 
 def reading(table: pd.DataFrame) -> str:

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from reproduction.tables import save_figure
 from twophase.errors import UserError
 from twophase.infra import plots
 from twophase.infra.config import root
@@ -58,7 +59,7 @@ def figure_ablations(found: pd.DataFrame):
             title = name if quantity == next(iter(QUANTITIES)) else ""
             axis.set(title=title, ylabel="" if place % 4 else QUANTITIES[quantity])
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-        return plots.save(figure, "figure_ablations")
+        return save_figure(figure, "figure_ablations")
 
 
 def _panel(axis, found: pd.DataFrame, parameters: list[str], quantity: str) -> None:

@@ -5,6 +5,7 @@ import pandas as pd
 from reproduction.claims import ledger as made
 from reproduction.evidence import MODALITY
 from reproduction.n06_end_to_end import alternatives, draw_cost
+from reproduction.tables import save_figure
 from reproduction.verdicts import BY_DESIGN, FAILS, HOLDS, OPEN, UNTESTED
 from twophase.infra import plots
 from twophase.infra.config import root
@@ -87,7 +88,7 @@ def figure_claims(table: pd.DataFrame):
         kinds = [kind for kind in COLOURS if kind != "holds in part"]
         handles = [Patch(facecolor=COLOURS[kind], edgecolor="black", lw=0.3, label=kind) for kind in kinds]
         figure.legend(handles=handles, loc="outside lower right", ncols=4)
-        return plots.save(figure, "figure_claims")
+        return save_figure(figure, "figure_claims")
 
 
 def counts(table: pd.DataFrame) -> pd.DataFrame:
@@ -112,7 +113,7 @@ def figure_regret():
             axis.set(title=f"{MODALITY.get(domain, domain)}, {turns['dataset'].nunique()} datasets", ylim=(-0.01, None))
             axis.set(ylabel=axis.get_ylabel() if axis is axes[0] else "")
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
-        return plots.save(figure, "figure_regret")
+        return save_figure(figure, "figure_regret")
 
 
 def open_questions(table: pd.DataFrame) -> pd.DataFrame:

@@ -12,6 +12,7 @@ import platform
 import re
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,12 +72,13 @@ def zoo(name: str) -> None:
     import pandas as pd
 
     from twophase.sources.live.models import build_zoo
-    from twophase.sources.live.zoo import recipes
 
     compute.warm(*HEAVY)
     params = parameters.read()
     build_zoo(params, name, DATA / name, ZOO / name)
-    made = recipes.table(params.domain[name].zoo.recipes)
+    rows = {model: asdict(recipe) for model, recipe in params.domain[name].zoo.recipes.items()}
+    columns = ["architecture", "parent", "width", "depth", "upstream", "objective", "vectors", "epochs", "head"]
+    made = pd.DataFrame.from_dict(rows, orient="index")[columns].rename_axis("model")
     cards = {model: (ZOO / name / model / "README.md") for model in made.index}
     texts = {model: card.read_text(encoding="utf-8") if card.is_file() else "" for model, card in cards.items()}
     for column, told in (("parameters", r"([\d,]+) parameters"), ("card_accuracy", r"- accuracy: ([\d.]+)")):
@@ -87,8 +89,9 @@ def zoo(name: str) -> None:
 
 def records(name: str, *, second: bool = False) -> None:
     """Fine-tune every model on every dataset: `records.csv`, and what failed and why: `failures.csv`."""
+    from reproduction.second_rate import train_second_rate
     from twophase.records import TrainingRecords
-    from twophase.sources.live.records import train_cells, train_second_rate
+    from twophase.sources.live.records import train_cells
 
     compute.warm(*HEAVY)
     given = parameters.read(), name, DATA / name, ZOO / name
@@ -105,7 +108,7 @@ def second_rate(name: str) -> None:
 
 def proxies(name: str) -> None:
     """Score every model on every dataset: `proxies.csv`, and what failed: `proxy_failures.csv`."""
-    from twophase.sources.live.scores import score_cells
+    from reproduction.scores import score_cells
 
     compute.warm(*HEAVY, "sklearn.linear_model", "sklearn.mixture")
     rows, failures = score_cells(parameters.read(), name, DATA / name, ZOO / name)

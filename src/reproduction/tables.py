@@ -1,9 +1,17 @@
-"""How results are said: intervals, tables that are kept, sentences."""
+"""How results are said: intervals, tables and figures that are kept, sentences."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from twophase.infra import plots
 from twophase.infra.config import root
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 RESAMPLES = 2000
 
@@ -45,6 +53,17 @@ def save_table(table: pd.DataFrame, name: str, domain: str) -> pd.DataFrame:
     folder.mkdir(parents=True, exist_ok=True)
     table.to_csv(folder / f"{name}_{domain}.csv", float_format="%.4f", lineterminator="\n")
     return table
+
+
+def save_figure(figure: Figure, name: str, domain: str | None = None) -> Figure:
+    """Write results/figures/<name>_<domain>.svg and .png (of no domain: <name>) without dates; returns it, closed."""
+    folder = root() / "results" / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{name}_{domain}" if domain else name
+    figure.savefig(folder / f"{name}.svg", metadata={"Date": None, "Creator": None})
+    figure.savefig(folder / f"{name}.png", metadata={"Software": None})
+    plots.close(figure)
+    return figure
 
 
 def say(*sentences: str):

@@ -4,7 +4,7 @@ import pandas as pd
 
 from reproduction import paper
 from reproduction.evidence import Evidence
-from reproduction.tables import against_zero, save_table, with_interval
+from reproduction.tables import against_zero, save_figure, save_table, with_interval
 from reproduction.verdicts import above
 from twophase.clustering import Clusters
 from twophase.infra import plots
@@ -33,7 +33,7 @@ def figure_dendrogram(evidence: Evidence):
         axis.set(xlabel="distance (1 - similarity of Eq. 1); dashed: the cut; blue: joined below it")
         axis.grid(False)
         axis.tick_params(axis="y", labelsize=7)  # scipy chooses by the number of models
-        return plots.save(figure, "figure_dendrogram", evidence.name)
+        return save_figure(figure, "figure_dendrogram", evidence.name)
 
 
 def inside(found: Clusters) -> pd.Series:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import linregress, t
 
-from reproduction.tables import save_table
+from reproduction.tables import save_figure, save_table
 from twophase.infra import plots
 from twophase.infra.config import root
 
@@ -60,7 +60,7 @@ def figure_of(*parts: str) -> Callable:
                     made, (axis,) = plots.panels(1, height=0.6)
                     axis.set_axis_off()
                     axis.text(0.5, 0.5, missing(*parts).replace("`", ""), ha="center", va="center")
-                return plots.save(made, drawn.__name__, "bench")
+                return save_figure(made, drawn.__name__, "bench")
 
         return figure
 

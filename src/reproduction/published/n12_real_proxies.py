@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from reproduction.published.sources import transfer
-from reproduction.tables import against_zero, interval, save_table, tidy, with_interval
+from reproduction.tables import against_zero, interval, save_figure, save_table, tidy, with_interval
 from twophase.infra import plots
 from twophase.recall import normalize
 
@@ -89,7 +89,7 @@ def figure_rho(table: pd.DataFrame):
         axis.set_yticks(range(len(targets)), targets)
         axis.set(xlabel="Spearman with the final accuracy, 141 models", ylim=(len(targets) - 0.5, -0.5))
         figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=2)
-        return plots.save(figure, "figure_transfergraph", "published")
+        return save_figure(figure, "figure_transfergraph", "published")
 
 
 def figure_regret(table: pd.DataFrame):
@@ -111,4 +111,4 @@ def figure_regret(table: pd.DataFrame):
             axis.minorticks_off()
         axes[0].set(ylabel="regret (accuracy, best - best of K)")
         figure.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
-        return plots.save(figure, "figure_regret_at_k", "published")
+        return save_figure(figure, "figure_regret_at_k", "published")

@@ -7,19 +7,47 @@ import pandas as pd
 
 from reproduction import paper
 from reproduction.published.sources import params, recycling
-from reproduction.tables import save_table, tidy
+from reproduction.tables import save_figure, save_table, tidy
 from twophase.infra import plots
 from twophase.records import TrainingRecords
-from twophase.sources.published import model_recycling
+from twophase.sources.published import Published, model_recycling
+from twophase.sources.published.catalogue import Account, find, get
 
 TWEETS = [name for name in model_recycling.TARGETS if name.startswith("tweet")]
 TARGETS = {"Tweet": TWEETS, "MNLI": ["mnli"], "MultiRC": ["multirc"], "Boolq": ["boolq"]}  # -> columns here
+
+BASES = (
+    "bert_base_cased",
+    "bert_base_uncased",
+    "roberta_base",
+    "microsoft_deberta_v3_base",
+    "t5_base",
+    "google_t5_v1_1_base",
+)
+
+
+def read(mirror: str | None = None) -> Published:
+    """Six base models of model-recycling on 36 datasets with 20 seeds each: the noise of fine-tuning."""
+    account, frames = Account("runs"), []
+    for base in BASES:
+        file = get(find(model_recycling.SOURCE, f"models_results_{base}_pretrain.csv"), mirror)
+        table = pd.read_csv(file, sep="\t").rename(columns={"dataset name": "dataset", "stage": "seed"})
+        frames.append(table.assign(model=base))
+    rows = account.start(pd.concat(frames, ignore_index=True), f"models_results_*_pretrain.csv, {len(BASES)} files")
+    rows = rows.assign(
+        test=rows["accuracy"].fillna(rows["spearmanr"]),
+        metric=np.where(rows["accuracy"].notna(), "accuracy", "spearman"),
+    )
+    rows = account.keep(rows, rows["test"].notna(), "no score (stsb)")
+    columns = ["model", "dataset", "seed", "test", "metric"]
+    records = TrainingRecords.from_frame(rows[columns].assign(role="benchmark"))
+    return Published(records, account.table, pd.DataFrame(index=list(BASES)))
 
 
 @cache
 def seeds() -> TrainingRecords:
     """Six base models, 36 datasets, 20 seeds."""
-    return model_recycling.seeds(params().published.mirror).records
+    return read(params().published.mirror).records
 
 
 def deviation() -> pd.DataFrame:
@@ -104,4 +132,4 @@ def figure_noise():
         axis.set_xticks(range(len(order)), [name.replace("_", " ") for name in order], rotation=60, ha="right")
         axis.set(yscale="log", ylabel="standard deviation (accuracy)")
         figure.legend(loc="outside upper center", ncols=2)
-        return plots.save(figure, "figure_noise", "published")
+        return save_figure(figure, "figure_noise", "published")

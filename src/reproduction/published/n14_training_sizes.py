@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from reproduction.published.sources import params
-from reproduction.tables import save_table
+from reproduction.tables import save_figure, save_table
 from twophase.infra import plots
 from twophase.records import TrainingRecords
 from twophase.runs import RecordedRuns
@@ -103,4 +103,4 @@ def figure_sizes():
             axis.set(xscale="log", title=f"{task}; red: {best.split('/')[-1]}", xlabel="training examples")
             axis.minorticks_off()
         axes[0].set(ylabel="test loss (nats a token)")
-        return plots.save(figure, "figure_sizes", "published")
+        return save_figure(figure, "figure_sizes", "published")

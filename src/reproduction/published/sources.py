@@ -9,8 +9,8 @@ from reproduction.evidence import Evidence
 from twophase.infra.config import root
 from twophase.records import TrainingRecords
 from twophase.sources.live import parameters
-from twophase.sources.live.parameters import Proxy
 from twophase.sources.published import Published, model_recycling, paper_matrices, transfergraph
+from twophase.training.config import Proxy
 
 
 @cache

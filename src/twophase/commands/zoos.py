@@ -8,16 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
+from datasets import DatasetDict
 
 from twophase.commands import wording
 from twophase.commands.select.inputs import modality_of, read_task
-from twophase.commands.select.settings import compose, kind_of
+from twophase.commands.select.settings import DOMAIN, compose, kind_of
 from twophase.commands.verbs import apart
 from twophase.errors import UserError, unknown
 from twophase.infra.files import replacing, write_json
 from twophase.sources.hub import fetch_model
 from twophase.sources.live import parameters
-from twophase.sources.live.opening import DOMAIN, Live, added_folder, built, live_place, open_live, params_of
+from twophase.sources.live.opening import Live, added_folder, built, live_place, open_live, params_of
 from twophase.training import stored, tasks
 from twophase.training.loading import load_classifier, load_processor, modality, model_digest
 
@@ -132,12 +133,8 @@ def _located(given: str | Path) -> tuple[Path, str]:
     return brought.folder, brought.name.split("/")[-1]
 
 
-def add_dataset(name: str, task, say: Callable[[str], None] = print) -> pd.DataFrame:
+def add_dataset(name: str, task: DatasetDict, say: Callable[[str], None] = print) -> pd.DataFrame:
     """Add a benchmark dataset: every model of the live zoo is trained on it.
-
-    Args:
-        name: for the performance matrix.
-        task: a `DatasetDict`, as `tasks.files.read` gives it.
 
     Returns:
         A row a model: score, or the reason why there is none.
@@ -233,15 +230,8 @@ def _scores(live: Live, name: str) -> pd.DataFrame:
 def save_task(name: str, path: str | Path, say: Callable[[str], None] = print) -> Path:
     """Write a dataset as a folder: train.csv, validation.csv, test.csv with columns text and label, or pictures by class.
 
-    Args:
-        name: a benchmark dataset or target of a live zoo.
-        path: of the folder; made, or empty.
-
-    Returns:
-        The folder.
-
     Raises:
-        UserError: an unknown name, or a folder that holds something.
+        UserError: no live zoo has a benchmark dataset or target of this name; or the folder holds something.
     """
     path = Path(path).expanduser()
     if path.exists() and (not path.is_dir() or any(path.iterdir())):

@@ -93,6 +93,11 @@ def compose(overrides: list[str] | tuple[str, ...] = (), name: str = "config") -
     return OmegaConf.to_yaml(composed)
 
 
+def values(overrides: list[str] | tuple[str, ...] = (), name: str = "config") -> dict[str, Any]:
+    """What `compose` gives, as plain dicts and lists; raises as it does."""
+    return parse(compose(overrides, name), "the composed configuration")
+
+
 def quoted(value: object) -> str:
     """A value as Hydra's grammar wants it: text in quotes, whatever is in it."""
     if isinstance(value, int | float):
@@ -123,13 +128,13 @@ def parse(text: str, source: str = PARAMS) -> dict[str, Any]:
     from yaml import YAMLError
 
     try:
-        values = OmegaConf.to_container(OmegaConf.create(text), resolve=True)
+        content = OmegaConf.to_container(OmegaConf.create(text), resolve=True)
     except (YAMLError, ValueError) as error:
         first_line = str(error).splitlines()[0]
         raise UserError(f"{source} cannot be read ({first_line}): write it anew with `make params`") from None
-    if not isinstance(values, dict) or not values:
+    if not isinstance(content, dict) or not content:
         raise UserError(f"{source} holds no configuration: write it anew with `make params`")
-    return values
+    return content
 
 
 def _explain(error: Exception, overrides: list[str], name: str) -> str:
@@ -163,7 +168,7 @@ def _composed(name: str, overrides: Collection[str] = ()) -> DictConfig:
         return hydra_compose(name, overrides=list(overrides))
 
 
-def _keys(values: DictConfig) -> list[str]:
+def _keys(composed: DictConfig) -> list[str]:
     """Every dotted key of a configuration, values that must be given among them."""
     from omegaconf import OmegaConf
 
@@ -173,4 +178,4 @@ def _keys(values: DictConfig) -> list[str]:
             if isinstance(value, dict):
                 yield from dotted(value, f"{prefix}{key}.")
 
-    return list(dotted(OmegaConf.to_container(values, resolve=False), ""))
+    return list(dotted(OmegaConf.to_container(composed, resolve=False), ""))

@@ -1,13 +1,17 @@
-"""Files that are there whole or not at all, and digests of what files hold."""
+"""Files that are there whole or not at all, digests of what files hold, and what is said when the disk is full."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from twophase.errors import UserError
 
 
 @contextlib.contextmanager
@@ -25,7 +29,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
         yield new
         with new.open("rb+") as file:
             os.fsync(file.fileno())
-        new.chmod(0o666 & ~_umask())  # mkstemp's file is its owner's alone
+        os.umask(mask := os.umask(0))
+        new.chmod(0o666 & ~mask)  # mkstemp's file is its owner's alone
         new.replace(path)
     finally:
         new.unlink(missing_ok=True)
@@ -55,7 +60,18 @@ def digest_each(*paths: Path) -> str:
     return hashlib.sha256(b"".join(bytes.fromhex(digest(path)) for path in paths)).hexdigest()
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+@contextlib.contextmanager
+def room(*folders: Path) -> Iterator[None]:
+    """Turn a full disk, on which these folders are, into one clear message, whoever met it."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+        places = [place for place in folders if place.exists()]
+        crowded = [place for place in places if shutil.disk_usage(place).free < 2**20]
+        if isinstance(error, UserError) or not (full or crowded):
+            raise
+        raise UserError(
+            f"no space is left for {' and '.join(map(str, crowded or places))}; what was finished is kept. Free some space and "
+            "repeat the same command."
+        ) from error

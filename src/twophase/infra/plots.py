@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-from twophase.infra.config import root
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,26 +42,6 @@ def panels(n: int, columns: int = 4, height: float = 1.9, width: float = PAGE, *
     for axis in axes.flat[n:]:
         axis.set_axis_off()
     return figure, list(axes.flat[:n])
-
-
-def save(figure: Figure, name: str, domain: str | None = None, folder: str | Path | None = None) -> Figure:
-    """Write `<name>_<domain>.svg` and `.png` (of no domain: `<name>`) without dates; returns it, closed for pyplot.
-
-    Args:
-        folder: results/figures of the project by default, wherever in it the notebook runs.
-
-    Raises:
-        UserError: no folder is given and the current one is not inside the project.
-    """
-    import matplotlib.pyplot as plt
-
-    folder = Path(folder or root() / "results" / "figures")
-    folder.mkdir(parents=True, exist_ok=True)
-    name = f"{name}_{domain}" if domain else name
-    figure.savefig(folder / f"{name}.svg", metadata={"Date": None, "Creator": None})
-    figure.savefig(folder / f"{name}.png", metadata={"Software": None})
-    plt.close(figure)
-    return figure
 
 
 def close(figure: Figure) -> None:

@@ -1,4 +1,5 @@
-"""How a model is fine-tuned, one schema for the live zoos, `select` and `matrix`; and what it is judged by.
+"""How models are scored, grouped, selected and fine-tuned, one schema for the live zoos, `select` and `matrix`; and what
+they are judged by.
 
 Metrics are those of the `evaluate` library, ours backed by scikit-learn so that they work offline.
 """
@@ -10,8 +11,10 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any
 
+from twophase.clustering import METHODS
 from twophase.errors import UserError, unknown
-from twophase.infra.schema import Field, settings
+from twophase.infra.schema import AtLeastOne, Field, NotNegative, OneOf, settings
+from twophase.recall import NORMALIZATIONS
 
 if TYPE_CHECKING:
     import evaluate
@@ -50,6 +53,43 @@ class TrainingConfig:
     def changed(self, values: Mapping[str, Any]) -> TrainingConfig:
         """The same but for the values that are given; None is not. Raises UserError as above."""
         return replace(self, **{name: value for name, value in values.items() if value is not None})
+
+
+@settings("proxy")
+class Proxy:
+    """Which proxy scores a model; `headless` scores those without a source head. `normalization` None: the domain's."""
+
+    name: str
+    normalization: OneOf(NORMALIZATIONS) | None
+    headless: str
+
+
+@settings("clustering")
+class Clustering:
+    """How models are grouped; `n_clusters` None: by a cut of the dendrogram. `exact_up_to`: see `large.cluster_many`."""
+
+    method: OneOf(METHODS)
+    k: AtLeastOne
+    n_clusters: AtLeastOne | None
+    exact_up_to: AtLeastOne
+
+
+@settings("recall")
+class Recall:
+    """How many models coarse recall hands on, how many singletons it scores too, and what a proxy costs in epochs."""
+
+    top: AtLeastOne
+    singletons: Annotated[int, Field(ge=0)]
+    epochs_per_proxy: NotNegative
+
+
+@settings("selection")
+class Selection:
+    """Fine-selection (Algorithm 1); see `selection.check_threshold`."""
+
+    threshold: float
+    threshold_kind: str
+    n_trends: AtLeastOne
 
 
 def check_metric(name: str, trust_remote_code: bool = False) -> None:

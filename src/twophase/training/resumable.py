@@ -99,10 +99,7 @@ class ResumableTraining:
     It travels to other processes without what it holds in memory.
 
     Args:
-        folders: name -> folder of a `save_pretrained` model.
-        task, training, seed, metric, trust_remote_code: see `LiveRuns`.
-        checkpoints: folder for states.
-        hardware: where and in which precision; see `FineTuning`.
+        folders: name -> folder of a `save_pretrained` model; the other fields: see `LiveRuns`.
         digest: of the task, where it is known already.
 
     Raises:

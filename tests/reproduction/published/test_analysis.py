@@ -9,11 +9,14 @@ import pytest
 import yaml
 
 from reproduction.claims import LEDGER
-from reproduction.published import claims, sources
+from reproduction.published import claims, n13_seed_noise, sources
 from reproduction.published import n10_paper_matrices as matrices
 from reproduction.published import n14_training_sizes as sizes
 from reproduction.published.n11_thousand_models import scale, subsets
 from reproduction.verdicts import UNTESTED
+from twophase.errors import UserError
+from twophase.records import TrainingRecords
+from twophase.sources.published import Published
 
 ROOT = Path(__file__).parents[3]
 
@@ -24,6 +27,26 @@ def mirror(published, monkeypatch):
     monkeypatch.setenv("TWOPHASE_MIRROR", str(published))
     monkeypatch.chdir(ROOT)
     return published
+
+
+def test_a_model_that_knows_the_target_is_found_by_name_and_by_score():
+    level = pd.Series(600 + 200 * np.random.default_rng(0).random(60), [f"m{number}" for number in range(60)])
+    sizes = {"boolq": 3270, "mrpc": 408, "cola": 1043, "imdb": 25000, "sst2": 872, "stsb": 1000}
+    matrix = pd.DataFrame({name: (level.round() / 1000 * size).round() / size for name, size in sizes.items()}).T
+    matrix.loc["boolq", "m7"] = 3200 / 3270
+    matrix = matrix.rename(columns={"m8": "someone/bert-BoolQ-tuned", "m9": "someone/cowboolqing"})
+    known = Published(TrainingRecords.from_matrix(matrix), pd.DataFrame(), pd.DataFrame())
+    assert scale.leaked(known, "boolq").to_dict() == {"m7": "outlier", "someone/bert-BoolQ-tuned": "named"}
+    with pytest.raises(UserError, match="unknown dataset 'mnl'; allowed: "):
+        scale.leaked(known, "mnl")
+
+
+def test_seeds(published):
+    found = n13_seed_noise.read(published)
+    assert found.account["left"].tolist() == [4320, 4314]
+    assert found.records.frame.groupby(["model", "dataset"])["seed"].nunique().value_counts().to_dict()[20] == 214
+    deviation = found.records.frame.groupby(["model", "dataset"])["test"].std()
+    assert deviation["roberta_base"].median() == pytest.approx(0.0067, abs=5e-5)
 
 
 def test_gain_and_regret_along_an_order():

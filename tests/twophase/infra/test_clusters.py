@@ -119,7 +119,8 @@ def stop():
     clusters.close()
     if "ray" in sys.modules:
         sys.modules["ray"].shutdown()
-    clusters._Ray.joined = None
+    if kind := sys.modules.get("twophase.infra.compute.clusters.ray"):
+        kind.Ray.joined = None
 
 
 def test_results_keep_the_order_of_the_items(engine):
@@ -342,7 +343,7 @@ def test_dask_tasks_that_hold_a_gpu_go_where_one_is(scheduler, monkeypatch):
     with using(Engine("dask", address=str(scheduler[0]), gpus_per_task=1)):
         assert width() == 1
         assert len({process for *_, process, _ in parallel_map(device, [0.1] * 4)}) == 1
-    monkeypatch.setattr(clusters, "WAIT", 1)
+    monkeypatch.setattr("twophase.infra.compute.clusters.dask.WAIT", 1)
     with (
         using(Engine("dask", address=str(scheduler[0]), gpus_per_task=2)),
         pytest.raises(UserError, match="has 2 of .* GPU"),
@@ -406,7 +407,7 @@ def test_a_missing_package_is_the_users_to_mend(name, monkeypatch):
 @pytest.mark.parametrize("name", ["dask", "ray"])
 def test_an_address_where_nothing_answers_is_the_users_to_mend(name, monkeypatch):
     stop()
-    monkeypatch.setattr(clusters, "WAIT", 0.5)
+    monkeypatch.setattr("twophase.infra.compute.clusters.dask.WAIT", 0.5)
     address = f"{'tcp://' if name == 'dask' else ''}127.0.0.1:{free_port()}"
     with (
         using(Engine(name, address=address)),
@@ -416,7 +417,7 @@ def test_an_address_where_nothing_answers_is_the_users_to_mend(name, monkeypatch
 
 
 def test_a_scheduler_file_that_nobody_writes_is_the_users_to_mend(tmp_path, monkeypatch):
-    monkeypatch.setattr(clusters, "WAIT", 0.2)
+    monkeypatch.setattr("twophase.infra.compute.clusters.dask.WAIT", 0.2)
     with using(Engine("dask", address=str(tmp_path / "no.json"))), pytest.raises(UserError, match="no such file"):
         parallel_map(square, [1])
 

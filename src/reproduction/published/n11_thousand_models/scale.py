@@ -1,11 +1,14 @@
 """Notebook 11: coarse recall among a thousand real models, and how many benchmark datasets it needs."""
 
+import re
+
 import numpy as np
 import pandas as pd
 from scipy.special import gammaln
 
 from reproduction.published.sources import params, recycling
-from reproduction.tables import interval, save_table, tidy, with_interval
+from reproduction.tables import interval, save_figure, save_table, tidy, with_interval
+from twophase.errors import UserError
 from twophase.infra import plots
 from twophase.large import cluster_many
 from twophase.recall import coarse_recall
@@ -22,11 +25,44 @@ def leakage(found: Published) -> pd.DataFrame:
     rows = {}
     raw = model_recycling.read(params().published.mirror, clean=False).matrix
     for target in model_recycling.TARGETS:
-        why = model_recycling.leaked(found, target, params().published.leakage_z)
+        why = leaked(found, target, params().published.leakage_z)
         scores, kinds = found.matrix.loc[target], {kind: int((why == kind).sum()) for kind in ("named", "outlier")}
         rows[target] = {"highest, as published": raw.loc[target].max(), "highest, rows in place": scores.max(), **kinds}
         rows[target]["highest of these"] = scores[why.index].max() if len(why) else None
     return tidy(pd.DataFrame(rows).T.rename_axis("target"))
+
+
+def leaked(found: Published, target: str, z: float = 6.0) -> pd.Series:
+    """Models that seem to have been trained on a target before: model -> why.
+
+    Args:
+        found: what `model_recycling.read` returned.
+        target: a dataset.
+        z: a model whose score is so many robust standard deviations (1.4826 x median absolute deviation) above what
+            a ridge regression on the other datasets predicts (ten-fold, out of fold) counts as leaked.
+
+    Returns:
+        Only the leaked ones; the reason is "named" (the target is part of the model's name) or "outlier".
+
+    Raises:
+        UserError: an unknown target.
+    """
+    from sklearn.linear_model import RidgeCV
+    from sklearn.model_selection import KFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    matrix = found.matrix
+    if target not in matrix.index:
+        raise UserError(f"unknown dataset {target!r}; allowed: {', '.join(matrix.index)}.")
+    others, scores = matrix.drop(index=target).T, matrix.loc[target]
+    model = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-3, 3, 7)))
+    rest = scores - cross_val_predict(model, others, scores, cv=KFold(10, shuffle=True, random_state=0))
+    far = (rest - rest.median()) > z * 1.4826 * (rest - rest.median()).abs().median()
+    word = target.removeprefix("tweet_ev_").split("_")[0]
+    named = matrix.columns.to_series().str.contains(rf"(?<![a-z]){re.escape(word)}(?![a-z])", case=False)
+    why = pd.Series(np.where(named, "named", "outlier"), index=matrix.columns, name="why")
+    return why[named | far]
 
 
 def figure_misplaced():
@@ -43,7 +79,7 @@ def figure_misplaced():
             axis.hist(like[rows], bins=np.linspace(-0.2, 1, 31), **look)
         axis.set(xlabel="correlation of a row with the datasets' medians", ylabel="models", yscale="log")
         axis.legend(loc="upper left")
-        return plots.save(figure, "figure_misplaced", "published")
+        return save_figure(figure, "figure_misplaced", "published")
 
 
 def orders(
@@ -102,7 +138,7 @@ def turns(variant: str) -> pd.DataFrame:
     rows = {}
     for setting, targets in (("paper", model_recycling.TARGETS), ("leave one out", list(whole.index))):
         for target in targets:
-            out = model_recycling.leaked(found, target, given.leakage_z).index if variant == "without leaked" else []
+            out = leaked(found, target, given.leakage_z).index if variant == "without leaked" else []
             matrix, final = whole.drop(columns=out), whole.loc[target].drop(out)
             matrix = matrix.loc[model_recycling.PAPER] if setting == "paper" else matrix.drop(index=target)
             tables = orders(matrix, final.clip(0, 1), lp if target == "mnli" else None)
@@ -178,7 +214,7 @@ def figure_scale(table: pd.DataFrame):
                 axis.set_xticks([1, 3, 10, 30, 100], ["1", "3", "10", "30", "100"])
                 axis.minorticks_off()
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-        return plots.save(figure, "figure_scale", "published")
+        return save_figure(figure, "figure_scale", "published")
 
 
 def mnli(table: pd.DataFrame) -> pd.DataFrame:

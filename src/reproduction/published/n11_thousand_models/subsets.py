@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from reproduction.published.sources import params, recycling
-from reproduction.tables import against_zero, interval, tidy
+from reproduction.tables import against_zero, interval, save_figure, tidy
 from twophase.errors import UserError
 from twophase.infra import plots
 from twophase.infra.compute import Failure, parallel_map, width
@@ -118,4 +118,4 @@ def figure_subsets(found: pd.DataFrame):
             axis.set_xticks(list(chosen.index), [str(size) for size in chosen.index])
             axis.minorticks_off()
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
-        return plots.save(figure, "figure_subsets", "published")
+        return save_figure(figure, "figure_subsets", "published")

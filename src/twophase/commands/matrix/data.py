@@ -65,7 +65,8 @@ def sources(given: Settings) -> dict[str, Source]:
         if not root.is_dir():
             raise UserError(f"matrix.tasks={root} is not a folder; give a folder with a file or a folder a task.")
         inside = [one for one in sorted(root.iterdir()) if not one.name.startswith(".")]
-        found = {one.name if one.is_dir() else one.stem: one for one in inside if one.is_dir() or _is_table(one)}
+        usable = [one for one in inside if one.is_dir() or one.suffix.lower() in SUFFIXES]
+        found = {one.name if one.is_dir() else one.stem: one for one in usable}
         if not found:
             raise UserError(f"{root} holds no tasks; put csv, json or parquet files there, or folders of pictures.")
         for name, source in named.items():
@@ -74,10 +75,6 @@ def sources(given: Settings) -> dict[str, Source]:
         here = {name: replace(named.pop(name, Source()), path=str(path)) for name, path in found.items()}
         named = here | named
     return given.chosen("dataset", named)
-
-
-def _is_table(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES
 
 
 def look(given: Settings, name: str, source: Source, ask: bool) -> Data:

@@ -19,7 +19,7 @@ from twophase.commands.matrix.settings import Estimate, Settings
 from twophase.errors import Unreachable
 from twophase.infra.compute import Engine, worker_count
 from twophase.infra.store import Store, cache_folder
-from twophase.sources.hub import transfer
+from twophase.sources.hub.place import offline
 from twophase.training import tasks
 from twophase.training.config import TrainingConfig
 from twophase.training.hardware import Hardware, one_a_gpu
@@ -143,7 +143,7 @@ def plan(given: Settings) -> Plan:
     Raises:
         UserError: folders or names that there are not.
     """
-    hub = "ask=false" if not given.ask else "HF_HUB_OFFLINE is set" if transfer.offline() else ""
+    hub = "ask=false" if not given.ask else "HF_HUB_OFFLINE is set" if offline() else ""
 
     def known(look: Callable, name: str, where: object) -> Model | Data:
         nonlocal hub

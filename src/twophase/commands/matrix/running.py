@@ -12,10 +12,9 @@ from twophase.commands.matrix.models import Model, look
 from twophase.commands.matrix.planning import Plan, engine, hardware, pairs, plan
 from twophase.commands.matrix.report import text
 from twophase.commands.matrix.settings import Settings, compose
-from twophase.commands.select.folder import room
 from twophase.errors import Unreachable, UserError
 from twophase.infra.compute import using
-from twophase.infra.files import replacing
+from twophase.infra.files import replacing, room
 from twophase.infra.store import cache_folder
 from twophase.records import TrainingRecords
 from twophase.sources.hub import fetch_model
@@ -38,11 +37,6 @@ def run_matrix(given: argparse.Namespace) -> None:
 
 def run(given: Settings, say: Callable[[str], None] = print, progress: bool = True) -> pd.DataFrame:
     """Plan, bring, train, write. What fails is a row of failures.csv and ends nothing; repeated, only what is missing is trained.
-
-    Args:
-        given: see `settings.compose`.
-        say: told what happens.
-        progress: whether to show bars.
 
     Returns:
         The records: model, dataset, role, seed, epoch, val, test, seconds.

@@ -4,12 +4,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
+from twophase.commands.select.settings import DOMAIN, usual
 from twophase.errors import UserError, unknown
 from twophase.infra import config
 from twophase.infra.compute import Engine, asked
 from twophase.infra.schema import AtLeastOne, Field, OneOf, build, settings
 from twophase.records import ROLES
-from twophase.sources.live import parameters
 from twophase.training.config import TrainingConfig
 from twophase.training.hardware import Hardware
 from twophase.training.tasks import SPLITS
@@ -109,11 +109,7 @@ class Settings:
     @cached_property
     def trainings(self) -> dict[str, TrainingConfig]:
         """How models of a modality ("text", "image") are fine-tuned: as `select` does it, but for what was changed."""
-        usual = parameters.load(["domains=[nlp,cv]"]).domain
-        return {
-            modality: usual[domain].training.changed(self.matrix.training)
-            for modality, domain in (("text", "nlp"), ("image", "cv"))
-        }
+        return {modality: usual(modality)[1].changed(self.matrix.training) for modality in DOMAIN}
 
     @property
     def folder(self) -> Path:
@@ -140,7 +136,7 @@ def compose(overrides: list[str]) -> Settings:
     overrides = [f"++{one}" if one.startswith("matrix.datasets.") else one for one in overrides]
     if not any(one.lstrip("+~").startswith("compute") for one in overrides):
         overrides = [*asked(), *overrides]
-    values = config.parse(config.compose(overrides, "matrix"), "the composed configuration")
+    values = config.values(overrides, "matrix")
     part = values["matrix"]
     part.pop("zoo", None)  # only its models are used
     for key in ("models", "tasks"):

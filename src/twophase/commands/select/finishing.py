@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pandas as pd
+from huggingface_hub import EvalResult, ModelCardData
 
+from twophase.commands import wording
 from twophase.commands.select import report
 from twophase.commands.select.fine_selecting import Prepared
 from twophase.commands.select.inputs import Candidates, texts_beyond
@@ -20,6 +22,9 @@ from twophase.sources.files.reader import FileTask
 from twophase.training.encoding import CHARACTERS, LONGEST
 from twophase.training.finetuning import FineTuning
 from twophase.training.loading import load_processor, quiet
+
+KINDS = {"image_folder": "imagefolder"}  # what the hub calls data of no hub: by the reader of the `datasets` library
+METRICS = {"macro_f1": "f1", "weighted_f1": "f1", "matthews": "matthews_correlation"}  # the hub's names
 
 
 @dataclass(frozen=True)
@@ -170,6 +175,62 @@ def _save(outcome: Outcome, trained: FineTuning, source: Path) -> None:
     with quiet():
         trained.save(new)
         processor.save_pretrained(new)
-    (new / "README.md").write_text(report.card(outcome), encoding="utf-8")
+    (new / "README.md").write_text(card(outcome), encoding="utf-8")
     shutil.rmtree(outcome.model, ignore_errors=True)
     new.rename(outcome.model)
+
+
+def card(outcome: Outcome) -> str:
+    """The card, for README.md beside the model; its metadata are those that a hub reads."""
+    facts, (low, high) = outcome.facts, outcome.interval
+    data, epochs, how = facts["data"], facts["training"]["epochs"], facts["recall"]["how"]
+    ended = "" if outcome.finished else f" of {epochs}, when the run was ended early"
+    text = [
+        f"# {outcome.winner}, fine-tuned on {data['name']}",
+        f"Accuracy {outcome.test:.3f} (95 % interval {low:.3f} to {high:.3f}) on {counted(data['test'], 'test example')} of "
+        f"{counted(data['classes'], 'class')}; always answering the most frequent class gives {outcome.baseline:.3f}.",
+        f"Trained on {counted(data['train'], 'example')} for {counted(outcome.trained, 'epoch')}{ended}, selected on "
+        f"{counted(data['validation'], 'other')}.",
+    ]
+    if outcome.metric != "accuracy":
+        judged = wording.metric(outcome.metric).capitalize()
+        text.insert(2, f"{judged}, which models were selected by: {outcome.score:.3f}.")
+    if outcome.leaked:
+        text.insert(2, f"**This is too high for new data: {outcome.leaked}.**")
+    if facts["reads"]:
+        text.append(facts["reads"])
+    text.append(
+        f"Selected from {counted(facts['models'], 'model')} of {facts['zoo']}. {how[0].upper()}{how[1:]}. "
+        f"{facts['selection']['how']} {facts['budget']}".rstrip()
+    )
+    lines = outcome.usage(".").replace('model=".",', 'model=".",  # this folder, or the path to it')
+    return f"---\n{_metadata(outcome)}\n---\n" + "\n\n".join(text) + f"\n\n```python\n{lines}\n```\n"
+
+
+def _metadata(outcome: Outcome) -> str:
+    """YAML with what is true and a hub understands: a base model and a dataset are named only if they are a hub's."""
+    facts, data = outcome.facts, outcome.facts["data"]
+    of_hub = data["kind"] == "hub"
+    found = [("accuracy", outcome.test, "Accuracy")]
+    if outcome.metric in METRICS:
+        found.append((METRICS[outcome.metric], outcome.score, wording.metric(outcome.metric).capitalize()))
+    measured = {
+        "task_type": facts["pipeline"],
+        "dataset_type": data["path"] if of_hub else KINDS.get(data["kind"], data["kind"]),
+        "dataset_name": data["name"],
+        "dataset_split": "test",
+    }
+    results = [
+        EvalResult(**measured, metric_type=name, metric_value=round(value, 4), metric_name=said)
+        for name, value, said in found
+    ]
+    result = {} if outcome.leaked else {"model_name": f"{outcome.winner} on {data['name']}", "eval_results": results}
+    return ModelCardData(
+        pipeline_tag=facts["pipeline"],
+        library_name="transformers",
+        tags=["twophase", "fine-tuned"],
+        metrics=[name for name, _, _ in found],
+        base_model=outcome.winner if facts["hub"] else None,
+        datasets=[data["path"]] if of_hub else None,
+        **result,
+    ).to_yaml()

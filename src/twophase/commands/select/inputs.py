@@ -10,13 +10,13 @@ from typing import Any
 import pandas as pd
 from datasets import Dataset, DatasetDict
 
-from twophase.commands.select.settings import Settings, TaskSource, ZooSource
+from twophase.commands.select.settings import DOMAIN, Settings, TaskSource, ZooSource, usual
 from twophase.errors import UserError, unknown
+from twophase.infra import config
 from twophase.records import TrainingRecords
 from twophase.sources.files.reader import FileTask, read
 from twophase.sources.hub import fetch_dataset, fetch_model, gather
-from twophase.sources.live import parameters
-from twophase.sources.live.opening import DOMAIN, open_live, params_of
+from twophase.sources.live.opening import open_live, params_of
 from twophase.sources.published import model_recycling, paper_matrices
 from twophase.sources.published.catalogue import Published
 from twophase.training.config import TrainingConfig
@@ -90,31 +90,24 @@ def open_candidates(
 ) -> Candidates:
     """The models of a zoo that read this modality ("text" or "image").
 
-    Args:
-        zoo: where the models are.
-        training: what is changed of how they are fine-tuned, see `TrainingConfig.changed`.
-        modality: of the task.
-        say: told when a live zoo is built first.
-        trust_remote_code: whether a hub's programs may be executed.
+    `training`: what is changed of how they are fine-tuned; `say` is told when a live zoo is built first.
 
     Raises:
         UserError: the kind of zoo is unknown, the folder holds no models, or its records cannot be read.
     """
     if zoo.kind not in ZOOS:
         raise unknown(f"zoo.kind {zoo.kind!r}", zoo.kind, ZOOS)
-    domain = DOMAIN[modality]
-    params = params_of(domain)
-    part = params.domain[domain]
-    config = part.training.changed(training)
-    cut = part.cut if zoo.cut is None else zoo.cut
+    cut, how = usual(modality)
+    cut, how = cut if zoo.cut is None else zoo.cut, how.changed(training)
     if zoo.kind == "hub":
-        return _of_hub(zoo, modality, cut, config, trust_remote_code)
+        return _of_hub(zoo, modality, cut, how, trust_remote_code)
     if zoo.kind == "folder":
-        return _of_folder(Path(zoo.path).expanduser(), cut, config)
-    live = open_live(params, domain, say)
+        return _of_folder(Path(zoo.path).expanduser(), cut, how)
+    domain = DOMAIN[modality]
+    live = open_live(params_of(domain), domain, say)
     complete = live.records.matrix(missing="drop").columns
     known = _known(live.folders, live.records, complete, "its benchmark cells are not all there")
-    return Candidates(f"the live {domain} zoo", known[0], known[1], cut, config, known[2])
+    return Candidates(f"the live {domain} zoo", known[0], known[1], cut, how, known[2])
 
 
 def _known(
@@ -159,7 +152,7 @@ def _published(zoo: ZooSource, modality: str) -> Published:
         incomplete = set(records.models) - set(records.matrix(missing="drop").columns)
         records = records.only("benchmark").without(models=incomplete)
         return Published(records, pd.DataFrame(), pd.DataFrame(index=records.models))
-    mirror = parameters.load().published.mirror
+    mirror = config.values()["published"]["mirror"]
     readers = {
         "model_recycling": lambda: model_recycling.read(mirror),
         "paper_nlp": lambda: paper_matrices.read("nlp", mirror),

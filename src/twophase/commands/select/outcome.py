@@ -115,6 +115,16 @@ class Outcome:
         cells = "".join(f"<tr><th {left}>{name}</th><td {left}>{value}</td></tr>" for name, value in rows.items())
         return f"<table><tbody>{cells}</tbody></table>" + "".join(self.pictures(self).values())
 
+    def usage(self, model: str) -> str:
+        """How the model is used, as Python; `model`: its folder."""
+        kind = self.facts["pipeline"]
+        options = [f'"{kind}"', f'model="{model}"', *(["truncation=True"] if kind == "text-classification" else [])]
+        example = '"a picture.png"' if kind == "image-classification" else '"a text"'
+        if self.facts["data"]["pairs"]:
+            example = '{"text": "a text", "text_pair": "another"}'
+        inside = "".join(f"    {option},\n" for option in options)
+        return f"from transformers import pipeline\n\nclassify = pipeline(\n{inside})\nclassify({example})"
+
     def write(self) -> None:
         """Write `selection.json` into the run's folder."""
         write_json(self.folder / "selection.json", self.facts)

@@ -4,23 +4,29 @@ Everything is kept in one folder, so that a run can be stopped and go on.
 """
 
 import argparse
+import errno
+import json
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch  # noqa: F401  an interrupt in the middle of this import would leave nothing that can save a model
+from datasets import DatasetDict
 
 from twophase.commands import wording
 from twophase.commands.select.fine_selecting import OutOfTime, Watch, fine_select, prepare
 from twophase.commands.select.finishing import Reached, best_so_far, finish
-from twophase.commands.select.folder import note_settings, open_run, room
 from twophase.commands.select.inputs import candidate_notices, length_notices, modality_of, open_candidates, read_task
 from twophase.commands.select.outcome import Outcome
 from twophase.commands.select.recalling import recall
 from twophase.commands.select.settings import Settings, compose
+from twophase.errors import UserError
 from twophase.infra.compute import single_thread, using
+from twophase.infra.files import room, write_json, write_text
+from twophase.infra.store import cache_folder
 from twophase.training import tasks
+from twophase.training.encoding import task_digest
 from twophase.training.hardware import one_a_gpu
 from twophase.training.loading import quiet
 
@@ -54,11 +60,6 @@ def run_select(given: argparse.Namespace) -> int:
 def run(given: Settings, say: Callable[[str], None] = print, progress: bool = True) -> Outcome:
     """Select a model for a task and fine-tune it.
 
-    Args:
-        given: see `settings.compose`.
-        say: told what happens, a line at a time.
-        progress: whether to show bars.
-
     Raises:
         UserError: anything wrong with data, models, budget or folder, before long work where it can be known.
         Stopped: interrupted; the best model so far is saved, and the same call goes on.
@@ -66,7 +67,7 @@ def run(given: Settings, say: Callable[[str], None] = print, progress: bool = Tr
     given = replace(given, compute=one_a_gpu(given.compute, given.hardware))
     folder = Path(given.out).expanduser() if given.out else Path("runs") / (Path(given.task.path).stem or "task")
     # threads of small models would wait for each other on a busy machine
-    with room(folder), single_thread(), using(given.compute):
+    with room(folder, cache_folder()), single_thread(), using(given.compute):
         return _run(given, folder, say, progress)
 
 
@@ -104,3 +105,46 @@ def _run(given: Settings, folder: Path, say: Callable[[str], None], progress: bo
         say(str(ended))
         return best_so_far(reached, str(ended))
     return finish(reached, chosen, how)
+
+
+def open_run(folder: Path, task: DatasetDict, path: str) -> None:
+    """Make the run's folder, or go on in one of the same task.
+
+    Raises:
+        UserError: the folder cannot be made, or holds something else.
+    """
+    note, facts = folder / "run.json", {"task": task_digest(task), "path": str(path)}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if note.is_file():
+            known = json.loads(note.read_text(encoding="utf-8"))
+            if known.get("task") != facts["task"]:
+                raise UserError(
+                    f"{folder} holds a run of another task ({known.get('path', 'unknown')}, or the same with other rows or "
+                    "splits); give out=… another folder, or delete it."
+                )
+            return
+        if any(folder.iterdir()):
+            raise UserError(f"{folder} is not empty and holds no run; give out=… a new folder.")
+        write_json(note, facts)
+    except (OSError, ValueError) as error:
+        if isinstance(error, UserError) or getattr(error, "errno", None) == errno.ENOSPC:
+            raise
+        raise UserError(f"{folder} cannot be the run's folder ({error}); give out=… another one.") from error
+
+
+def note_settings(given: Settings, folder: Path) -> list[str]:
+    """Write down the settings of this run; says that an earlier one with others has left its result in the folder.
+
+    The data are not among them: a folder is of one task, wherever its files lie.
+    """
+    note = folder / "settings.json"
+    now = {name: value for name, value in asdict(given).items() if name not in ("asked", "compute", "out", "task")}
+    text = json.dumps(now, indent=2, sort_keys=True, default=str) + "\n"
+    before = note.read_text(encoding="utf-8") if note.is_file() else text
+    write_text(note, text)
+    if before == text or not (folder / "selection.json").is_file():
+        return []
+    return [
+        f"{folder} holds a result with other settings; what it trained is used where it fits, its model and report are replaced."
+    ]

@@ -6,17 +6,17 @@ from typing import Annotated, Any
 from twophase.errors import UserError, unknown
 from twophase.infra import config
 from twophase.infra.compute import Engine, asked
-from twophase.infra.schema import Field, build, settings
+from twophase.infra.schema import Field, NotNegative, build, settings
 from twophase.proxies import PROXIES
-from twophase.sources.live.parameters import Clustering, Proxy, Recall
-from twophase.sources.live.parameters import Selection as SelectionSettings
-from twophase.training.config import TrainingConfig, check_metric
+from twophase.selection import check_threshold
+from twophase.training.config import Clustering, Proxy, Recall, Selection, TrainingConfig, check_metric
 from twophase.training.hardware import Hardware
 
 TASK_KEYS = ("path", "name", "text", "text_pair", "label", "test", "validation")
 LITERAL = (*(f"task.{key}" for key in TASK_KEYS), "zoo.path", "zoo.matrix", "zoo.base_model", "out", "compute.address")
 # key of a zoo -> the one kind of zoo that reads it
 ONLY = {"path": "folder", "matrix": "hub", "models": "hub", "base_model": "hub", "max_parameters": "hub"}
+DOMAIN = {"text": "nlp", "image": "cv"}  # modality -> the domain of the live zoo whose models read it
 SUFFIXES = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
 
 
@@ -76,7 +76,7 @@ class Settings:
     proxy: Proxy
     clustering: Clustering
     recall: Recall
-    selection: SelectionSettings
+    selection: Selection
     budget: Budget
     training: dict[str, Any]
     compute: Engine
@@ -100,14 +100,14 @@ def compose(overrides: list[str]) -> Settings:
     """
     if not any(override.lstrip("+~").startswith("compute") for override in overrides):
         overrides = [*asked(), *overrides]
-    composed = config.compose(config.literal(overrides, LITERAL), "select")
-    values = config.parse(composed, "the composed configuration")
+    values = config.values(config.literal(overrides, LITERAL), "select")
     for group in ("task", "zoo"):
         for key, value in values[group].items():
             if value == "???":
                 raise UserError(f"{group}.{key} is missing: give {group}.{key}=… (see twophase select --help)")
     given = build(Settings, values | {"asked": [override.partition("=")[0].lstrip("+~") for override in overrides]})
     check_metric(given.metric, given.trust_remote_code)
+    check_threshold(given.selection.threshold, given.selection.threshold_kind, "selection.")
     for key in ("name", "headless"):
         if (got := getattr(given.proxy, key)) not in PROXIES:
             raise unknown(f"proxy.{key} {got!r}", got, PROXIES)
@@ -119,6 +119,18 @@ def compose(overrides: list[str]) -> Settings:
                 "(see twophase select --help)."
             )
     return given
+
+
+def usual(modality: str) -> tuple[float, TrainingConfig]:
+    """Where the dendrogram is cut and how models are fine-tuned if nothing else is said: as in the live zoo of a modality.
+
+    Raises:
+        UserError: a value of a wrong type or out of range.
+    """
+    domain = DOMAIN[modality]
+    part = config.values()[domain]
+    cut = build(NotNegative, part["cut"], f"{domain}.cut")
+    return cut, build(TrainingConfig, part["training"], f"{domain}.training")
 
 
 def kind_of(path: str | Path) -> str:

@@ -1,4 +1,4 @@
-"""In this process, or in processes of this machine (joblib's loky: they stay warm from one map to the next)."""
+"""Processes of this machine (joblib's loky: they stay warm from one map to the next)."""
 
 import importlib
 import os
@@ -13,14 +13,6 @@ from twophase.infra.compute import worker
 IDLE = 60  # seconds after which workers that have nothing to do end
 GROWTH = 4 * 2**30  # bytes by which a worker may grow; at loky's 300 MB libraries and a model have it replaced
 _POOLS: list[Any] = []  # the last that was asked for
-
-
-def serial(function: Callable, items: list[Any]) -> Iterator[tuple[int, Any]]:
-    """One item after the other."""
-    for index, item in enumerate(items):
-        with worker.single_thread():
-            result = worker.guarded(function, item)
-        yield index, result
 
 
 def processes(function: Callable, items: list[Any], count: int) -> Iterator[tuple[int, Any]]:

@@ -1,14 +1,8 @@
-"""What a worker does: it computes a task with one thread, turns an exception into a failure, and ends with its parent.
-
-A task goes to a cluster's worker as bytes, and is computed there as it would be here: same folder, same variables,
-nothing beside it. So an item or a result that cannot be pickled fails alone, whatever the cluster's own pickling.
-"""
+"""What a worker does: it computes a task with one thread, turns an exception into a failure, and ends with its parent."""
 
 import contextlib
 import itertools
 import os
-import pickle
-import signal
 import sys
 import threading
 import time
@@ -19,16 +13,12 @@ from typing import Any
 import psutil
 from threadpoolctl import threadpool_limits
 
-from twophase.infra.compute.engines import Engine, using
-
 MOST_KILLS = 2  # an item whose worker dies this often, with none beside it to blame, is given up
 KILLED = "its worker process was killed each time it was tried (out of memory?)"
 LIBRARIES = ("OMP", "MKL", "OPENBLAS", "NUMEXPR", "NUMBA")
 SINGLE = {f"{library}_NUM_THREADS": "1" for library in LIBRARIES} | {"VECLIB_MAXIMUM_THREADS": "1"}
-TRAVELLING = ("TWOPHASE_", "TRANSFORMERS_", "HF_HUB_", "HF_DATASETS_")  # how variables begin; an access token is none
 SHELLS = ("sh", "bash", "dash", "zsh", "fish", "ksh")
 HEARTBEAT = 0.5  # seconds between two looks at whether the parent still lives
-_ALONE = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -70,7 +60,7 @@ def single_thread() -> Iterator[None]:
     """
     torch = sys.modules.get("torch")
     threads = torch.get_num_threads() if torch else None
-    with _environment(SINGLE):
+    with environment(SINGLE):
         torch_single_thread()
         try:
             with threadpool_limits(1):
@@ -81,7 +71,7 @@ def single_thread() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
+def environment(variables: dict[str, str]) -> Iterator[None]:
     """With variables set; as before afterwards, since a worker may serve others."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
@@ -90,44 +80,6 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
     finally:
         for name, value in before.items():
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
-
-
-def pack(function: Callable[[Any], Any], item: Any) -> bytes:
-    """A task for `run`; raises what pickling raises."""
-    import cloudpickle
-
-    variables = {name: value for name, value in os.environ.items() if name.startswith(TRAVELLING)}
-    # a pickle in a pickle: the inner one is read after the variables are set, since libraries look at them when imported
-    return pickle.dumps((os.getcwd(), variables, cloudpickle.dumps((function, item))))
-
-
-def run(packed: bytes) -> bytes | Failure:
-    """Compute a packed task in this process, a worker's, and pack its result.
-
-    Libraries' random states, threads and variables belong to the process: where a worker has several threads, its tasks
-    wait for each other. This machine may lack the folder.
-    """
-    folder, variables, task = pickle.loads(packed)
-    place = contextlib.chdir(folder) if os.path.isdir(folder) else contextlib.nullcontext()
-    with _ALONE, _environment(variables), place, single_thread(), using(Engine("serial")):
-        return guarded(_computed, task)
-
-
-def _computed(task: bytes) -> bytes:
-    import cloudpickle
-
-    function, item = pickle.loads(task)
-    return cloudpickle.dumps(function(item))
-
-
-def unpack(result: bytes | Failure) -> Any:
-    """What `run` has packed."""
-    return result if isinstance(result, Failure) else pickle.loads(result)
-
-
-def dask_setup(worker: Any) -> None:
-    """Called by Dask in a worker that is started here: Ctrl-C is for the process that started it, which ends it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def die_with_launcher() -> None:

@@ -124,6 +124,15 @@ def _guess_text(table: pd.DataFrame, taken: Set[str]) -> tuple[str, str]:
     return max(lengths, key=lengths.get), "the longest texts"
 
 
+def image_column(table: pd.DataFrame) -> str | None:
+    """The column that holds pictures as the `datasets` library writes them: objects with the file's bytes."""
+    for column in table.columns:
+        first = next((value for value in table[column] if value is not None), None)
+        if isinstance(first, dict) and isinstance(first.get("bytes"), bytes):
+            return column
+    return None
+
+
 def clean(table: pd.DataFrame, chosen: dict[str, str], path: Path, notes: list[str]) -> pd.DataFrame:
     """Rows with a text and a label: columns text (and text_pair) and label, all strings.
 

@@ -85,15 +85,6 @@ def _names(paths: list[Path]) -> str:
     return shorten((path.name for path in paths), 3)
 
 
-def image_column(table: pd.DataFrame) -> str | None:
-    """The column that holds pictures as the `datasets` library writes them: objects with the file's bytes."""
-    for column in table.columns:
-        first = next((value for value in table[column] if value is not None), None)
-        if isinstance(first, dict) and isinstance(first.get("bytes"), bytes):
-            return column
-    return None
-
-
 def clean(table: pd.DataFrame, chosen: dict[str, str], path: Path, split: str, notes: list[str]) -> pd.DataFrame:
     """As `read`, from a table's column of pictures; rows without a label are left out.
 

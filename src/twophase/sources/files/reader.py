@@ -90,7 +90,7 @@ def read(
         sources = tables.find(kind, path, given)
         _check_distinct(sources)
         raw = {split: tables.read(kind, at, notes) for split, at in sources.items()}
-        image = pictures.image_column(raw["train"]) if text is None and text_pair is None else None
+        image = columns.image_column(raw["train"]) if text is None and text_pair is None else None
         if image is None:
             chosen = columns.choose(raw["train"], text, text_pair, label, guesses)
             columns.note_unused(raw["train"], chosen, notes)

@@ -27,9 +27,7 @@ def complete(
 
     Args:
         frames: split -> rows with a column label; at least train.
-        origin: where labels come from, for messages.
         shares: split -> share of the training rows, for the splits that are not in `frames`.
-        max_rows: most training rows, or None.
 
     Raises:
         UserError: labels that are no classes, fewer than two classes, a label that training lacks, max_rows too low.

@@ -17,9 +17,8 @@ import pyarrow.parquet as pq
 from twophase.errors import UserError
 
 SUFFIXES = {"csv": (".csv", ".tsv", ".txt"), "json": (".json", ".jsonl", ".ndjson"), "parquet": (".parquet", ".pq")}
-ALIASES = {"train": "train", "training": "train", "test": "test"} | dict.fromkeys(
-    ("validation", "valid", "val", "dev"), "validation"
-)
+NAMED = {"train": ("train", "training"), "validation": ("validation", "valid", "val", "dev"), "test": ("test",)}
+ALIASES = {alias: split for split, aliases in NAMED.items() for alias in aliases}
 PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
 MAGIC = {
     b"PK\x03\x04": "an Excel or zip file",
@@ -297,8 +296,4 @@ def composed(name: str) -> str:
 
 def encodable(text: str) -> bool:
     """Whether a text can be written as UTF-8; half of a surrogate pair, which JSON can escape, cannot."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return text == text.encode("utf-8", "ignore").decode()

@@ -5,6 +5,6 @@ reached the live hub.
 """
 
 from twophase.sources.hub.datasets import dataset_bytes, fetch_dataset, gather
-from twophase.sources.hub.models import HubModel, describe, fetch_model, here, plan
+from twophase.sources.hub.models import HubModel, describe, fetch_model, here
 
-__all__ = ["HubModel", "dataset_bytes", "describe", "fetch_dataset", "fetch_model", "gather", "here", "plan"]
+__all__ = ["HubModel", "dataset_bytes", "describe", "fetch_dataset", "fetch_model", "gather", "here"]

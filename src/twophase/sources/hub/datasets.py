@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 
 from twophase.errors import UserError
 from twophase.sources.files import tables
-from twophase.sources.hub.transfer import Place, list_repository, receive_all, total_size
+from twophase.sources.hub.place import Place
+from twophase.sources.hub.transfer import list_repository, receive_all, total_size
 from twophase.training.tasks import SPLITS
 
 FORMATS = ((".parquet",), (".csv",), (".json", ".jsonl"))  # the first that a configuration has is taken
@@ -71,8 +72,6 @@ def layout(name: str, files: Iterable[str], card: dict, config: str | None = Non
     """Choose a configuration and name its files by split.
 
     Args:
-        name: of the repository, for messages.
-        files: paths in the repository.
         card: metadata of its README; its `configs` decide if there are any, else folders' and files' names do.
         config: a configuration; may be left out if there is one only, or one is the default.
 

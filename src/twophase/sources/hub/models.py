@@ -4,14 +4,13 @@ import json
 import logging
 import re
 import tempfile
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from twophase.errors import Unreachable, UserError
-from twophase.sources.hub.transfer import Place, Repository, list_repository, receive, receive_all, total_size
+from twophase.sources.hub.place import Place
+from twophase.sources.hub.transfer import Repository, list_repository, receive, receive_all, total_size
 
 SETTINGS = ("config.json", "tokenizer_config.json", "preprocessor_config.json", "processor_config.json")
 PROCESSORS = ("tokenizer_config.json", "preprocessor_config.json")  # `loading.modality` needs one of them
@@ -83,25 +82,12 @@ def fetch_model(
     return HubModel(place.name, repository.commit, folder)
 
 
-def plan(names: Iterable[str], *, allow_pickle: bool = False, trust_remote_code: bool = False) -> pd.DataFrame:
+def describe(name: str, allow_pickle: bool = False) -> dict:
     """What `fetch_model` would do; asks for listings and files of settings (kilobytes), never for weights.
 
     Returns:
-        A row a name: name, revision (commit), bytes (to download into an empty cache), format ("safetensors" or
-        "pickle"), gated, custom_code (None: not known), refused (the reason, or "").
-    """
-    rows = []
-    for name in names:
-        try:
-            rows.append(describe(name, allow_pickle, trust_remote_code))
-        except Unreachable as error:
-            rows.append({"name": name, "format": "", "refused": str(error)})
-    columns = ["name", "revision", "bytes", "format", "gated", "custom_code", "refused"]
-    return pd.DataFrame(rows, columns=columns).astype({"bytes": "Int64", "gated": "object", "custom_code": "object"})
-
-
-def describe(name: str, allow_pickle: bool = False, trust_remote_code: bool = False) -> dict:
-    """A row of `plan`, and its "config" (what is in config.json) if that could be had.
+        name, revision (commit), bytes (to download into an empty cache), format ("safetensors" or "pickle"), gated,
+        custom_code, config (what is in config.json), refused (the reason, or ""); without those that could not be had.
 
     Raises:
         Unreachable: no hub answers.
@@ -118,8 +104,7 @@ def describe(name: str, allow_pickle: bool = False, trust_remote_code: bool = Fa
             _receive_settings(repository, Path(folder))
             row["custom_code"] = bool(_custom(place.name, Path(folder)))
             row["config"] = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
-            custom = _refuse_code(place.name, Path(folder), trust_remote_code)
-        row["bytes"] = total_size(repository, _needed(repository.files, weights, custom))
+            _refuse_code(place.name, Path(folder), trust_remote_code=False)
     except Unreachable:
         raise
     except UserError as error:

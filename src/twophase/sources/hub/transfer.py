@@ -1,4 +1,4 @@
-"""One repository of a hub: where it lies here; its files listed at one commit, received with resumption, checked by hash.
+"""One repository of a hub: its files listed at one commit, received with resumption, checked by hash.
 
 `huggingface_hub` makes the requests' addresses, headers and errors, but does not receive files here: version 2.4
 throws a broken download away, never compares hashes, and asks for listings without a time-out.
@@ -7,29 +7,23 @@ throws a broken download away, never compares hashes, and asks for listings with
 import contextlib
 import difflib
 import hashlib
-import os
-import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
 
 import httpx2
-from filelock import FileLock
-from huggingface_hub import HfApi, constants, errors, hf_hub_url, is_offline_mode
+from huggingface_hub import HfApi, errors, hf_hub_url
 from huggingface_hub.hf_api import RepoSibling
-from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status, validate_repo_id
+from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 from tqdm import tqdm
 
 from twophase.errors import Unreachable, UserError
-from twophase.infra.store import cache_folder
+from twophase.sources.hub.place import COMMIT, endpoint
 
-PUBLIC = "https://huggingface.co"
 TIMEOUT = 20.0  # seconds that the hub may be silent
 RETRIES, PAUSE = 3, 1.0  # of a file whose connection broke; seconds between them
-COMMIT = re.compile(r"[0-9a-f]{40}")
 NO_BAR = tqdm(disable=True)
 
 
@@ -49,82 +43,6 @@ class Repository:
     gated: bool
     files: dict[str, RepoSibling]
     card: dict
-
-
-def endpoint() -> str:
-    """``HF_ENDPOINT`` as it is now, else the public hub: `huggingface_hub` reads it once, at import."""
-    return (os.environ.get("HF_ENDPOINT") or PUBLIC).rstrip("/")
-
-
-def offline() -> bool:
-    """Whether ``HF_HUB_OFFLINE`` is set, now or when `huggingface_hub` was imported."""
-    return is_offline_mode() or os.environ.get("HF_HUB_OFFLINE", "").upper() in constants.ENV_VARS_TRUE_VALUES
-
-
-class Place:
-    """Where a repository lies in the cache: a folder a commit, and notes of which one each revision stood for."""
-
-    def __init__(self, kind: str, name: str, revision: str | None, cache: str | Path | None):
-        self.name, self.revision = _parse(name, revision)
-        root = Path(cache).expanduser() if cache is not None else cache_folder() / "hub"
-        self.root = root / f"{kind}s--{self.name.replace('/', '--')}"
-
-    def kept(self, config: str) -> Path | None:
-        """The whole folder from an earlier call, if the hub need not (a commit) or must not (offline) be asked."""
-        if not (COMMIT.fullmatch(self.revision or "") or offline()):
-            return None
-        if (folder := self.latest(config)) is None and offline():
-            raise UserError(
-                f"{self.name} at {self.revision or 'its default branch'} is not in {self.root.parent}, and "
-                "HF_HUB_OFFLINE is set; unset it and repeat, or give a revision that was brought before."
-            )
-        return folder
-
-    def latest(self, config: str) -> Path | None:
-        """The whole folder that the last call with this revision brought, if it is still there."""
-        try:
-            folder = self.root / self._note(self.revision, config).read_text(encoding="utf-8")
-            return folder if folder.is_dir() else None
-        except OSError:
-            return None
-
-    def keep(self, config: str, folder: Path) -> None:
-        """Note, for the revision asked for and for the commit, that `folder` is whole."""
-        for revision in {self.revision, folder.name[:40]}:
-            note = self._note(revision, config)
-            note.parent.mkdir(exist_ok=True)
-            note.write_text(folder.name, encoding="utf-8")
-
-    @contextlib.contextmanager
-    def lock(self) -> Iterator[Path]:
-        """Hold the repository's folder, which is given, against another process that brings the same."""
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            held = FileLock(self.root / ".lock").acquire()
-        except OSError as error:
-            raise UserError(
-                f"{self.root} cannot be written ({error}); name another folder in TWOPHASE_CACHE."
-            ) from error
-        with held:
-            yield self.root
-
-    def _note(self, revision: str | None, config: str) -> Path:
-        return self.root / "notes" / f"{quote(revision or 'HEAD', safe='')}@{quote(config, safe='')}"
-
-
-def _parse(name: str, revision: str | None) -> tuple[str, str | None]:
-    """Id and revision of "org/name[@revision]". Raises UserError on another form, or two different revisions."""
-    known, at, given = str(name).partition("@")
-    try:
-        validate_repo_id(known)
-    except errors.HFValidationError as error:
-        raise UserError(
-            f"{name!r} names no repository; give 'org/name' or 'org/name@revision', "
-            "of letters, digits, '-', '_' and '.'."
-        ) from error
-    if at and (not given or revision not in (None, given)):
-        raise UserError(f"{name!r} with revision={revision!r}: give one revision, in the name or beside it.")
-    return known, given or revision or None
 
 
 def list_repository(kind: str, name: str, revision: str | None) -> Repository:

@@ -18,7 +18,6 @@ from twophase.sources.live.records import train_cells
 from twophase.sources.live.zoo.pretraining import ZOO_VERSION
 from twophase.training.finetuning import TRAINING_VERSION
 
-DOMAIN = {"text": "nlp", "image": "cv"}  # modality -> the domain whose models read it
 MINUTES = {"cv": 4, "nlp": 5}  # what building a live zoo took on two cores
 
 

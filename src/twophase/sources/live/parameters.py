@@ -7,9 +7,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Annotated, Any
 
-from twophase.clustering import METHODS
 from twophase.errors import UserError, unknown
-from twophase.infra.config import PARAMS, compose, parse
+from twophase.infra.config import PARAMS, compose, parse, values
 from twophase.infra.files import write_text
 from twophase.infra.schema import AtLeastOne, Field, NotNegative, OneOf, build, settings
 from twophase.proxies import PROXIES, RELEASED
@@ -17,47 +16,7 @@ from twophase.recall import NORMALIZATIONS
 from twophase.selection import check_threshold
 from twophase.sources.live import corpora
 from twophase.sources.live.zoo import recipes
-from twophase.training.config import TrainingConfig
-
-
-@settings("proxy")
-class Proxy:
-    """Which proxy scores a model; `headless` scores those without a source head. `normalization` None: the domain's."""
-
-    name: str
-    normalization: OneOf(NORMALIZATIONS) | None
-    headless: str
-
-
-@settings("clustering")
-class Clustering:
-    """How models are grouped; `n_clusters` None: by a cut of the dendrogram. `exact_up_to`: see `large.cluster_many`."""
-
-    method: OneOf(METHODS)
-    k: AtLeastOne
-    n_clusters: AtLeastOne | None
-    exact_up_to: AtLeastOne
-
-
-@settings("recall")
-class Recall:
-    """How many models coarse recall hands on, how many singletons it scores too, and what a proxy costs in epochs."""
-
-    top: AtLeastOne
-    singletons: Annotated[int, Field(ge=0)]
-    epochs_per_proxy: NotNegative
-
-
-@settings("selection")
-class Selection:
-    """Fine-selection (Algorithm 1)."""
-
-    threshold: float
-    threshold_kind: str
-    n_trends: AtLeastOne
-
-    def __post_init__(self) -> None:
-        check_threshold(self.threshold, self.threshold_kind, "selection.")
+from twophase.training.config import Clustering, Proxy, Recall, Selection, TrainingConfig
 
 
 @settings()
@@ -163,8 +122,7 @@ class Cuts:
 class Published:
     """How published records are read and analysed.
 
-    `mirror`: folder that holds the files, None: they are downloaded. `leakage_z`: see
-    `published.model_recycling.leaked`. `subset_sizes`: numbers of benchmark datasets that are compared, each with
+    `mirror`: folder that holds the files, None: they are downloaded. `leakage_z`: robust standard deviations. `subset_sizes`: numbers of benchmark datasets that are compared, each with
     `subset_repeats` random subsets.
     """
 
@@ -194,18 +152,15 @@ class Params:
     domain: dict[str, Domain]
 
 
-COMPOSED = "the composed configuration"
-
-
 def load(overrides: list[str] | tuple[str, ...] = ()) -> Params:
     """Compose and validate, without a file."""
-    return validate(parse(compose(overrides), COMPOSED))
+    return validate(values(overrides))
 
 
 def write(path: Path, overrides: list[str] | tuple[str, ...] = ()) -> Params:
     """Compose, validate, and only then write `path`."""
     text = compose(overrides)
-    params = validate(parse(text, COMPOSED))
+    params = validate(parse(text, "the composed configuration"))
     write_text(path, text)
     return params
 
@@ -260,6 +215,7 @@ def validate(values: dict[str, Any]) -> Params:
         if absent := [field.name for field in fields(TrainingConfig) if field.name not in values[name]["training"]]:
             raise UserError(f"missing key {name}.training.{absent[0]}: add it under conf/ and run `make params`")
     params = build(Params, {"domain": {name: values.pop(name) for name in names}, **values})
+    check_threshold(params.selection.threshold, params.selection.threshold_kind, "selection.")
     for name, domain in params.domain.items():
         _check_domain(params, name, domain)
     return params

@@ -1,12 +1,10 @@
 """The records of a live zoo: every model fine-tuned on every dataset."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
 from twophase.errors import UserError
-from twophase.records import TrainingRecords
 from twophase.sources.live.models import built_models
 from twophase.sources.live.parameters import Params
 from twophase.training.config import TrainingConfig
@@ -32,24 +30,10 @@ def train_cells(params: Params, domain: str, data: Path, folder: Path) -> tuple[
         for model in models
         for number in range(part.seeds.extra + 1 if (model, name) in repeated else 1)
     ]
-    return _trained(data, folder, roles, cells, part.training, f"{domain} records", failures)
+    return train(data, folder, roles, cells, part.training, f"{domain} records", failures)
 
 
-def train_second_rate(
-    params: Params, domain: str, data: Path, folder: Path, first: TrainingRecords
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Fine-tune the best models of each target, by their final test in the records `first`, with the second learning rate.
-
-    Returns, raises: as `train_cells`.
-    """
-    part = params.domain[domain]
-    best = {target: first.final(target).nlargest(part.second_rate.models).index for target in part.tasks.target}
-    cells = [(model, target, params.seed) for target, models in best.items() for model in models]
-    settings = replace(part.training, learning_rate=part.second_rate.learning_rate)
-    return _trained(data, folder, dict.fromkeys(best, "target"), cells, settings, f"{domain} second learning rate", [])
-
-
-def _trained(
+def train(
     data: Path,
     folder: Path,
     roles: dict[str, str],
@@ -58,6 +42,7 @@ def _trained(
     name: str,
     failures: list[tuple],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Fine-tune these cells of models and datasets in folders, beside `failures` before; returns, raises as `train_cells`."""
     folders = {model: folder / model for model, _, _ in cells}
     rows, failed = train_folders(folders, {task: data / task for task in roles}, roles, cells, settings, name)
     if rows.empty:

@@ -28,11 +28,8 @@ class Entry:
     """A file of the catalogue.
 
     Attributes:
-        source: what it belongs to, for example "model-recycling".
-        file: its name here and in a mirror (`source/file`).
+        source, file: what it belongs to ("model-recycling"), and its name here and in a mirror (`source/file`).
         repository, commit, path: where it is public.
-        bytes, sha256: what it must be.
-        licence: as its repository states it.
     """
 
     source: str
@@ -77,10 +74,8 @@ def get(entry: Entry, mirror: str | Path | None = None, progress: bool = True) -
     """The path of a file whose sha256 is right: in the mirror, in the cache, or downloaded into the cache.
 
     Args:
-        entry: of the catalogue.
         mirror: folder that holds `source/file`; the variable TWOPHASE_MIRROR goes before it. Where there is one, nothing is
             downloaded.
-        progress: whether to show a bar while it is downloaded.
 
     Raises:
         UserError: the mirror lacks the file or has another one; or it cannot be downloaded, or is not what it must be.

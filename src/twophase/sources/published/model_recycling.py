@@ -1,12 +1,10 @@
 """IBM's model-recycling: 2,703 text models fine-tuned on 36 datasets, and 6 base models with 20 seeds each."""
 
-import re
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from twophase.errors import UserError
 from twophase.records import TrainingRecords
 from twophase.sources.published.catalogue import Account, Published, find, get
 
@@ -30,8 +28,6 @@ CLASSES = {
     "rotten_tomatoes": 2, "sst_5bins": 5, "sst2": 2, "amazon_reviews_multi": 5, "financial_phrasebank": 3,
     "tweet_ev_emoji": 20, "tweet_ev_emotion": 4, "mnli": 3, "qnli": 2, "esnli": 3, "qqp": 2, "poem_sentiment": 4,
 }  # where every model should be well above 1 / classes  # fmt: skip
-BASES = ("bert_base_cased", "bert_base_uncased", "roberta_base", "microsoft_deberta_v3_base", "t5_base",
-         "google_t5_v1_1_base")  # fmt: skip
 
 
 def read(mirror: str | Path | None = None, clean: bool = True) -> Published:
@@ -74,54 +70,3 @@ def failed(table: pd.DataFrame) -> pd.Series:
     """Rows with an accuracy at or below chance on a dataset where models are far above it, or a correlation below 0."""
     chance = 1 / pd.Series(CLASSES)
     return (table[chance.index] <= chance).any(axis=1) | (table["stsb"] < 0)
-
-
-def leaked(found: Published, target: str, z: float = 6.0) -> pd.Series:
-    """Models that seem to have been trained on a target before: model -> why.
-
-    Args:
-        found: what `read` returned.
-        target: a dataset.
-        z: a model whose score is so many robust standard deviations (1.4826 x median absolute deviation) above what
-            a ridge regression on the other datasets predicts (ten-fold, out of fold) counts as leaked.
-
-    Returns:
-        Only the leaked ones; the reason is "named" (the target is part of the model's name) or "outlier".
-
-    Raises:
-        UserError: an unknown target.
-    """
-    from sklearn.linear_model import RidgeCV
-    from sklearn.model_selection import KFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    matrix = found.matrix
-    if target not in matrix.index:
-        raise UserError(f"unknown dataset {target!r}; allowed: {', '.join(matrix.index)}.")
-    others, scores = matrix.drop(index=target).T, matrix.loc[target]
-    model = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-3, 3, 7)))
-    rest = scores - cross_val_predict(model, others, scores, cv=KFold(10, shuffle=True, random_state=0))
-    far = (rest - rest.median()) > z * 1.4826 * (rest - rest.median()).abs().median()
-    word = target.removeprefix("tweet_ev_").split("_")[0]
-    named = matrix.columns.to_series().str.contains(rf"(?<![a-z]){re.escape(word)}(?![a-z])", case=False)
-    why = pd.Series(np.where(named, "named", "outlier"), index=matrix.columns, name="why")
-    return why[named | far]
-
-
-def seeds(mirror: str | Path | None = None) -> Published:
-    """Six base models on 36 datasets with 20 seeds each: the noise of fine-tuning."""
-    account, frames = Account("runs"), []
-    for base in BASES:
-        file = get(find(SOURCE, f"models_results_{base}_pretrain.csv"), mirror)
-        table = pd.read_csv(file, sep="\t").rename(columns={"dataset name": "dataset", "stage": "seed"})
-        frames.append(table.assign(model=base))
-    rows = account.start(pd.concat(frames, ignore_index=True), f"models_results_*_pretrain.csv, {len(BASES)} files")
-    rows = rows.assign(
-        test=rows["accuracy"].fillna(rows["spearmanr"]),
-        metric=np.where(rows["accuracy"].notna(), "accuracy", "spearman"),
-    )
-    rows = account.keep(rows, rows["test"].notna(), "no score (stsb)")
-    columns = ["model", "dataset", "seed", "test", "metric"]
-    records = TrainingRecords.from_frame(rows[columns].assign(role="benchmark"))
-    return Published(records, account.table, pd.DataFrame(index=list(BASES)))

@@ -3,8 +3,8 @@
 from datasets import Dataset
 
 from twophase.commands.select import settings
-from twophase.commands.select.folder import note_settings
 from twophase.commands.select.inputs import Candidates, candidate_notices, length_notices
+from twophase.commands.select.run import note_settings
 from twophase.training.config import TrainingConfig
 
 

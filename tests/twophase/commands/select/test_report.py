@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from twophase.commands import wording
-from twophase.commands.select import figures, report
+from twophase.commands.select import report
+from twophase.commands.select.finishing import card
 from twophase.commands.select.outcome import Outcome
 from twophase.infra import plots
 
@@ -97,16 +98,16 @@ def test_long_tables_are_folded_and_the_worst_classes_drawn(made, undrawn):
     found = made(names)
     assert "<details><summary>All 77 classes" in report.write(found).read_text()
     assert "<details>" not in report.write(made()).read_text()
-    assert list(figures.hardest(found).index[:3]) == names[:3]
-    with_ticks = figures.classes(found).axes[0].get_yticklabels()
+    assert list(report.hardest(found).index[:3]) == names[:3]
+    with_ticks = report.classes(found).axes[0].get_yticklabels()
     assert [tick.get_text() for tick in with_ticks][::-1] == names[:10]
 
 
 def test_one_epoch_is_drawn_as_bars_and_written_in_the_singular(made):
     found = made(epochs=1)
-    axis = figures.curves(found).axes[0]
+    axis = report.curves(found).axes[0]
     assert [tick.get_text() for tick in axis.get_yticklabels()] == ["a-cut", "c-halved", "won"] and not axis.lines
-    assert "for 1 epoch, selected" in report.card(found)
+    assert "for 1 epoch, selected" in card(found)
     assert report.ends(found)["reason"].iloc[1] == "its validation was not the best at the end"
 
 
@@ -123,7 +124,7 @@ def test_models_of_which_nothing_is_known_have_a_proxy_score_only(made, undrawn)
     scores = pd.DataFrame({"proxy": [-0.1, -0.5, -2.0], "recall_score": [-0.1, -0.5, -2.0], "rank": [1, 2, 3], "recalled": True},
                           index=found.recall.index)  # fmt: skip
     found = replace(found, recall=scores)
-    (axis,) = figures.ranking(found).axes
+    (axis,) = report.ranking(found).axes
     assert axis.get_xlabel() == "proxy score" and not axis.patches and len(axis.collections) == 1
     html = report.write(found).read_text()
     assert "<th>Proxy score</th>" in html and "Prior" not in html and "Recall score" not in html
@@ -131,26 +132,26 @@ def test_models_of_which_nothing_is_known_have_a_proxy_score_only(made, undrawn)
 
 def test_test_rows_seen_in_training_are_marked_beside_the_accuracy(made, undrawn):
     found, said = made(leaked=160), "160 of 1,000 test rows are also in the training data"
-    assert said in str(found) and said in report.write(found).read_text() and said in report.card(found)
-    assert "model-index" not in report.card(found) and said not in str(made())
+    assert said in str(found) and said in report.write(found).read_text() and said in card(found)
+    assert "model-index" not in card(found) and said not in str(made())
 
 
 def test_a_run_that_was_ended_says_so(made, undrawn):
     html = report.write(made(finished=False)).read_text()
     assert "<strong>Not finished.</strong> How it went." in html and "best so far" in html
-    assert "ended early" in report.card(made(finished=False))
+    assert "ended early" in card(made(finished=False))
 
 
 def test_the_cards_metadata_are_what_a_hub_reads(made):
     from huggingface_hub import ModelCard
 
-    found = ModelCard(report.card(made(metric="macro_f1"))).data
+    found = ModelCard(card(made(metric="macro_f1"))).data
     assert found.base_model is None and found.datasets is None and found.pipeline_tag == "text-classification"
     results = {one.metric_type: one.metric_value for one in found.eval_results}
     assert results == {"accuracy": 0.7, "f1": 0.65} and found.eval_results[0].dataset_type == "csv"
-    hub = ModelCard(report.card(made(kind="hub", path="org/pets", name="org/pets (plain)"))).data
+    hub = ModelCard(card(made(kind="hub", path="org/pets", name="org/pets (plain)"))).data
     assert hub.datasets == ["org/pets"] and hub.eval_results[0].dataset_type == "org/pets"
-    assert str(made().folder) not in report.card(made()) and "truncation=True" in report.card(made())
+    assert str(made().folder) not in card(made()) and "truncation=True" in card(made())
 
 
 @pytest.mark.parametrize(

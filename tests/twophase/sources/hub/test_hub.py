@@ -14,10 +14,10 @@ from hub_server import TOKEN, HubServer, Repo, commit, files, reach
 
 from twophase.errors import UserError
 from twophase.infra.store import cache_folder
-from twophase.sources.hub import fetch_dataset, fetch_model, plan, transfer
+from twophase.sources.hub import describe, fetch_dataset, fetch_model, transfer
 from twophase.sources.hub.datasets import layout
 from twophase.sources.hub.models import SETTINGS
-from twophase.sources.hub.transfer import Place
+from twophase.sources.hub.place import Place
 from twophase.training.loading import load_classifier, load_processor
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -398,12 +398,14 @@ def test_listing_cannot_name_a_place_outside(server, monkeypatch, tmp_path):
     assert not [p for p in tmp_path.rglob("*") if p.name in ("evil.model", "vocab.txt")]
 
 
-def test_plan(server, altered, text_model):
+def test_a_model_is_described_without_its_weights(server, altered, text_model):
     server.models["org/pickled"] = Repo({"main": altered("pickled", ["model.safetensors"])}, gated=True)
     custom = altered("custom", config__json='{"auto_map": {"AutoModel": "x.Y"}}')
     server.models["org/custom"] = Repo({"main": custom})
-    table = plan(["org/small-bert", "org/pickled", "org/custom", "org/none", "a b"]).set_index("name")
-    assert list(table.columns) == ["revision", "bytes", "format", "gated", "custom_code", "refused"]
+    names = ["org/small-bert", "org/pickled", "org/custom", "org/none", "a b"]
+    table = pd.DataFrame(map(describe, names)).set_index("name").astype({"gated": "object", "custom_code": "object"})
+    assert set(table.columns) == {"revision", "bytes", "format", "gated", "custom_code", "config", "refused"}
+    assert table.loc["org/small-bert", "config"] == json.loads((text_model / "config.json").read_text())
     good = table.loc["org/small-bert"]
     assert good["bytes"] == sum((text_model / name).stat().st_size for name in TEXT_FILES)
     assert (good["revision"], good["format"]) == (commit(text_model), "safetensors")

@@ -9,7 +9,7 @@ from fontTools.ttLib import TTFont
 
 from twophase.errors import UserError
 from twophase.sources.live import corpora, opening, parameters
-from twophase.sources.live.corpora import pictures as kinds
+from twophase.sources.live.corpora import photographs as kinds
 from twophase.sources.live.corpora import vision
 from twophase.sources.live.corpora.pictures import Glyphs
 from twophase.training import tasks

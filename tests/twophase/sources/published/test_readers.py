@@ -52,25 +52,6 @@ def test_rows_are_left_out_and_counted_one_reason_each(table):
     assert raw.matrix.loc["stsb", "negative"] == -0.01
 
 
-def test_a_model_that_knows_the_target_is_found_by_name_and_by_score(table):
-    rng = np.random.default_rng(0)
-    rows = []
-    for number in range(60):
-        level = round(600 + 200 * rng.random()) / 1000
-        row = row_of(model_name=f"m{number}")
-        numeric = {k: round(level * model_recycling.EVALUATED.get(k, 1000)) / model_recycling.EVALUATED.get(k, 1000)
-                   for k, v in row.items() if isinstance(v, float) and k not in model_recycling.FACTS}  # fmt: skip
-        rows.append(row | numeric)
-    rows[7]["boolq"] = 3200 / 3270
-    rows[8]["model_name"] = "someone/bert-BoolQ-tuned"
-    rows[9]["model_name"] = "someone/cowboolqing"
-    table(rows)
-    found = model_recycling.leaked(model_recycling.read(), "boolq")
-    assert found.to_dict() == {"m7": "outlier", "someone/bert-BoolQ-tuned": "named"}
-    with pytest.raises(UserError, match="unknown dataset 'mnl'; allowed: "):
-        model_recycling.leaked(model_recycling.read(), "mnl")
-
-
 def test_the_papers_text_matrix(published):
     matrix = paper_matrices.read("nlp", published).matrix
     found = cluster_models(matrix, k=5, threshold=0.09)
@@ -121,14 +102,6 @@ def test_a_thousand_models_are_clustered_and_recalled_from_quickly(published):
     assert found.labels.nunique() == 287 and len(found.non_singletons) == 57
     assert table["rank"].tolist() == list(range(1, 1267))
     assert clustered - start < 5 and recalled - clustered < 0.5
-
-
-def test_seeds(published):
-    found = model_recycling.seeds(published)
-    assert found.account["left"].tolist() == [4320, 4314]
-    assert found.records.frame.groupby(["model", "dataset"])["seed"].nunique().value_counts().to_dict()[20] == 214
-    deviation = found.records.frame.groupby(["model", "dataset"])["test"].std()
-    assert deviation["roberta_base"].median() == pytest.approx(0.0067, abs=5e-5)
 
 
 def test_transfergraph(published):

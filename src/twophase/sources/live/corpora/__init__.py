@@ -63,8 +63,6 @@ def build(
     """One task, drawn deterministically.
 
     Args:
-        domain: key of `TASKS`, for example "cv".
-        name: a task of that domain.
         sizes: examples per split, {"train": N, "validation": N, "test": N}.
         seed: the draw's seed; the task's name goes into it too, so no two tasks share a stream.
         folder: where `prepare` gathered what tasks are drawn from (vision needs none).

@@ -15,7 +15,8 @@ import pandas as pd
 
 from twophase.sources.live.corpora.harvest import folder as installed
 from twophase.sources.live.corpora.harvest import source
-from twophase.sources.live.corpora.pictures import Degradation, Digits, Focus, Glyphs, Surfaces, Tissue, Whereabouts
+from twophase.sources.live.corpora.photographs import Degradation, Focus, Surfaces, Tissue, Whereabouts
+from twophase.sources.live.corpora.pictures import Digits, Glyphs
 from twophase.training.tasks import SPLITS
 
 if TYPE_CHECKING:

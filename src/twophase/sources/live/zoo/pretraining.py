@@ -34,8 +34,6 @@ def build(
     """Train one model and save it (`save_pretrained`, image processor or tokenizer, model card) into `folder`.
 
     Args:
-        recipe: what to build.
-        folder: where the model goes.
         data: folder of the saved tasks, those that the recipe reads among them.
         parent: folder of the parent's saved model, where the recipe has one.
         parts: folder of what several models share (`share`); without it each process makes that anew.

@@ -3,8 +3,6 @@
 from dataclasses import asdict, fields
 from graphlib import CycleError, TopologicalSorter
 
-import pandas as pd
-
 from twophase.errors import UserError
 from twophase.sources.live.zoo import text, vision
 from twophase.sources.live.zoo.recipe import Recipe
@@ -63,13 +61,6 @@ def recipes(models: dict[str, dict], include: list[str] | None = None) -> dict[s
         if name in wanted and made[name].parent:
             wanted.add(made[name].parent)
     return {name: made[name] for name in order if name in wanted}
-
-
-def table(made: dict[str, Recipe]) -> pd.DataFrame:
-    """A row a model: architecture, parent, width, depth, upstream, objective, vectors, epochs, head."""
-    columns = ["architecture", "parent", "width", "depth", "upstream", "objective", "vectors", "epochs", "head"]
-    rows = {name: asdict(recipe) for name, recipe in made.items()}
-    return pd.DataFrame.from_dict(rows, orient="index")[columns].rename_axis("model")
 
 
 def fingerprint(recipe: Recipe, all_recipes: dict[str, Recipe]) -> dict:
