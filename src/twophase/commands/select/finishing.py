@@ -117,7 +117,7 @@ def _facts(reached: Reached, chosen: Selection, how: str, costs: pd.DataFrame) -
             "how": ranking.how,
             "scored": ranking.scored,
             "proxy": given.proxy.name,
-            "normalization": given.proxy.normalization,
+            "normalization": ranking.normalization,
             "epochs": given.recall.epochs_per_proxy * len(ranking.scored),
             "ranking": json.loads(ranking.table.reset_index().to_json(orient="records")),
         },

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -53,17 +53,19 @@ class Candidates:
         name: for the user.
         folders: model -> folder written by save_pretrained, None for one that `bring` brings from a hub first.
         records: of these models on benchmark datasets; None where nothing is known of them.
-        cut: where the dendrogram is cut.
+        cut: where the dendrogram is cut; None: adaptive, see `cluster_models`.
         training: how models are fine-tuned.
         left_out: model -> why it cannot be selected.
+        normalization: how proxy scores come to [0, 1], where the proxy's own configuration does not say.
     """
 
     name: str
     folders: dict[str, Path | None]
     records: TrainingRecords | None
-    cut: float
+    cut: float | None
     training: TrainingConfig
     left_out: dict[str, str]
+    normalization: str = "exp"
     bring: Callable[[str], Path] | None = None
 
     def folder(self, model: str) -> Path:
@@ -97,17 +99,18 @@ def open_candidates(
     """
     if zoo.kind not in ZOOS:
         raise unknown(f"zoo.kind {zoo.kind!r}", zoo.kind, ZOOS)
-    cut, how = usual(modality)
-    cut, how = cut if zoo.cut is None else zoo.cut, how.changed(training)
+    cut, normalization, how = usual(modality)
+    how = how.changed(training)
     if zoo.kind == "hub":
-        return _of_hub(zoo, modality, cut, how, trust_remote_code)
+        return replace(_of_hub(zoo, modality, how, trust_remote_code), normalization=normalization)
     if zoo.kind == "folder":
-        return _of_folder(Path(zoo.path).expanduser(), cut, how)
+        return replace(_of_folder(Path(zoo.path).expanduser(), zoo.cut, how), normalization=normalization)
     domain = DOMAIN[modality]
     live = open_live(params_of(domain), domain, say)
     complete = live.records.matrix(missing="drop").columns
     known = _known(live.folders, live.records, complete, "its benchmark cells are not all there")
-    return Candidates(f"the live {domain} zoo", known[0], known[1], cut, how, known[2])
+    cut = cut if zoo.cut is None else zoo.cut
+    return Candidates(f"the live {domain} zoo", known[0], known[1], cut, how, known[2], normalization)
 
 
 def _known(
@@ -119,7 +122,7 @@ def _known(
     return kept, records.without(models=set(records.models) - set(kept)), left_out
 
 
-def _of_hub(zoo: ZooSource, modality: str, cut: float, training: TrainingConfig, trust_remote_code: bool) -> Candidates:
+def _of_hub(zoo: ZooSource, modality: str, training: TrainingConfig, trust_remote_code: bool) -> Candidates:
     """Models of a hub, with a published matrix or records of one's own."""
     found = _published(zoo, modality)
     facts = found.models.reindex(found.matrix.columns if zoo.models is None else list(zoo.models))
@@ -142,7 +145,7 @@ def _of_hub(zoo: ZooSource, modality: str, cut: float, training: TrainingConfig,
     def bring(name: str) -> Path:
         return fetch_model(name, allow_pickle=zoo.allow_pickle, trust_remote_code=trust_remote_code).folder
 
-    return Candidates(f"{len(folders)} models of the hub", folders, records, cut, training, left_out, bring)
+    return Candidates(f"{len(folders)} models of the hub", folders, records, zoo.cut, training, left_out, bring=bring)
 
 
 def _published(zoo: ZooSource, modality: str) -> Published:
@@ -169,7 +172,7 @@ def _published(zoo: ZooSource, modality: str) -> Published:
     return readers[zoo.matrix]()
 
 
-def _of_folder(path: Path, cut: float, training: TrainingConfig) -> Candidates:
+def _of_folder(path: Path, cut: float | None, training: TrainingConfig) -> Candidates:
     """Models in the folders of a folder, with its records.csv if there is one."""
     if not path.is_dir():
         raise UserError(f"zoo.path={path} is not a folder; give a folder of folders written by save_pretrained.")

@@ -32,12 +32,14 @@ class Ranking:
         scored: model -> seconds that its proxy took (its pass over the data included).
         failures: model -> why it could not be scored.
         how: in a sentence, for the user.
+        normalization: how scores came to [0, 1].
     """
 
     table: pd.DataFrame
     scored: dict[str, float]
     failures: dict[str, str]
     how: str
+    normalization: str
 
     @property
     def models(self) -> list[str]:
@@ -54,7 +56,7 @@ def recall(
         given: its blocks proxy, clustering, recall, hardware and its seed.
         candidates: the models.
         task: folder of the user's task (`tasks.save`).
-        say: told which models cannot be scored.
+        say: told which models cannot be scored, and when the clusters say little.
         progress: whether to show a bar.
 
     Raises:
@@ -66,21 +68,27 @@ def recall(
         options = {"method": chosen.method, "n_clusters": chosen.n_clusters, "seed": given.seed}
         clusters = cluster_many(matrix, min(chosen.k, len(matrix)), candidates.cut, chosen.exact_up_to, **options)
     label, top = PROXIES[given.proxy.name].label, given.recall.top
+    normalization = given.proxy.normalization or candidates.normalization
     score = _Scorer(given, candidates, task, say, progress)
     if clusters is None or not clusters.non_singletons:
         score.failed = "cannot be used ({})"
         found = pipeline.recall_by_proxy(list(candidates.folders), score, top)
-        how = f"All {len(found.scores)} models scored by {label}, since nothing is known of them on benchmark datasets"
+        why = f"since {clusters.degenerate}" if clusters else "since nothing is known of them on benchmark datasets"
+        how = f"All {len(found.scores)} models scored by {label}, {why}"
     else:
+        if clusters.degenerate:
+            say(
+                f"{clusters.degenerate}, so that one proxy score stands for most of them; a lower zoo.cut gives smaller ones."
+            )
         score.failed = "cannot be scored ({}); the next of its cluster takes its place"
-        found = pipeline.recall(matrix, clusters, score, top, given.proxy.normalization)
+        found = pipeline.recall(matrix, clusters, score, top, normalization, singletons=given.recall.singletons)
         how = f"{len(found.scores)} representatives of {clusters.labels.nunique()} clusters scored by {label}"
         if clusters.method == "sampled":
             how += f" (average linkage of {given.clustering.exact_up_to} models, which the others joined)"
     if len(found.failures) > TOLD:
         more = len(found.failures) - TOLD
         say(f"{len(found.failures)} models cannot be scored, {more} more than named; the report has them all.")
-    return Ranking(found.table, score.seconds, found.failures, how)
+    return Ranking(found.table, score.seconds, found.failures, how, normalization)
 
 
 class _Scorer:

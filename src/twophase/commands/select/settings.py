@@ -39,7 +39,8 @@ class TaskSource:
 
 @settings()
 class ZooSource:
-    """Where the models are: `live` (the project's own), `folder` or `hub`; `cut` None: the domain's.
+    """Where the models are: `live` (the project's own), `folder` or `hub`; `cut` None: the domain's for the live zoo,
+    else adaptive (`cluster_models`).
 
     `matrix`: the published matrix that tells what is known of the hub's models; `models`: their ids, None: all of the
     matrix that are of `base_model` and have at most `max_parameters`.
@@ -121,8 +122,8 @@ def compose(overrides: list[str]) -> Settings:
     return given
 
 
-def usual(modality: str) -> tuple[float, TrainingConfig]:
-    """Where the dendrogram is cut and how models are fine-tuned if nothing else is said: as in the live zoo of a modality.
+def usual(modality: str) -> tuple[float, str, TrainingConfig]:
+    """Where the dendrogram is cut, how LEEP comes to [0, 1] and how models are fine-tuned in the live zoo of a modality.
 
     Raises:
         UserError: a value of a wrong type or out of range.
@@ -130,7 +131,7 @@ def usual(modality: str) -> tuple[float, TrainingConfig]:
     domain = DOMAIN[modality]
     part = config.values()[domain]
     cut = build(NotNegative, part["cut"], f"{domain}.cut")
-    return cut, build(TrainingConfig, part["training"], f"{domain}.training")
+    return cut, part["normalization"], build(TrainingConfig, part["training"], f"{domain}.training")
 
 
 def kind_of(path: str | Path) -> str:
