@@ -54,19 +54,6 @@ def live(root, folders=None, task="tissue", config=CONFIG, seed=0, **options):
     return LiveRuns(folders, tasks.load(root / task), config, seed, **options)
 
 
-@pytest.fixture
-def trained(monkeypatch):
-    """A list that grows by the model type of each epoch that is begun."""
-    begun, honest = [], finetuning.FineTuning.epoch
-
-    def epoch(self):
-        begun.append(self.model.config.model_type)
-        return honest(self)
-
-    monkeypatch.setattr(finetuning.FineTuning, "epoch", epoch)
-    return begun
-
-
 @pytest.mark.parametrize("kept", [False, True])
 @pytest.mark.parametrize("method", [brute_force, successive_halving, fine_selection])
 def test_live_and_replayed_give_one_history(world, tmp_path, method, kept):
@@ -87,15 +74,15 @@ def test_a_task_encoded_before_gives_the_same_history(world):
     assert successive_halving(runs, MODELS).history.equals(successive_halving(live(root), MODELS).history)
 
 
-def test_checkpoints_resume_without_training_again(world, tmp_path, trained):
+def test_checkpoints_resume_without_training_again(world, tmp_path, epochs):
     root, _ = world
     first = successive_halving(live(root, checkpoints=tmp_path), MODELS)
-    assert len(trained) == first.epochs == 4 + 2 + 1
+    assert len(epochs) == first.epochs == 4 + 2 + 1
     again = successive_halving(live(root, checkpoints=tmp_path), MODELS)
-    assert len(trained) == first.epochs
+    assert len(epochs) == first.epochs
     assert again.history.equals(first.history) and (again.seconds, again.test) == (first.seconds, first.test)
     brute_force(live(root, checkpoints=tmp_path), MODELS)  # goes on with the models that halving had cut
-    assert len(trained) == 4 * 3
+    assert len(epochs) == 4 * 3
 
 
 def test_what_was_kept_but_never_entered_counts_as_trained(world, tmp_path):
@@ -112,11 +99,11 @@ def test_what_was_kept_but_never_entered_counts_as_trained(world, tmp_path):
     assert runs.so_far()[0] == name and len(runs.ledger) == 3
 
 
-def test_a_second_selection_on_the_same_live_runs_trains_what_is_missing_only(world, trained):
+def test_a_second_selection_on_the_same_live_runs_trains_what_is_missing_only(world, epochs):
     root, records = world
     runs = live(root)
     halved, whole = successive_halving(runs, MODELS), brute_force(runs, MODELS)
-    assert len(trained) == 4 * 3 and (halved.epochs, whole.epochs) == (7, 12)
+    assert len(epochs) == 4 * 3 and (halved.epochs, whole.epochs) == (7, 12)
     assert whole.history.equals(brute_force(RecordedRuns(records, "tissue"), MODELS).history)
 
 
@@ -277,7 +264,7 @@ def test_a_broken_model_is_reported_and_skipped(world, tmp_path):
     assert again["broken"] == live(root).advance(["vit"])["vit"]
 
 
-def test_a_diverging_run_is_reported_skipped_and_not_trained_again(world, tmp_path, trained):
+def test_a_diverging_run_is_reported_skipped_and_not_trained_again(world, tmp_path, epochs):
     from safetensors.torch import load_file, save_file
 
     root, _ = world
@@ -289,9 +276,9 @@ def test_a_diverging_run_is_reported_skipped_and_not_trained_again(world, tmp_pa
     chosen = brute_force(live(root, folders, checkpoints=tmp_path / "kept"), folders)
     row = chosen.history.set_index(["stage", "model"]).loc[(1, "wild")]
     assert row["reason"] == "failed: the loss became nan in epoch 1" and not row["kept"]
-    assert chosen.winner == "vit" and chosen.epochs == 3 and trained.count("resnet") == 1
+    assert chosen.winner == "vit" and chosen.epochs == 3 and epochs.count("resnet") == 1
     again = brute_force(live(root, folders, checkpoints=tmp_path / "kept"), folders)
-    assert trained.count("resnet") == 1 and again.history.equals(chosen.history) and again.seconds == chosen.seconds
+    assert epochs.count("resnet") == 1 and again.history.equals(chosen.history) and again.seconds == chosen.seconds
 
 
 def test_whatever_else_goes_wrong_with_a_model_does_not_end_the_run(world, monkeypatch):

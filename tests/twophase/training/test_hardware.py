@@ -205,21 +205,13 @@ def scores(rows):
     return [(row["epoch"], row["val"], row["test"]) for row in rows]
 
 
-def test_a_cell_that_was_stopped_goes_on_after_its_last_epoch(folders, tmp_path, monkeypatch, store):
+def test_a_cell_that_was_stopped_goes_on_after_its_last_epoch(folders, tmp_path, epochs, store):
     model, data, kept = folders / "vit", folders / "degradation", tmp_path / "kept"
-    honest, begun = finetuning.FineTuning.epoch, []
-
-    def epoch(self):
-        begun.append(1)
-        if len(begun) == 3:
-            raise KeyboardInterrupt
-        return honest(self)
-
-    monkeypatch.setattr(finetuning.FineTuning, "epoch", epoch)
+    epochs.interrupt(3)
     with pytest.raises(KeyboardInterrupt):
         train_one((model, data, CONFIG, 0, PLAIN, kept))
     found = train_one((model, data, CONFIG, 0, PLAIN, kept))
-    assert len(begun) == 4 and list(kept.glob("*.pt"))
+    assert len(epochs) == 4 and list(kept.glob("*.pt"))
     assert scores(found) == scores(finetuning.train_cell(model, data, CONFIG, 0))
     rows, failures = stored.train_folders(
         {"m": model}, {"d": data}, {"d": "benchmark"}, [("m", "d", 0)], CONFIG, "x", checkpoints=tmp_path / "states"

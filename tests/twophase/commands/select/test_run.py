@@ -33,19 +33,6 @@ def chosen(pictures, out, *more, **keys):
     return twophase.select(photos, *FAST, *more, zoo=zoo, out=out, progress=False, **keys)
 
 
-@pytest.fixture
-def epochs(monkeypatch):
-    """A list that grows with each epoch that is begun."""
-    begun, honest = [], finetuning.FineTuning.epoch
-
-    def epoch(self):
-        begun.append(self.model.config.model_type)
-        return honest(self)
-
-    monkeypatch.setattr(finetuning.FineTuning, "epoch", epoch)
-    return begun
-
-
 def test_pictures_to_a_model_and_the_reasons(pictures, tmp_path, capsys):
     found = chosen(pictures, tmp_path / "run", top=3)
     printed = capsys.readouterr().out
@@ -139,17 +126,9 @@ def test_the_same_command_again_trains_and_scores_nothing(pictures, tmp_path, ep
     assert len(more.ledger) > len(first.ledger) and len(epochs) < begun + len(more.ledger)
 
 
-def test_stopped_it_saves_the_best_so_far_and_goes_on(pictures, tmp_path, monkeypatch):
-    honest, count = finetuning.FineTuning.epoch, []
-
-    def epoch(self):
-        count.append(1)
-        if len(count) == 3:
-            raise KeyboardInterrupt
-        return honest(self)
-
+def test_stopped_it_saves_the_best_so_far_and_goes_on(pictures, tmp_path, epochs):
     undisturbed = chosen(pictures, tmp_path / "whole", top=4)
-    monkeypatch.setattr(finetuning.FineTuning, "epoch", epoch)
+    epochs.interrupt(3)
     with pytest.raises(Stopped) as stopped:
         chosen(pictures, tmp_path / "run", top=4)
     outcome = stopped.value.outcome
