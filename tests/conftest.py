@@ -1,8 +1,10 @@
 import os
+import shutil
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from filelock import FileLock
 
 from reproduction.site import build
 from twophase.records import TrainingRecords
@@ -14,6 +16,25 @@ def pytest_collection_modifyitems(items):
     """The slow files first: side by side, none is left over at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    """made_once(name, make): a folder that `make` has filled, once for all the processes of a run; to be read only."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base  # workers have folders side by side
+
+    def made(name, make) -> Path:
+        folder, done = shared / f"made-{name}", shared / f"made-{name}.done"
+        with FileLock(shared / f"made-{name}.lock"):
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # what a failure left; the next test tells of it again
+                folder.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return made
 
 
 @pytest.fixture(scope="session")
