@@ -9,14 +9,12 @@ import weakref
 
 import pandas as pd
 import pytest
+import small_zoo
 
 from twophase.errors import UserError
 from twophase.records import TrainingRecords
 from twophase.runs import LiveRuns, RecordedRuns
 from twophase.selection import brute_force, fine_selection, successive_halving
-from twophase.sources.live import corpora
-from twophase.sources.live.zoo import pretraining
-from twophase.sources.live.zoo.recipe import Recipe
 from twophase.training import finetuning, tasks
 from twophase.training.encoding import encode, task_digest
 
@@ -29,16 +27,8 @@ MODELS = ("vit", "resnet", "untrained", "regnet")
 def world(tmp_path_factory):
     """Four small models, two benchmark datasets, one target, and the records of all cells."""
     root = tmp_path_factory.mktemp("world")
-    for name in ("photographs", "degradation", "surfaces", "tissue"):
-        tasks.save(corpora.build("cv", name, SIZES), root / name)
-    recipes = [
-        Recipe("vit", "vit", width=16, depth=1, upstream="photographs", epochs=1),
-        Recipe("resnet", "resnet", width=16, depth=1, upstream="photographs", epochs=1),
-        Recipe("untrained", "vit", width=16, depth=1, objective="none", head=False),
-        Recipe("regnet", "regnet", width=16, depth=1, upstream="photographs", epochs=1),
-    ]
-    for recipe in recipes:
-        pretraining.build(recipe, root / recipe.name, root)
+    small_zoo.draw(root, ("photographs", "degradation", "surfaces", "tissue"), SIZES)
+    small_zoo.build(root, MODELS, root)
     rows = []
     for model in MODELS:
         for dataset in ("degradation", "surfaces", "tissue"):
@@ -137,7 +127,6 @@ def test_kill_and_resume(world, tmp_path):
     root, _ = world
     program = """
 import os, signal, sys, torch
-from twophase.sources.live import corpora
 from twophase.training import tasks
 from twophase.training import finetuning
 from twophase.runs import LiveRuns

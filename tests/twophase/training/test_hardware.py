@@ -4,12 +4,10 @@ import math
 from types import SimpleNamespace
 
 import pytest
+import small_zoo
 import torch
 
 from twophase.errors import UserError
-from twophase.sources.live import corpora
-from twophase.sources.live.zoo import pretraining
-from twophase.sources.live.zoo.recipe import Recipe
 from twophase.training import features as inference
 from twophase.training import finetuning, hardware, stored, tasks
 from twophase.training.encoding import Encoded
@@ -189,9 +187,8 @@ def test_a_checkpoint_of_a_gpu_opens_without_one(task, tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("hardware")
-    for name in ("photographs", "degradation"):
-        tasks.save(corpora.build("cv", name, SIZES), root / name)
-    pretraining.build(Recipe("vit", "vit", width=16, depth=1, upstream="photographs", epochs=1), root / "vit", root)
+    small_zoo.draw(root, ("photographs", "degradation"), SIZES)
+    small_zoo.build(root, ["vit"], root)
     return root
 
 
