@@ -36,7 +36,7 @@ from twophase.sources.live.models import build_zoo
 from twophase.training import finetuning, stored
 from twophase.training.loading import model_digest
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("two_threads")]
 MODELS, DATA = ("vit", "resnet", "regnet"), ("degradation", "focus")
 PATH = f"{Path(__file__).parents[2]}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
 
