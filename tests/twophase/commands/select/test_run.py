@@ -162,7 +162,7 @@ def test_killed_it_goes_on_with_the_same_command(pictures, tmp_path):
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert list(kept.glob("*/*.pt"))
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
     assert "test accuracy" in done.stdout and (tmp_path / "run" / "report.html").is_file()
 
