@@ -1,8 +1,12 @@
 import os
+import shutil
+import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from filelock import FileLock
+from threadpoolctl import threadpool_limits
 
 from reproduction.site import build
 from twophase.records import TrainingRecords
@@ -14,6 +18,45 @@ def pytest_collection_modifyitems(items):
     """The slow files first: side by side, none is left over at the end."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
+
+
+def pytest_collection_finish():
+    """One thread for what this process computes. Workers run side by side, and what is computed here is tiny: a second
+    thread has nothing to do but to keep a processor that another worker wants. What tests start is as it would be."""
+    _compute_with(1)
+
+
+def _compute_with(threads):
+    threadpool_limits(threads)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)
+
+
+@pytest.fixture
+def two_threads():
+    """For tests of what limits threads, or makes results independent of them."""
+    _compute_with(2)
+    yield
+    _compute_with(1)
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    """made_once(name, make): a folder that `make` has filled, once for all the processes of a run; to be read only."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base  # workers have folders side by side
+
+    def made(name, make) -> Path:
+        folder, done = shared / f"made-{name}", shared / f"made-{name}.done"
+        with FileLock(shared / f"made-{name}.lock"):
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # what a failure left; the next test tells of it again
+                folder.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -9,14 +9,12 @@ import weakref
 
 import pandas as pd
 import pytest
+import small_zoo
 
 from twophase.errors import UserError
 from twophase.records import TrainingRecords
 from twophase.runs import LiveRuns, RecordedRuns
 from twophase.selection import brute_force, fine_selection, successive_halving
-from twophase.sources.live import corpora
-from twophase.sources.live.zoo import pretraining
-from twophase.sources.live.zoo.recipe import Recipe
 from twophase.training import finetuning, tasks
 from twophase.training.encoding import encode, task_digest
 
@@ -29,16 +27,8 @@ MODELS = ("vit", "resnet", "untrained", "regnet")
 def world(tmp_path_factory):
     """Four small models, two benchmark datasets, one target, and the records of all cells."""
     root = tmp_path_factory.mktemp("world")
-    for name in ("photographs", "degradation", "surfaces", "tissue"):
-        tasks.save(corpora.build("cv", name, SIZES), root / name)
-    recipes = [
-        Recipe("vit", "vit", width=16, depth=1, upstream="photographs", epochs=1),
-        Recipe("resnet", "resnet", width=16, depth=1, upstream="photographs", epochs=1),
-        Recipe("untrained", "vit", width=16, depth=1, objective="none", head=False),
-        Recipe("regnet", "regnet", width=16, depth=1, upstream="photographs", epochs=1),
-    ]
-    for recipe in recipes:
-        pretraining.build(recipe, root / recipe.name, root)
+    small_zoo.draw(root, ("photographs", "degradation", "surfaces", "tissue"), SIZES)
+    small_zoo.build(root, MODELS, root)
     rows = []
     for model in MODELS:
         for dataset in ("degradation", "surfaces", "tissue"):
@@ -52,19 +42,6 @@ def live(root, folders=None, task="tissue", config=CONFIG, seed=0, **options):
     folders = folders or {model: root / model for model in MODELS}
     options = {"progress": False, "dataset": task} | options
     return LiveRuns(folders, tasks.load(root / task), config, seed, **options)
-
-
-@pytest.fixture
-def trained(monkeypatch):
-    """A list that grows by the model type of each epoch that is begun."""
-    begun, honest = [], finetuning.FineTuning.epoch
-
-    def epoch(self):
-        begun.append(self.model.config.model_type)
-        return honest(self)
-
-    monkeypatch.setattr(finetuning.FineTuning, "epoch", epoch)
-    return begun
 
 
 @pytest.mark.parametrize("kept", [False, True])
@@ -87,15 +64,15 @@ def test_a_task_encoded_before_gives_the_same_history(world):
     assert successive_halving(runs, MODELS).history.equals(successive_halving(live(root), MODELS).history)
 
 
-def test_checkpoints_resume_without_training_again(world, tmp_path, trained):
+def test_checkpoints_resume_without_training_again(world, tmp_path, epochs):
     root, _ = world
     first = successive_halving(live(root, checkpoints=tmp_path), MODELS)
-    assert len(trained) == first.epochs == 4 + 2 + 1
+    assert len(epochs) == first.epochs == 4 + 2 + 1
     again = successive_halving(live(root, checkpoints=tmp_path), MODELS)
-    assert len(trained) == first.epochs
+    assert len(epochs) == first.epochs
     assert again.history.equals(first.history) and (again.seconds, again.test) == (first.seconds, first.test)
     brute_force(live(root, checkpoints=tmp_path), MODELS)  # goes on with the models that halving had cut
-    assert len(trained) == 4 * 3
+    assert len(epochs) == 4 * 3
 
 
 def test_what_was_kept_but_never_entered_counts_as_trained(world, tmp_path):
@@ -112,11 +89,11 @@ def test_what_was_kept_but_never_entered_counts_as_trained(world, tmp_path):
     assert runs.so_far()[0] == name and len(runs.ledger) == 3
 
 
-def test_a_second_selection_on_the_same_live_runs_trains_what_is_missing_only(world, trained):
+def test_a_second_selection_on_the_same_live_runs_trains_what_is_missing_only(world, epochs):
     root, records = world
     runs = live(root)
     halved, whole = successive_halving(runs, MODELS), brute_force(runs, MODELS)
-    assert len(trained) == 4 * 3 and (halved.epochs, whole.epochs) == (7, 12)
+    assert len(epochs) == 4 * 3 and (halved.epochs, whole.epochs) == (7, 12)
     assert whole.history.equals(brute_force(RecordedRuns(records, "tissue"), MODELS).history)
 
 
@@ -150,7 +127,6 @@ def test_kill_and_resume(world, tmp_path):
     root, _ = world
     program = """
 import os, signal, sys, torch
-from twophase.sources.live import corpora
 from twophase.training import tasks
 from twophase.training import finetuning
 from twophase.runs import LiveRuns
@@ -244,7 +220,9 @@ def test_one_model_is_in_memory(world, monkeypatch):
         honest(self, *args, **options)
 
     monkeypatch.setattr(finetuning.FineTuning, "__init__", init)
+    gc.freeze()  # what other tests left is not looked through each time
     brute_force(live(root), MODELS)
+    gc.unfreeze()
     assert len(made) >= len(MODELS)
 
 
@@ -277,7 +255,7 @@ def test_a_broken_model_is_reported_and_skipped(world, tmp_path):
     assert again["broken"] == live(root).advance(["vit"])["vit"]
 
 
-def test_a_diverging_run_is_reported_skipped_and_not_trained_again(world, tmp_path, trained):
+def test_a_diverging_run_is_reported_skipped_and_not_trained_again(world, tmp_path, epochs):
     from safetensors.torch import load_file, save_file
 
     root, _ = world
@@ -289,9 +267,9 @@ def test_a_diverging_run_is_reported_skipped_and_not_trained_again(world, tmp_pa
     chosen = brute_force(live(root, folders, checkpoints=tmp_path / "kept"), folders)
     row = chosen.history.set_index(["stage", "model"]).loc[(1, "wild")]
     assert row["reason"] == "failed: the loss became nan in epoch 1" and not row["kept"]
-    assert chosen.winner == "vit" and chosen.epochs == 3 and trained.count("resnet") == 1
+    assert chosen.winner == "vit" and chosen.epochs == 3 and epochs.count("resnet") == 1
     again = brute_force(live(root, folders, checkpoints=tmp_path / "kept"), folders)
-    assert trained.count("resnet") == 1 and again.history.equals(chosen.history) and again.seconds == chosen.seconds
+    assert epochs.count("resnet") == 1 and again.history.equals(chosen.history) and again.seconds == chosen.seconds
 
 
 def test_whatever_else_goes_wrong_with_a_model_does_not_end_the_run(world, monkeypatch):

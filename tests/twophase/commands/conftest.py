@@ -2,10 +2,8 @@
 
 import pandas as pd
 import pytest
+import small_zoo
 
-from twophase.sources.live import corpora
-from twophase.sources.live.zoo import pretraining
-from twophase.sources.live.zoo.recipe import Recipe
 from twophase.training import finetuning, tasks
 
 CONFIG = finetuning.TrainingConfig(epochs=2, learning_rate=2e-3, batch_size=8)
@@ -31,20 +29,13 @@ def own_cache(tmp_path_factory, monkeypatch):
 def pictures(tmp_path_factory):
     """(zoo with records.csv, folder of pictures by class): four vision models, three benchmark datasets."""
     root = tmp_path_factory.mktemp("pictures")
-    for name in ("photographs", "degradation", "surfaces", "focus", "tissue"):
-        tasks.save(corpora.build("cv", name, SIZES), root / "data" / name)
-    recipes = [
-        Recipe("vit", "vit", width=16, depth=1, upstream="photographs", epochs=1),
-        Recipe("resnet", "resnet", width=16, depth=1, upstream="photographs", epochs=1),
-        Recipe("regnet", "regnet", width=16, depth=1, upstream="photographs", epochs=1),
-        Recipe("untrained", "vit", width=16, depth=1, objective="none", head=False),
-    ]
+    small_zoo.draw(root / "data", ("photographs", "degradation", "surfaces", "focus", "tissue"), SIZES)
+    small_zoo.build(root / "zoo", small_zoo.RECIPES, root / "data")
     rows = []
-    for recipe in recipes:
-        pretraining.build(recipe, root / "zoo" / recipe.name, root / "data")
+    for model in small_zoo.RECIPES:
         for dataset in ("degradation", "surfaces", "focus"):
-            for row in finetuning.train_cell(root / "zoo" / recipe.name, root / "data" / dataset, CONFIG):
-                rows.append({"model": recipe.name, "dataset": dataset, "role": "benchmark", "seed": 0, **row})
+            for row in finetuning.train_cell(root / "zoo" / model, root / "data" / dataset, CONFIG):
+                rows.append({"model": model, "dataset": dataset, "role": "benchmark", "seed": 0, **row})
     pd.DataFrame(rows).to_csv(root / "zoo" / "records.csv", index=False)
     task = tasks.load(root / "data" / "tissue")
     names = task["train"].features["label"].names

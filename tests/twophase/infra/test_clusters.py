@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
+import small_zoo
 from mapped import (
     always_killed,
     device,
@@ -30,14 +31,12 @@ from mapped import (
 from twophase.commands import main as command_line
 from twophase.errors import UserError
 from twophase.infra.compute import Engine, Failure, clusters, parallel_map, spreads, using, width
-from twophase.sources.live import corpora, parameters
+from twophase.sources.live import parameters
 from twophase.sources.live.models import build_zoo
-from twophase.sources.live.zoo import pretraining
-from twophase.sources.live.zoo.recipe import Recipe
-from twophase.training import finetuning, stored, tasks
+from twophase.training import finetuning, stored
 from twophase.training.loading import model_digest
 
-pytestmark = pytest.mark.alone
+pytestmark = [pytest.mark.alone, pytest.mark.usefixtures("two_threads")]
 MODELS, DATA = ("vit", "resnet", "regnet"), ("degradation", "focus")
 PATH = f"{Path(__file__).parents[2]}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
 
@@ -173,12 +172,8 @@ def test_an_item_that_always_kills_its_worker_is_given_up_and_harms_no_other(eng
 def small(tmp_path_factory):
     """A zoo of three models with records.csv on two datasets, the datasets, and a task."""
     root = tmp_path_factory.mktemp("small")
-    for name in ("photographs", "degradation", "focus", "tissue"):
-        tasks.save(corpora.build("cv", name, {"train": 64, "validation": 32, "test": 32}), root / name)
-    for name in MODELS:
-        pretraining.build(
-            Recipe(name, name, width=16, depth=1, upstream="photographs", epochs=1), root / "zoo" / name, root
-        )
+    small_zoo.draw(root, ("photographs", "degradation", "focus", "tissue"), {"train": 64, "validation": 32, "test": 32})
+    small_zoo.build(root / "zoo", MODELS, root)
     with using(Engine("serial")), pytest.MonkeyPatch.context() as patch:
         trained(root, str(root / "store"), patch).to_csv(root / "zoo" / "records.csv", index=False)
     return root
@@ -247,9 +242,7 @@ def test_models_are_built_into_the_store_parents_first(engine, tmp_path, monkeyp
     """The workers' store is a URL: what they build comes here, and a child starts from its parent."""
     few = "vit-latin", "vit-latin-ft-greek-1"
     params = parameters.load(["domains=[cv]", "recall.top=2", f"cv.zoo.include=[{','.join(few)}]"])
-    for upstream in ("latin", "greek"):
-        task = corpora.build("cv", upstream, {"train": 64, "validation": 64, "test": 64})
-        tasks.save(task, tmp_path / "data" / upstream)
+    small_zoo.draw(tmp_path / "data", ("latin", "greek"), {"train": 64, "validation": 64, "test": 64})
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "platform"))
     built = {}
     for name, store in (("away", f"file://{tmp_path}/shared"), ("here", str(tmp_path / "own"))):

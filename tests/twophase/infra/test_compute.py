@@ -63,10 +63,12 @@ def test_what_cannot_travel_is_a_failure():
     assert isinstance(results[1], Failure)
 
 
+@pytest.mark.usefixtures("two_threads")
 def test_the_bits_do_not_depend_on_the_number_of_workers():
     assert parallel_map(product, range(4), 1) == parallel_map(product, range(4), 2)
 
 
+@pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_each_item_computes_with_one_thread(workers):
     import torch

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 
+import pytest
 from threadpoolctl import threadpool_info
 
 from twophase.proxies._proxy import proxy
@@ -25,6 +26,7 @@ def test_scores_have_the_same_bits_whatever_the_number_of_threads():
     assert scores(1) == scores(4)
 
 
+@pytest.mark.usefixtures("two_threads")
 def test_the_limit_holds_inside_and_ends_outside():
     before = {library["filepath"]: library["num_threads"] for library in threadpool_info()}
 

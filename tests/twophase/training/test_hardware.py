@@ -4,12 +4,10 @@ import math
 from types import SimpleNamespace
 
 import pytest
+import small_zoo
 import torch
 
 from twophase.errors import UserError
-from twophase.sources.live import corpora
-from twophase.sources.live.zoo import pretraining
-from twophase.sources.live.zoo.recipe import Recipe
 from twophase.training import features as inference
 from twophase.training import finetuning, hardware, stored, tasks
 from twophase.training.encoding import Encoded
@@ -189,9 +187,8 @@ def test_a_checkpoint_of_a_gpu_opens_without_one(task, tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("hardware")
-    for name in ("photographs", "degradation"):
-        tasks.save(corpora.build("cv", name, SIZES), root / name)
-    pretraining.build(Recipe("vit", "vit", width=16, depth=1, upstream="photographs", epochs=1), root / "vit", root)
+    small_zoo.draw(root, ("photographs", "degradation"), SIZES)
+    small_zoo.build(root, ["vit"], root)
     return root
 
 
@@ -205,21 +202,13 @@ def scores(rows):
     return [(row["epoch"], row["val"], row["test"]) for row in rows]
 
 
-def test_a_cell_that_was_stopped_goes_on_after_its_last_epoch(folders, tmp_path, monkeypatch, store):
+def test_a_cell_that_was_stopped_goes_on_after_its_last_epoch(folders, tmp_path, epochs, store):
     model, data, kept = folders / "vit", folders / "degradation", tmp_path / "kept"
-    honest, begun = finetuning.FineTuning.epoch, []
-
-    def epoch(self):
-        begun.append(1)
-        if len(begun) == 3:
-            raise KeyboardInterrupt
-        return honest(self)
-
-    monkeypatch.setattr(finetuning.FineTuning, "epoch", epoch)
+    epochs.interrupt(3)
     with pytest.raises(KeyboardInterrupt):
         train_one((model, data, CONFIG, 0, PLAIN, kept))
     found = train_one((model, data, CONFIG, 0, PLAIN, kept))
-    assert len(begun) == 4 and list(kept.glob("*.pt"))
+    assert len(epochs) == 4 and list(kept.glob("*.pt"))
     assert scores(found) == scores(finetuning.train_cell(model, data, CONFIG, 0))
     rows, failures = stored.train_folders(
         {"m": model}, {"d": data}, {"d": "benchmark"}, [("m", "d", 0)], CONFIG, "x", checkpoints=tmp_path / "states"

@@ -2,10 +2,10 @@ import json
 
 import numpy as np
 import pytest
+import small_zoo
 import torch
 
 from twophase.errors import UserError
-from twophase.sources.live import corpora
 from twophase.sources.live.zoo import pretraining
 from twophase.sources.live.zoo.recipe import Recipe
 from twophase.training import features as inference
@@ -19,8 +19,7 @@ SIZES = {"train": 120, "validation": 60, "test": 60}
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     root = tmp_path_factory.mktemp("training")
-    for name in ("photographs", "degradation"):
-        tasks.save(corpora.build("cv", name, SIZES), root / name)
+    small_zoo.draw(root, ("photographs", "degradation"), SIZES)
     headed = Recipe("headed", "vit", upstream="photographs", epochs=2)
     pretraining.build(headed, root / "headed", root)
     pretraining.build(Recipe("headless", "vit", objective="none", head=False), root / "headless", root)
@@ -36,7 +35,7 @@ def test_a_cell_is_the_same_every_time(folders):
 
 
 def test_a_cell_learns(folders):
-    tasks.save(corpora.build("cv", "digits", {"train": 500, "validation": 200, "test": 200}), folders / "digits")
+    small_zoo.draw(folders, ["digits"], {"train": 500, "validation": 200, "test": 200})
     curve = finetuning.train_cell(folders / "headed", folders / "digits", CONFIG, seed=0)
     assert curve[-1]["val"] > 3 / 10  # chance is 1 / 10; three epochs reach .5
     assert curve[-1]["test"] > 3 / 10

@@ -2,10 +2,10 @@ import json
 from dataclasses import replace
 
 import pytest
+import small_zoo
 import torch
 
 from twophase.errors import UserError
-from twophase.sources.live import corpora
 from twophase.sources.live.zoo import pretraining, recipes, text, vision
 from twophase.sources.live.zoo.recipe import Recipe
 from twophase.training import tasks
@@ -19,8 +19,7 @@ SIZES = {"train": 64, "validation": 32, "test": 64}
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    for name in ("photographs", "photo_degradation"):
-        tasks.save(corpora.build("cv", name, SIZES), folder / name)
+    small_zoo.draw(folder, ("photographs", "photo_degradation"), SIZES)
     return folder
 
 
