@@ -137,7 +137,7 @@ def table_against(evidence: Evidence) -> pd.DataFrame:
         rows[method] = {"difference": change.mean(), "low": low, "high": high, "it is": said}
         rows[method] |= {unit: table[unit].mean() / two[unit].mean() for unit in ("epochs", "seconds")}
     table = pd.DataFrame(rows).T.rename_axis("alternative").infer_objects()
-    return table.sort_values("difference", ascending=False)
+    return save_table(table.sort_values("difference", ascending=False), "table_against", evidence.name)
 
 
 def who_wins(evidence: Evidence, table: pd.DataFrame) -> str:

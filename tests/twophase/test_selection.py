@@ -241,7 +241,7 @@ def test_what_the_records_lack_is_said_before_training():
     short = TrainingRecords.from_frame(records.frame[records.frame["epoch"] == 1].assign(test=0.5))
     for known, options, message in (
         (records, {"n_trends": 3}, "n_trends is 3, but model 'm00' has records of stage 1 on 2"),
-        (short, {"n_trends": 2}, "end at epoch 1, so stage 2 has no trends"),
+        (short, {"n_trends": 2}, "end after stage 1, so stage 2 has no trends"),
         (TrainingRecords.from_matrix(records.matrix()), {}, "no convergence trends can be mined"),
     ):
         runs = RecordedRuns(records, "t")

@@ -14,6 +14,7 @@ from reproduction.published import n10_paper_matrices as matrices
 from reproduction.published import n14_training_sizes as sizes
 from reproduction.published.n11_thousand_models import scale, subsets
 from reproduction.verdicts import UNTESTED
+from twophase.clustering import ADAPTIVE
 from twophase.errors import UserError
 from twophase.records import TrainingRecords
 from twophase.sources.published import Published
@@ -121,3 +122,10 @@ def test_the_default_pipeline_needs_nothing_of_this_one():
     theirs = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
     read = {dep for stage in theirs.values() for dep in stage.get("do", stage).get("deps", [])}
     assert made and not made & read and not any(out.startswith(f"{dep}/") for out in made for dep in read)
+
+
+def test_the_adaptive_cut_is_what_the_records_choose():
+    table = pd.read_csv(ROOT / "results" / "tables" / "table_cuts_published.csv", index_col=["source", "cut"])
+    named = table.rename(index=lambda cut: cut if cut == "as configured" else float(cut), level="cut")
+    assert len(named.index.unique("source")) >= 6
+    assert matrices.best_factor(named) == ADAPTIVE

@@ -1,0 +1,55 @@
+"""The README's tables, from the committed results: `python -m reproduction.headline` writes them."""
+
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from twophase.infra.config import root
+from twophase.infra.files import write_text
+
+TITLES = {"cv": "vision, 30 models, 4 epochs", "nlp": "text, 40 models, 5 epochs"}
+SHOWN = {"cv": "vision", "nlp": "text"}
+
+
+def summary(folder: Path) -> str:
+    """Speed-ups and regrets, a table a domain; `folder` holds the tables of results."""
+    tables = []
+    for domain, title in TITLES.items():
+        table = pd.read_csv(folder / f"table_summary_{domain}.csv", index_col=0)
+        lines = [f"| {title} | " + " | ".join(table.columns) + " |", "|---|" + "---|" * table.shape[1]]
+        lines += [f"| {name} | " + " | ".join(row) + " |" for name, row in table.iterrows()]
+        tables.append("\n".join(lines))
+    return "\n\n".join(tables)
+
+
+def rivals(folder: Path) -> str:
+    """The alternatives against the two phases, the best in both domains together first; bold where they are better."""
+    tables = {name: pd.read_csv(folder / f"table_against_{d}.csv", index_col=0) for d, name in SHOWN.items()}
+    order = sum(table["difference"] for table in tables.values()).dropna().sort_values(ascending=False).index
+    lines = ["| instead of the two phases | " + " | ".join(f"{name} | epochs" for name in tables) + " |"]
+    lines.append("|---|" + "---|---|" * len(tables))
+    for method in order:
+        cells = []
+        for table in tables.values():
+            row = table.loc[method]
+            said = f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
+            cells += [f"**{said}**" if row["it is"] == "better" else said, f"{row['epochs']:.1f}x"]
+        lines.append(f"| {method} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+BLOCKS = {"headline": summary, "rivals": rivals}
+
+
+def written(text: str, folder: Path) -> str:
+    """A README with its generated blocks made anew."""
+    for name, made in BLOCKS.items():
+        block = re.compile(rf"(<!-- {name}: [^\n]* -->\n).*?(\n<!-- /{name} -->)", re.S)
+        text = block.sub(lambda found, made=made: found[1] + made(folder) + found[2], text)
+    return text
+
+
+if __name__ == "__main__":
+    readme = root() / "README.md"
+    write_text(readme, written(readme.read_text(encoding="utf-8"), root() / "results" / "tables"))
