@@ -109,7 +109,7 @@ class Settings:
     @cached_property
     def trainings(self) -> dict[str, TrainingConfig]:
         """How models of a modality ("text", "image") are fine-tuned: as `select` does it, but for what was changed."""
-        return {modality: usual(modality)[1].changed(self.matrix.training) for modality in DOMAIN}
+        return {modality: usual(modality).training.changed(self.matrix.training) for modality in DOMAIN}
 
     @property
     def folder(self) -> Path:

@@ -1,7 +1,7 @@
 """What `twophase select` is told, as frozen dataclasses (`conf/select.yaml`)."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from twophase.errors import UserError, unknown
 from twophase.infra import config
@@ -122,7 +122,15 @@ def compose(overrides: list[str]) -> Settings:
     return given
 
 
-def usual(modality: str) -> tuple[float, str, TrainingConfig]:
+class Usual(NamedTuple):
+    """What is done for a modality if nothing else is said: as in its live zoo."""
+
+    cut: float
+    normalization: str
+    training: TrainingConfig
+
+
+def usual(modality: str) -> Usual:
     """Where the dendrogram is cut, how LEEP comes to [0, 1] and how models are fine-tuned in the live zoo of a modality.
 
     Raises:
@@ -131,7 +139,7 @@ def usual(modality: str) -> tuple[float, str, TrainingConfig]:
     domain = DOMAIN[modality]
     part = config.values()[domain]
     cut = build(NotNegative, part["cut"], f"{domain}.cut")
-    return cut, part["normalization"], build(TrainingConfig, part["training"], f"{domain}.training")
+    return Usual(cut, part["normalization"], build(TrainingConfig, part["training"], f"{domain}.training"))
 
 
 def kind_of(path: str | Path) -> str:
