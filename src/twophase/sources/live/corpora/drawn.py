@@ -24,7 +24,7 @@ def _painted(mask: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Counts(PictureTask):
-    """How many dots are there? From one to `most`; no two touch, and their sizes differ, so that light does not tell."""
+    """How many dots are there? From one to `most`; no two overlap, and sizes differ, so that light alone does not tell."""
 
     most: int
     noise = 0.05
