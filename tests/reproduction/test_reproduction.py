@@ -31,7 +31,7 @@ def cv():
     before.undo()
 
 
-SHAPES = {"cv": (30, 22, 4, 4), "nlp": (40, 21, 4, 5)}
+SHAPES = {"cv": (30, 21, 4, 4), "nlp": (40, 21, 4, 5)}
 APART, FIRST_EPOCH = {"cv": 19, "nlp": 17}, {"cv": 0.7, "nlp": 0.6}
 
 

@@ -68,7 +68,6 @@ def test_upstream_benchmark_and_target_sources_are_disjoint():
     """No character in the same font and no photograph serves two of the three roles."""
     configured = parameters.load(["domains=[cv]"]).domain["cv"].tasks
     roles = {"upstream": configured.upstream, "benchmark": configured.benchmark, "target": configured.target}
-    assert {name for names in roles.values() for name in names} == set(vision.TASKS)
     sources = {
         role: {source for name in names for source in _sources(vision.TASKS[name])} for role, names in roles.items()
     }

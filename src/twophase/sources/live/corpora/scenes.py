@@ -34,7 +34,7 @@ class Movement(PictureTask):
 
     photographs: tuple[str, ...]
     directions: int = 4
-    noise = 0.03
+    noise = 0.02
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -45,8 +45,8 @@ class Movement(PictureTask):
 
         patch = crop(*_block(self.photographs, split, rng), rng)
         if label:
-            angle = (label - 1 + rng.uniform(-0.2, 0.2)) * np.pi / self.directions
-            patch = convolve(patch, _smear(angle, rng.uniform(2.0, 3.5))[..., None], mode="nearest")
+            angle = (label - 1 + rng.uniform(-0.1, 0.1)) * np.pi / self.directions
+            patch = convolve(patch, _smear(angle, rng.uniform(2.5, 3.5))[..., None], mode="nearest")
         return grey(patch, rng)
 
 
