@@ -92,7 +92,7 @@ def verdict(evidence: Evidence, table: pd.DataFrame) -> str:
     )
 
 
-def choices(evidence: Evidence, cuts=(0.04, 0.05, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2)) -> pd.DataFrame:
+def choices(evidence: Evidence, cuts=(0.04, 0.05, 0.06, 0.08, 0.09, 0.1, 0.12, 0.15, 0.2)) -> pd.DataFrame:
     """What cut and normalisation are worth on the benchmark datasets alone, each taking its turn as target.
 
     Columns, for each normalisation: mean gain of the top K over all models, and the share of datasets whose best model is
@@ -113,6 +113,8 @@ def choices(evidence: Evidence, cuts=(0.04, 0.05, 0.06, 0.08, 0.1, 0.12, 0.15, 0
                 final, recalled = evidence.final(target), list(table.index[table["recalled"]])
                 gains.append(final[recalled].mean() - final.mean())
                 found.append(final.idxmax() in recalled)
+            if not gains:
+                continue  # nothing is grouped at this cut, so there is no representative to score
             row = rows.setdefault(f"{cut:.2f}", {})
             row |= {f"gain: {name}": np.mean(gains), f"contains the best: {name}": np.mean(found)}
     return pd.DataFrame(rows).T.rename_axis("cut")
