@@ -103,10 +103,10 @@ def choices(evidence: Evidence) -> pd.DataFrame:
 
 
 def choices_table(evidence: Evidence) -> pd.DataFrame:
-    """The choices of the paper's Eq. 4, a row a cut: gain, share with the best model, regret of the whole method."""
+    """The choices of the paper's Eq. 4, a row a cut: share of clustered models, gain, share with the best model, regret."""
     found = choices(evidence).query("singletons == 0")
     return (
-        found.pivot(index="cut", columns="normalization", values=["gain", "best", "regret"])
+        found.pivot(index="cut", columns="normalization", values=["clustered", "gain", "best", "regret"])
         .swaplevel(axis=1)
         .sort_index(axis=1)
     )

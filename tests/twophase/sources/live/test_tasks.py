@@ -1,4 +1,5 @@
 import hashlib
+import itertools
 import sys
 from pathlib import Path
 
@@ -9,9 +10,10 @@ from fontTools.ttLib import TTFont
 
 from twophase.errors import UserError
 from twophase.sources.live import corpora, opening, parameters
+from twophase.sources.live.corpora import drawn, vision
 from twophase.sources.live.corpora import photographs as kinds
-from twophase.sources.live.corpora import vision
-from twophase.sources.live.corpora.pictures import Glyphs
+from twophase.sources.live.corpora.photographs import Tissue
+from twophase.sources.live.corpora.pictures import SPLIT_SHARES, Digits, Glyphs
 from twophase.training import tasks
 
 SIZES = {"train": 80, "validation": 80, "test": 80}
@@ -65,22 +67,73 @@ def test_blocks_of_splits_share_no_pixel():
 
 def test_upstream_benchmark_and_target_sources_are_disjoint():
     """No character in the same font and no photograph serves two of the three roles."""
-    roles = {
-        "upstream": ["latin", "greek", "syllabics", "photographs", "photo_focus", "photo_degradation"],
-        "benchmark": ["capitals", "mathematics", "georgian", "hebrew", "zodiac", "surfaces", "whereabouts",
-                      "degradation", "focus"],
-        "target": ["cyrillic", "arabic", "tissue", "microscope_focus"],
-    }  # fmt: skip
-    sources = {role: set() for role in roles}
-    for role, names in roles.items():
-        for task in (vision.TASKS[name] for name in names):
-            if isinstance(task, Glyphs):
-                sources[role] |= {(font, c) for font in task.fonts for c in task.characters}
-            else:
-                sources[role] |= set(getattr(task, "photographs", vision.MEDICAL_PHOTOS))
+    configured = parameters.load(["domains=[cv]"]).domain["cv"].tasks
+    roles = {"upstream": configured.upstream, "benchmark": configured.benchmark, "target": configured.target}
+    sources = {
+        role: {source for name in names for source in _sources(vision.TASKS[name])} for role, names in roles.items()
+    }
+    assert all(sources.values())
     assert not sources["upstream"] & sources["benchmark"]
     assert not sources["upstream"] & sources["target"]
     assert not sources["benchmark"] & sources["target"]
+
+
+def _sources(task):
+    """What a task is made from: characters in fonts, or pictures; nothing where each picture is drawn anew."""
+    if isinstance(task, Glyphs):
+        return {(font, c) for font in task.fonts for c in task.characters}
+    if type(task).__module__ == drawn.__name__:
+        return set()
+    return {Digits: {"digits.csv.gz"}, Tissue: set(vision.MEDICAL_PHOTOS)}.get(type(task)) or set(task.photographs)
+
+
+def test_faces_belong_to_one_split():
+    shares = [SPLIT_SHARES[split] for split in tasks.SPLITS]
+    assert all(before[1] <= after[0] for before, after in itertools.pairwise(shares))
+    shown = {split: set(pictures(rows)) for split, rows in corpora.build("cv", "face_parts", SIZES).items()}
+    assert not shown["train"] & shown["validation"] and not shown["validation"] & shown["test"]
+
+
+def _without_noise(name, label, split="train", seed=0):
+    return vision.TASKS[name].picture(label, split, np.random.default_rng(seed))
+
+
+def test_more_dots_cover_more_but_light_alone_does_not_tell_their_number():
+    lit = np.array([[_without_noise("counts", label, seed=seed).mean() for seed in range(40)] for label in range(6)])
+    assert (np.diff(lit.mean(1)) > 0).all()
+    assert (lit[:-1].max(1) > lit[1:].min(1)).all()
+
+
+def test_a_rougher_field_changes_more_from_pixel_to_pixel():
+    def unevenness(label):
+        shown = np.stack([_without_noise("roughness", label, seed=seed)[..., 0] for seed in range(50)])
+        return (np.abs(np.diff(shown, axis=1)).mean((1, 2)) / shown.std((1, 2))).mean()
+
+    levels = [unevenness(label) for label in range(5)]
+    assert levels == sorted(levels, reverse=True)
+
+
+def test_stripes_do_not_change_along_their_way():
+    flat = vision.TASKS["stripes"].classes.index("0 degrees, 8 pixels")
+    for seed in range(20):
+        shown = _without_noise("stripes", flat, seed=seed)[..., 0]
+        assert np.abs(np.diff(shown, axis=0)).mean() < np.abs(np.diff(shown, axis=1)).mean()
+
+
+def test_a_smeared_patch_is_smoother_along_the_movement():
+    """On average: a patch of its own may have lines of any direction."""
+    along, across = (
+        vision.TASKS["movement"].classes.index("0 degrees"),
+        vision.TASKS["movement"].classes.index("90 degrees"),
+    )
+    shown = {
+        label: [_without_noise("movement", label, seed=seed)[..., 0] for seed in range(50)] for label in (along, across)
+    }
+
+    def change(label, axis):
+        return np.mean([np.abs(np.diff(patch, axis=axis)).mean() for patch in shown[label]])
+
+    assert change(along, 1) < change(along, 0) and change(across, 0) < change(across, 1)
 
 
 def test_unknown_names_and_small_splits_say_what_is_allowed(tmp_path):

@@ -1,7 +1,7 @@
 """The vision tasks: pictures that come with the installed packages, cut and rendered to 16 x 16 RGB.
 
-Two regimes on purpose: glyphs (strokes on a plain ground) and photographs (texture, tone). Upstreams,
-benchmarks and targets share no characters in the same fonts and no photographs.
+Two regimes on purpose: glyphs (strokes on a plain ground) and photographs with what is drawn like them (texture, tone).
+Upstreams, benchmarks and targets share no characters in the same fonts and no photographs.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from twophase.sources.live.corpora.drawn import Counts, Palettes, Roughness, Stripes
 from twophase.sources.live.corpora.harvest import folder as installed
 from twophase.sources.live.corpora.harvest import source
 from twophase.sources.live.corpora.photographs import Degradation, Focus, Surfaces, Tissue, Whereabouts
 from twophase.sources.live.corpora.pictures import Digits, Glyphs
+from twophase.sources.live.corpora.scenes import Distance, FaceParts, Movement, Noises
 from twophase.training.tasks import SPLITS
 
 if TYPE_CHECKING:
@@ -28,10 +30,12 @@ def _span(first: int, last: int) -> str:
 
 
 UPPER, LOWER, DIGITS = _span(65, 90), _span(97, 122), _span(48, 57)
-SYLLABICS = _span(0x1401, 0x1407) + _span(0x140A, 0x141B) + _span(0x141D, 0x1428)
 GREEK = "ΓΔΘΛΞΠΣΦΨΩαβγδεζηθκλμξπρστφχψω"
 CYRILLIC = "БГДЖЗИЛПФЦЧШЪЫЭЮЯдвж"
 HEBREW = "אבגדהזחטכלמנסעפצקרשת"
+TIFINAGH = "ⴰⴱⴲⴳⴷⴹⴻⴼⴽⵀⵃⵄⵅⵇⵉⵊⵍⵎⵏⵓ"
+ARROWS = _span(0x2190, 0x2199) + _span(0x21D0, 0x21D9)
+BOXES = "─│┌┐└┘├┤┬┴┼═║╔╗╚╝╠╣╬"
 MATHEMATICS = "∀∂∃∇∈∏∑√∞∠∧∨∩∫≈≠≡≤⊂⊕"
 DEJAVU_SANS = ("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSans-BoldOblique")
 DEJAVU_SERIF = ("DejaVuSerif", "DejaVuSerif-Bold", "DejaVuSerif-Italic")
@@ -51,21 +55,35 @@ TASKS = {
     # upstream: what the zoo's models are pre-trained on
     "latin": Glyphs(UPPER + LOWER + DIGITS, DEJAVU),
     "greek": Glyphs(GREEK, DEJAVU),
-    "syllabics": Glyphs(SYLLABICS, DEJAVU_SANS),
     "photographs": Surfaces(UPSTREAM_PHOTOS, colour=True),
     "photo_focus": Focus(UPSTREAM_PHOTOS),
     "photo_degradation": Degradation(UPSTREAM_PHOTOS),
+    "stripes": Stripes(8, (3, 5, 8)),
     # benchmark: the performance matrix
     "digits": Digits(),
     "capitals": Glyphs(UPPER, COMPUTER_MODERN + STIX, **HARDER),
     "mathematics": Glyphs(MATHEMATICS, (*STIX[:2], *DEJAVU_SANS), **HARDER),
     "georgian": Glyphs(_span(0x10D0, 0x10E3), DEJAVU, **HARDER),
     "hebrew": Glyphs(HEBREW, DEJAVU_SANS, **HARDER),
-    "zodiac": Glyphs("♈♉♊♋♌♍♎♏♐♑♒♓☉☿♀♁♃♄♅♆", DEJAVU_SANS, **HARDER, inverted=True),
+    "tifinagh": Glyphs(TIFINAGH, DEJAVU_SANS[:2], **HARDER),
+    "zodiac": Glyphs("♈♉♊♋♌♍♎♏♐♑♒♓☉☿♀♁♃♄♅♆", DEJAVU_SANS, **HARDER),
+    "arrows": Glyphs(ARROWS, DEJAVU_SANS, **HARDER, inverted=True),
+    "braille": Glyphs(_span(0x2801, 0x2814), DEJAVU_SANS, **HARDER),
+    "boxes": Glyphs(BOXES, DEJAVU_SANS, **HARDER),
+    "hexagrams": Glyphs(_span(0x4DC0, 0x4DCF), DEJAVU_SANS[:2], noise=0.1, turn=5, shift=5),
+    "counts": Counts(6),
     "surfaces": Surfaces(SURFACES),
-    "whereabouts": Whereabouts(("china.jpg", "flower.jpg"), rows=2, columns=3),
     "degradation": Degradation(BENCHMARK_PHOTOS),
     "focus": Focus(BENCHMARK_PHOTOS),
+    "distance": Distance(BENCHMARK_PHOTOS),
+    "movement": Movement(BENCHMARK_PHOTOS),
+    "noises": Noises(BENCHMARK_PHOTOS),
+    "roughness": Roughness(),
+    "palettes": Palettes(),
+    "face_parts": FaceParts(),
+    "whereabouts": Whereabouts(
+        ("china.jpg", "flower.jpg"), rows=2, columns=3
+    ),  # in no matrix: all models are alike on it
     # target: the final figure only
     "cyrillic": Glyphs(CYRILLIC, DEJAVU, **HARDER),
     "arabic": Glyphs("ابجدهوحطيكلمنسعفصقرش", DEJAVU_SANS[:2], **HARDER),
@@ -74,7 +92,7 @@ TASKS = {
 }
 PACKAGES = {  # what pictures come from, and where it lies
     "matplotlib": ("mpl-data/fonts/ttf/*.ttf", "mpl-data/sample_data/grace_hopper.jpg"),
-    "skimage": ("data/*.png", "data/*.jpg"),
+    "skimage": ("data/*.png", "data/*.jpg", "data/lfw_subset.npy"),
     "sklearn": ("datasets/images/*.jpg", "datasets/data/digits.csv.gz"),
 }
 

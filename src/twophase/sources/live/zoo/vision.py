@@ -23,10 +23,10 @@ SPREAD = 0.1  # of the initial weights: the usual 0.02 is made for widths of 768
 UPSTREAMS = {
     "latin": "Latin letters and digits rendered in the DejaVu typefaces (62 classes)",
     "greek": "Greek letters rendered in the DejaVu typefaces (30 classes)",
-    "syllabics": "Canadian Aboriginal syllabics rendered in DejaVu Sans",
     "photographs": "colour patches of seven photographs, to tell which photograph a patch is from",
     "photo_focus": "patches of seven photographs at five depths of blur",
     "photo_degradation": "patches of seven photographs, blurred, noisy, compressed, pixelated or posterised",
+    "stripes": "drawn stripes of eight angles and three widths",
 }
 
 
