@@ -7,7 +7,7 @@ from reproduction import paper
 from reproduction.evidence import Evidence
 from reproduction.leave_one_out import THRESHOLDS, of, turns_of
 from reproduction.tables import save_figure, save_table, with_interval
-from reproduction.verdicts import above
+from reproduction.verdicts import Measured, above
 from twophase.infra import plots
 
 SAME = 1e-6  # accuracies read from a table of eight digits are the same if no further apart
@@ -45,6 +45,25 @@ def table_4_verdict(evidence: Evidence) -> str:
         f"and the accuracy by {bought.said()} (the paper's means of two targets: {printed[1]:+.1f} and {printed[0]:+.3f}). That "
         f"a threshold buys accuracy with epochs: **{bought.verdict}** (claim S2). Intervals: 95 % bootstrap over "
         f"{len(accuracy)} datasets, each in turn as the target."
+    )
+
+
+def one_trend(evidence: Evidence) -> Measured:
+    """Accuracy of fine-selection with one trend in place of the configured number, among the recalled (N3)."""
+    one = of(turns_of(evidence), "fine-selection", "recalled", "one trend")
+    return above(one["accuracy"] - of(turns_of(evidence), "fine-selection", "recalled")["accuracy"])
+
+
+def one_trend_verdict(evidence: Evidence) -> str:
+    """Whether the trends help at all: one trend predicts the same final test whatever the validation."""
+    found, turns = one_trend(evidence), turns_of(evidence)
+    epochs = of(turns, "fine-selection", "recalled", "one trend")["epochs"]
+    cost = epochs - of(turns, "fine-selection", "recalled")["epochs"]
+    return (
+        "With a single trend a model's prediction is its own average on the benchmark datasets, whatever its validation. Among "
+        f"the {evidence.top} recalled the model selected is then {found.said()} more accurate than with "
+        f"{evidence.params.selection.n_trends} trends, for {with_interval(cost, 1)} more epochs. That one trend picks better "
+        f"models: **{found.verdict}** (claim N3)."
     )
 
 
