@@ -13,6 +13,7 @@ from twophase.training import tasks
 from twophase.training.stored import FAILURE_COLUMNS, train_folders
 
 SIZES = (125, 250)  # training examples; what all of them give is in the records
+COLUMNS = ["model", "dataset", "examples", "test"]
 DATASETS, EVERY = 8, 2  # so many benchmark datasets, and every second model: a quarter of what the records cost
 
 
@@ -36,6 +37,8 @@ def train(params: Params, domain: str, data: Path, folder: Path) -> tuple[pd.Dat
             for size in (size for size in SIZES if size < len(whole["train"])):
                 whole["train"] = tasks.load(data / name)["train"].select(range(size))
                 places[f"{name}@{size}"] = tasks.save(whole, Path(room) / f"{name}@{size}")
+        if not places:  # datasets that are smaller than that already
+            return pd.DataFrame(columns=COLUMNS), pd.DataFrame(failures, columns=FAILURE_COLUMNS)
         folders = {model: folder / model for model in models[::EVERY]}
         cells = [(model, name, params.seed) for name in places for model in folders]
         given = folders, places, dict.fromkeys(places, "benchmark"), cells, part.training, f"{domain} fewer examples"
@@ -46,7 +49,7 @@ def train(params: Params, domain: str, data: Path, folder: Path) -> tuple[pd.Dat
         )
     last = rows[rows["epoch"] == rows["epoch"].max()]
     dataset = last["dataset"].str.rsplit("@", n=1, expand=True).set_axis(["dataset", "examples"], axis=1)
-    table = pd.concat([last[["model"]], dataset, last[["test"]]], axis=1)
+    table = pd.concat([last[["model"]], dataset, last[["test"]]], axis=1)[COLUMNS]
     return table, pd.DataFrame(failures + failed, columns=FAILURE_COLUMNS)
 
 
@@ -58,4 +61,4 @@ def agreement(evidence: Evidence) -> pd.DataFrame:
         final = evidence.final(dataset)
         scores = here.set_index("model")["test"]
         rows.setdefault(dataset, {})[examples] = scores.corr(final.reindex(scores.index), method="spearman")
-    return pd.DataFrame(rows).T.rename_axis("dataset")
+    return pd.DataFrame(rows).T.reindex(columns=list(SIZES)).rename_axis("dataset")

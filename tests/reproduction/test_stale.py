@@ -37,7 +37,7 @@ def both(*stages):
     return {f"{stage}@{domain}" for stage in stages for domain in DOMAINS}
 
 
-TURNS = ("leave_one_out", "metrics", "claims")
+TURNS = ("choices", "leave_one_out", "metrics", "claims")
 OWN = "15_your_own_data@nlp"
 RECALL = both(*TURNS, "03_recall", "05_fine_selection", "06_end_to_end", "07_released_code")
 
@@ -48,7 +48,10 @@ RECALL = both(*TURNS, "03_recall", "05_fine_selection", "06_end_to_end", "07_rel
         ("selection.threshold=0.1", both(*TURNS, "05_fine_selection", "06_end_to_end")),
         ("recall.top=2", RECALL),
         ("proxy=logme", RECALL | {"09_claims"}),
-        ("nlp.training.learning_rate=0.01", {"records@nlp", "second_rate@nlp", "04_convergence@nlp", OWN}),
+        (
+            "nlp.training.learning_rate=0.01",
+            {"records@nlp", "second_rate@nlp", "fewer_examples@nlp", "04_convergence@nlp", OWN},
+        ),
         ("cv.second_rate.learning_rate=0.01", {"second_rate@cv", "04_convergence@cv"}),
         (
             "cv.proxies=[leep,nleep]",

@@ -43,7 +43,8 @@ def _alike_here_alike_there(evidence: Evidence) -> Measured:
 
 
 def _part_of_the_data(evidence: Evidence) -> Measured:
-    return above(agreement(evidence)[SIZES[0]].dropna(), 0.9)
+    found = agreement(evidence)[SIZES[0]].dropna()
+    return above(found, 0.9) if len(found) else untested(f"no dataset has more than {SIZES[0]} training examples")
 
 
 def _k(evidence: Evidence) -> Measured:
