@@ -25,6 +25,7 @@ from twophase.training.finetuning import encoded
 from twophase.training.stored import FAILURE_COLUMNS, digests, libraries, through_store
 
 WITHOUT_MODEL = {"language": "TF-IDF", "vision": "HOG"}
+STRENGTHS = (0.1, 10.0)  # scikit-learn's C; the first is that of `proxies.linear_probe`
 COLUMNS = ["model", "dataset", "val", "test", "seconds"]
 
 
@@ -75,7 +76,7 @@ def rival(item: tuple[Path, Path | None, str]) -> dict[str, float]:
         parts = {split: features.extract(model, task, split) for split in tasks.SPLITS}
         seen = _standardised({split: part.features for split, part in parts.items()})
         labels = {split: part.labels for split, part in parts.items()}
-    accuracy = _classified(seen, labels)
+    accuracy = _classified(seen, labels, STRENGTHS if model is None else STRENGTHS[:1])
     return {"val": accuracy["validation"], "test": accuracy["test"], "seconds": time.perf_counter() - start}
 
 
@@ -114,7 +115,7 @@ def _standardised(parts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {split: scale.transform(part) for split, part in parts.items()}
 
 
-def _classified(seen: dict[str, Any], labels: dict[str, np.ndarray]) -> dict[str, float]:
+def _classified(seen: dict[str, Any], labels: dict[str, np.ndarray], strengths: tuple[float, ...]) -> dict[str, float]:
     """Accuracy on each held-out split; the penalty that is best on the validation split is taken."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -122,7 +123,7 @@ def _classified(seen: dict[str, Any], labels: dict[str, np.ndarray]) -> dict[str
     found = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # accuracy settles long before the weights do
-        for strength in (0.1, 10.0):
+        for strength in strengths:
             fitted = LogisticRegression(C=strength, max_iter=200, tol=1e-3).fit(seen["train"], labels["train"])
             found.append({split: fitted.score(seen[split], labels[split]) for split in ("validation", "test")})
     return max(found, key=lambda accuracy: accuracy["validation"])
