@@ -25,7 +25,7 @@ from twophase.infra.compute import Failure, parallel_map
 from twophase.recall import best_singletons, matched, normalize, to_score
 from twophase.similarity import top_k_similarity
 
-CUTS = (0.03, 0.04, 0.06, 0.08, 0.09, 0.1, 0.12, 0.15)
+CUTS = (0.03, 0.06, 0.08, 0.09, 0.1, 0.12, 0.15, 0.2)
 MOST = 0.5  # share of the models that must be in clusters of two or more
 SINGLETONS = 5  # of the highest prior, scored by themselves in the variant of Eq. 4
 
