@@ -39,7 +39,7 @@ published: .venv/installed ## read other groups' records (downloads 3 MB, or rea
 	cp results/published/claims.csv results/claims/published.csv
 	dvc repro --single-item 09_claims
 
-ablations: .venv/installed ## run the experiments of conf/ablations.yaml, one parameter at a time (about half an hour)
+ablations: .venv/installed ## run the experiments of conf/ablations.yaml, one parameter at a time (a few minutes)
 	python -m reproduction.sweep
 
 bench: .venv/installed ## measure speed and memory beside what one would use instead, into results/bench/
