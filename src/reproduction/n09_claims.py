@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from reproduction.claims import LEDGER
 from reproduction.claims import ledger as made
 from reproduction.evidence import MODALITY
 from reproduction.n06_end_to_end import alternatives, draw_cost
@@ -33,7 +34,16 @@ def measured() -> dict[str, pd.DataFrame]:
     """Domain -> its tested claims; "published" among them where `make published` has tested them."""
     folder, domains = root() / "results" / "claims", parameters.read(root() / "params.yaml").domain
     names = [*domains, *(["published"] if (folder / "published.csv").is_file() else [])]
-    return {name: pd.read_csv(folder / f"{name}.csv") for name in names}
+    found = {name: pd.read_csv(folder / f"{name}.csv").set_index("number") for name in names}
+    return {name: _whole(table) for name, table in found.items()}
+
+
+def _whole(table: pd.DataFrame) -> pd.DataFrame:
+    """With a row for each claim: `make published` may have been run before a claim was written."""
+    table = table.reindex(list(LEDGER))
+    return table.fillna({"verdict": UNTESTED, "why": "written after `make published` was run"}).reset_index(
+        names="number"
+    )
 
 
 def ledger() -> pd.DataFrame:
