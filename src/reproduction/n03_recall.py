@@ -87,12 +87,12 @@ def verdict(evidence: Evidence, table: pd.DataFrame) -> str:
     found = beats_random(evidence)
     change = table["gain: coarse recall"].astype(float) - table["gain: prior"].astype(float)
     here = (table["rank of best: coarse recall"].astype(int) <= evidence.top).astype(float)
-    against_prior = against_zero(change, "more", "less", "neither more nor less, within the interval:")
+    against_prior = against_zero(change, "more than", "less than", "within the interval as much as")
     return (
         f"Over {len(table)} datasets, each in turn as the target, the top {evidence.top} recalled are on average "
         f"{found.said()} more accurate than all models. That coarse recall beats random recall: "
-        f"**{found.verdict}** (claim R7). Compared with the prior alone it gains {against_prior} "
-        f"{with_interval(change)}. The best model is among the top {evidence.top} on a share of {with_interval(here, 2)} of "
+        f"**{found.verdict}** (claim R7). It gains {against_prior} the prior alone: the "
+        f"difference is {with_interval(change)}. The best model is among the top {evidence.top} on a share of {with_interval(here, 2)} of "
         f"the datasets (random recall: {evidence.top / len(evidence.models):.2f})."
     )
 

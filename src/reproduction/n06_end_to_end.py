@@ -34,8 +34,8 @@ LOOK = {  # colour and marker: grey trains all, orange halves, blue is the paper
     NAMES["prior, then fine-selection"]: (plots.GREEN, "d"),
     NAMES["best size"]: (plots.GREY, "h"),
     NAMES["best card accuracy"]: (plots.GREY, "p"),
-    NAMES["linear probe"]: (plots.RED, "1"),
-    NAMES["no model"]: (plots.RED, "2"),
+    NAMES["linear probe"]: (plots.RED, "*"),
+    NAMES["no model"]: (plots.RED, "s"),
     "one at random": (plots.RED, "x"),
     "random at equal cost": (plots.RED, "+"),
 }
