@@ -62,8 +62,8 @@ def one_trend_verdict(evidence: Evidence) -> str:
     return (
         "With a single trend a model's prediction is its own average on the benchmark datasets, whatever its validation. Among "
         f"the {evidence.top} recalled the model selected is then {found.said()} more accurate than with "
-        f"{evidence.params.selection.n_trends} trends, for {with_interval(cost, 1)} more epochs. That one trend picks better "
-        f"models: **{found.verdict}** (claim N3)."
+        f"{evidence.params.selection.n_trends} trends. That one trend picks better models: **{found.verdict}** (claim N3). It "
+        f"trains {with_interval(cost, 1)} epochs more."
     )
 
 

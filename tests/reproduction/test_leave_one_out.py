@@ -22,7 +22,8 @@ def test_every_dataset_takes_its_turn_with_every_method(each):
     assert plain.groupby("dataset").size().nunique() == 1
     assert set(table.loc[rates, "role"]) == {"target"}
     assert not table.duplicated(["dataset", "method", "candidates", "variant"]).any()
-    assert (table["accuracy"] <= table["best"] + 1e-7).all() and (table["epochs"] >= 0).all()
+    tuned = ~table["method"].isin(["linear probe", "no model"])  # "best" is the best fine-tuned model
+    assert (table.loc[tuned, "accuracy"] <= table.loc[tuned, "best"] + 1e-7).all() and (table["epochs"] >= 0).all()
 
 
 def test_committed_turns_are_what_the_code_computes(each):

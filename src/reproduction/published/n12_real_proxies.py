@@ -56,7 +56,7 @@ def cost() -> pd.DataFrame:
     here = evidence("logme")
     table = pd.DataFrame(index=pd.Index(here.everything, name="target"))
     table["clusters scored"] = [len(here.scored(target)) for target in table.index]
-    table["LogME, representatives (s)"] = [here.proxy_seconds(target) for target in table.index]
+    table["LogME, representatives (s)"] = [here.proxy_seconds(target, here.scored(target)) for target in table.index]
     table["LogME, all models (s)"] = [here.proxy_seconds(target, here.models) for target in table.index]
     table["fine-tuning all, 5 epochs (s)"] = here.records.frame.groupby("dataset")["seconds"].sum()
     table["all models / fine-tuning"] = table["LogME, all models (s)"] / table["fine-tuning all, 5 epochs (s)"]
