@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import yaml
 
 from reproduction import headline
@@ -19,6 +20,13 @@ def test_the_generated_tables_are_of_the_committed_results():
     for name in headline.BLOCKS:
         assert README.count(f"<!-- {name}: ") == README.count(f"<!-- /{name} -->") == 1
     assert headline.written(README, ROOT / "results" / "tables") == README
+
+
+def test_what_the_readme_says_beats_the_two_phases_does():
+    tables = {d: pd.read_csv(ROOT / f"results/tables/table_against_{d}.csv", index_col=0) for d in ("cv", "nlp")}
+    probe, halving = (tables["cv"].loc[name] for name in ("linear probe of every model", "successive halving"))
+    assert probe["low"] > 0 and probe["epochs"] < 1 and halving["low"] > 0 and round(halving["epochs"]) == 3
+    assert tables["nlp"].loc["linear classifier, no model", "low"] > 0
 
 
 def the_map():

@@ -16,7 +16,7 @@ def summary(folder: Path) -> str:
     """Speed-ups and regrets, a table a domain; `folder` holds the tables of results."""
     tables = []
     for domain, title in TITLES.items():
-        table = pd.read_csv(folder / f"table_summary_{domain}.csv", index_col=0)
+        table = pd.read_csv(folder / f"table_summary_{domain}.csv", index_col=0, dtype=str)
         lines = [f"| {title} | " + " | ".join(table.columns) + " |", "|---|" + "---|" * table.shape[1]]
         lines += [f"| {name} | " + " | ".join(row) + " |" for name, row in table.iterrows()]
         tables.append("\n".join(lines))
