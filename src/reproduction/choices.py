@@ -89,24 +89,23 @@ def recalled(evidence: Evidence, target: str, matrix: pd.DataFrame, clusters: Cl
 
 
 def best(found: pd.DataFrame, choices: list[Choice]) -> Choice:
-    """The rule, applied to rows of `gains`."""
-    means = found.groupby(["cut", "normalization", "singletons"])[["clustered", "gain", "best"]].mean().round(9)
-    enough = means["clustered"] >= MOST
-    means = means.loc[enough if enough.any() else means.index, ["gain", "best"]]
-    known = [choice for choice in choices if tuple(asdict(choice).values()) in means.index]
-    return max(known, key=lambda choice: tuple(means.loc[tuple(asdict(choice).values())]))
+    """The rule, applied to the rows of `gains` that are of these choices."""
+    means = found.groupby(list(asdict(choices[0])))[["clustered", "gain", "best"]].mean().round(9)
+    known = {choice: means.loc[key] for choice in choices if (key := tuple(asdict(choice).values())) in means.index}
+    enough = [choice for choice, row in known.items() if row["clustered"] >= MOST]
+    return max(enough or known, key=lambda choice: tuple(known[choice][["gain", "best"]]))
 
 
-def chosen_for(evidence: Evidence, target: str, singletons: int = 0) -> Choice:
-    """The choice that the rule makes for a target without having seen it."""
-    choices = grid(evidence, singletons)
-    return best(gains(evidence, choices, target), choices)
+def chosen_for(evidence: Evidence, target: str) -> dict[int, Choice]:
+    """Number of singletons scored -> the choice that the rule makes for a target without having seen it."""
+    grids = {singletons: grid(evidence, singletons) for singletons in (0, SINGLETONS)}
+    found = gains(evidence, [choice for choices in grids.values() for choice in choices], target)
+    return {singletons: best(found, choices) for singletons, choices in grids.items()}
 
 
 def fold(item: tuple[str, str]) -> list[dict]:
-    """The choices for a domain's dataset, without and with singletons scored."""
-    evidence, target = _evidence(item[0]), item[1]
-    return [{"dataset": target, **asdict(chosen_for(evidence, target, number))} for number in (0, SINGLETONS)]
+    """The choices for a domain's dataset."""
+    return [asdict(choice) for choice in chosen_for(_evidence(item[0]), item[1]).values()]
 
 
 def folds(domain: str, targets: list[str]) -> pd.DataFrame:
@@ -115,28 +114,32 @@ def folds(domain: str, targets: list[str]) -> pd.DataFrame:
     Raises:
         UserError: nothing can be chosen for a dataset, with the reason.
     """
-    found = parallel_map(fold, [(domain, target) for target in targets], description=f"{domain} choices")
-    if failed := [result for result in found if isinstance(result, Failure)]:
+    # what is chosen for a target is chosen on all benchmark datasets: once is enough
+    benchmarks = set(_evidence(domain).benchmarks)
+    folds = dict.fromkeys(target if target in benchmarks else "" for target in targets)
+    found = dict(
+        zip(folds, parallel_map(fold, [(domain, name) for name in folds], description=f"{domain} choices"), strict=True)
+    )
+    if failed := [result for result in found.values() if isinstance(result, Failure)]:
         raise UserError(f"for {len(failed)} of {len(found)} datasets nothing can be chosen: {failed[0].reason}")
-    return pd.DataFrame([row for rows in found for row in rows])
+    rows = [{"dataset": t, **row} for t in targets for row in found[t if t in benchmarks else ""]]
+    return pd.DataFrame(rows)
 
 
 def table(evidence: Evidence) -> pd.DataFrame:
     """What each choice is worth on the benchmark datasets, and which one is taken.
 
     Returns:
-        A row a choice: cut, normalization, singletons; clustered, gain and best (means); regret (accuracy of brute force's pick minus
-        that of the model selected in the end, mean); chosen.
+        A row a choice: cut, normalization, singletons; clustered, gain and best (means); regret (accuracy of brute force's
+        pick minus that of the model selected in the end, mean); chosen.
     """
-    rows = []
-    for singletons in (0, SINGLETONS):
-        choices = grid(evidence, singletons)
-        found = gains(evidence, choices)
-        taken = best(found, choices)
-        for choice, means in found.groupby(list(asdict(taken)))[["clustered", "gain", "best"]].mean().iterrows():
-            made = Choice(*choice)
-            regret = sum(_regret(evidence, target, made) for target in evidence.benchmarks) / len(evidence.benchmarks)
-            rows.append({**asdict(made), **means, "regret": regret, "chosen": made == taken})
+    rows, taken = [], chosen_for(evidence, "")
+    choices = [choice for singletons in taken for choice in grid(evidence, singletons)]
+    found = gains(evidence, choices)
+    for choice, means in found.groupby(list(asdict(choices[0])))[["clustered", "gain", "best"]].mean().iterrows():
+        made = Choice(*choice)
+        regret = sum(_regret(evidence, target, made) for target in evidence.benchmarks) / len(evidence.benchmarks)
+        rows.append({**asdict(made), **means, "regret": regret, "chosen": made in taken.values()})
     return pd.DataFrame(rows).sort_values(["singletons", "normalization", "cut"], ignore_index=True)
 
 

@@ -29,7 +29,7 @@ def test_a_fold_never_sees_its_dataset(each):
     grid = choices.grid(each)[::5]
     assert choices.gains(each, grid, target).equals(choices.gains(spoiled, grid, target))
     folds = each.folds[(each.folds["dataset"] == target) & (each.folds["singletons"] == 0)].iloc[0]
-    made = choices.chosen_for(each, target)
+    made = choices.chosen_for(each, target)[0]
     assert (made.cut, made.normalization) == (folds["cut"], folds["normalization"])
 
 
