@@ -27,6 +27,7 @@ from twophase.similarity import top_k_similarity
 
 CUTS = (0.03, 0.06, 0.08, 0.09, 0.1, 0.12, 0.15, 0.2)
 MOST = 0.5  # share of the models that must be in clusters of two or more
+COLUMNS = ["cut", "normalization", "singletons", "dataset", "clustered", "gain", "best"]
 SINGLETONS = 5  # of the highest prior, scored by themselves in the variant of Eq. 4
 
 
@@ -40,9 +41,9 @@ class Choice:
 
 
 def grid(evidence: Evidence, singletons: int = 0) -> list[Choice]:
-    """All choices with so many singletons; LEEP's normalisation is tried, that of other proxies stays as configured."""
+    """All choices with so many singletons, the configured cut among them; LEEP's normalisation is tried, that of other proxies stays as configured."""
     ways = ("exp", "minmax") if evidence.params.proxy.normalization is None else (evidence.normalization,)
-    return [Choice(cut, way, singletons) for way, cut in product(ways, CUTS)]
+    return [Choice(cut, way, singletons) for way, cut in product(ways, sorted({*CUTS, evidence.cut}))]
 
 
 def gains(evidence: Evidence, choices: list[Choice], outside: str = "") -> pd.DataFrame:
@@ -58,7 +59,7 @@ def gains(evidence: Evidence, choices: list[Choice], outside: str = "") -> pd.Da
         similarity = top_k_similarity(matrix, min(evidence.params.clustering.k, len(matrix)))
         final, favourite = evidence.final(target), evidence.final(target).idxmax()
         known: dict[tuple, list[str]] = {}  # neighbouring cuts often give the same clusters
-        for cut in CUTS:
+        for cut in sorted({choice.cut for choice in choices}):
             clusters = cluster_models(matrix, similarity=similarity, threshold=cut)
             for choice in (one for one in choices if one.cut == cut and clusters.non_singletons):
                 key = choice.normalization, choice.singletons, tuple(clusters.labels)
@@ -68,7 +69,7 @@ def gains(evidence: Evidence, choices: list[Choice], outside: str = "") -> pd.Da
                 row["clustered"] = clusters.labels.isin(clusters.non_singletons).mean()
                 row |= {"gain": final[known[key]].mean() - final.mean(), "best": favourite in known[key]}
                 rows.append(row)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def recalled(evidence: Evidence, target: str, matrix: pd.DataFrame, clusters: Clusters, choice: Choice) -> list[str]:
@@ -89,9 +90,17 @@ def recalled(evidence: Evidence, target: str, matrix: pd.DataFrame, clusters: Cl
 
 
 def best(found: pd.DataFrame, choices: list[Choice]) -> Choice:
-    """The rule, applied to the rows of `gains` that are of these choices."""
+    """The rule, applied to the rows of `gains` that are of these choices.
+
+    Raises:
+        UserError: none of them leaves a cluster of two models on any dataset.
+    """
     means = found.groupby(list(asdict(choices[0])))[["clustered", "gain", "best"]].mean().round(9)
     known = {choice: means.loc[key] for choice in choices if (key := tuple(asdict(choice).values())) in means.index}
+    if not known:
+        raise UserError(
+            f"no cut up to {max(choice.cut for choice in choices):g} puts two models into a cluster; try higher ones."
+        )
     enough = [choice for choice, row in known.items() if row["clustered"] >= MOST]
     return max(enough or known, key=lambda choice: tuple(known[choice][["gain", "best"]]))
 
