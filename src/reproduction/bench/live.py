@@ -214,14 +214,16 @@ def _two_phase(runs: LiveRuns, zoo: Zoo, known: evidence.Evidence, target: str, 
         rows = [
             row | {"model": name} for name in models for row in score_cell(zoo.model(name), zoo.task(target), asked)
         ]
-        table = pd.DataFrame(rows).pivot(index="model", columns="proxy").reindex(columns=asked, level=1)
-        spent = table["seconds"]
+        scores, spent = (
+            pd.DataFrame(rows).pivot(index="model", columns="proxy", values=values).reindex(columns=asked)
+            for values in ("score", "seconds")
+        )
         seconds.extend(spent[proxy.name].fillna(spent[proxy.headless]))
-        return on_one_scale(table["score"], proxy.name, proxy.headless).to_dict()
+        return on_one_scale(scores, proxy.name, proxy.headless).to_dict()
 
     offline = known.matrix(target), known.known(target), known.clusters(target)
     method = known.top, chosen.threshold, chosen.n_trends, chosen.threshold_kind, zoo.params.recall.epochs_per_proxy
-    found = two_phase(runs, *offline, score, *method, normalization=proxy.normalization)
+    found = two_phase(runs, *offline, score, *method, normalization=known.normalization)
     return replace(found, seconds=found.seconds + sum(seconds))
 
 
