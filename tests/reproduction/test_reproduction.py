@@ -202,7 +202,7 @@ def test_the_verdict_on_figure_6_follows_from_its_cells(line, said):
     text = convergence.figure_6_verdict(cells)
     assert said in text and "over the 8 benchmark datasets" in text
     assert "**3 of 3** models: 0.20 against 0.30" in text
-    assert f"smaller error for **{3 if line < 0.2 else 0} of 3** models" in text
+    assert f"smaller error than the trends for **{3 if line < 0.2 else 0} of 3** models" in text
 
 
 def test_ranking_by_hand_and_its_verdict(cv):
