@@ -5,7 +5,7 @@ a `Runs` that replays or trains, and a `Scorer` that looks proxy scores up or co
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -87,7 +87,8 @@ def recall(
 ) -> Recalled:
     """The first phase: score one representative a cluster, and rank all models by prior and proxy (Eq. 2-4).
 
-    A representative that cannot be scored is replaced by the next best member of its cluster.
+    A representative that cannot be scored is replaced by the next best member of its cluster. Where no cluster has two members
+    there is nothing to share: every model is scored, and the proxy alone ranks them.
 
     Args:
         matrix: performance matrix on the benchmark datasets (datasets x models), the target not among them.
@@ -104,6 +105,9 @@ def recall(
     """
     prior = matrix.mean()
     members = to_score(prior, clusters)
+    if not members:
+        found = recall_by_proxy(list(matrix.columns), score, top)
+        return replace(found, table=found.table.assign(prior=prior))
     asking = members if proxy == "representative" else {name: [name] for names in members.values() for name in names}
     asking = asking | {name: [name] for name in best_singletons(prior, clusters, singletons)}
     scores: dict[str, float] = {}

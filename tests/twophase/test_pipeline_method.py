@@ -201,3 +201,12 @@ def test_a_singleton_without_a_score_is_not_in_the_ranking(clustered):
     score, _ = scorer({model: 0.5 for model in MODELS if model != "lone"})
     found = recall(matrix, clusters, score, normalization="none", singletons=1)
     assert set(found.table.index) == set(MODELS) - {"lone"} and set(found.failures) == {"lone"}
+
+
+def test_where_every_model_is_alone_all_are_scored(history_of_models):
+    matrix = history_of_models.matrix()
+    clusters = cluster_models(matrix, k=3, threshold=0.0)
+    score, asked = scorer({model: float(number) for number, model in enumerate(MODELS)})
+    found = recall(matrix, clusters, score, top=2)
+    assert asked == [MODELS] and found.models == ["lone", "b2"]
+    assert found.table.loc["a1", "prior"] == matrix["a1"].mean() and len(found.scores) == len(MODELS)

@@ -87,7 +87,7 @@ def test_lists(project, capsys):
     assert [line.split()[1] for line in lines] == ["model", "vit-latin", "vit-latin-ft-greek-1"]
     assert main(["tasks", "list"]) == 0
     listed = [tuple(line.split()[:3:2]) for line in capsys.readouterr().out.splitlines()[1:]]
-    assert [listed.count((d, r)) for d in ("cv", "nlp") for r in ("benchmark", "target")] == [10, 4, 21, 4]
+    assert [listed.count((d, r)) for d in ("cv", "nlp") for r in ("benchmark", "target")] == [21, 4, 21, 4]
     assert main(["proxies", "list"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:3]] == ["h_score", "knn"]
 
