@@ -25,6 +25,11 @@ MANY = 500  # models, above which the compiled Eq. 1 is worth its half second
 MODALITY = {"cv": "vision", "nlp": "language"}
 
 
+def _file(name: str, **options: Any) -> cached_property:
+    """A table of a domain's results, read when it is first asked for."""
+    return cached_property(lambda evidence: pd.read_csv(evidence.results / evidence.domain / name, **options))
+
+
 @dataclass
 class Evidence:
     """What was measured for a domain. A file of results is read when it is first asked for.
@@ -50,45 +55,18 @@ class Evidence:
     changes: tuple[tuple[str, Any], ...] = ()
     _made: dict = field(default_factory=dict, repr=False)
 
-    @cached_property
-    def proxies(self) -> pd.DataFrame:
-        """model, dataset, proxy, score, seconds."""
-        return pd.read_csv(self.results / self.domain / "proxies.csv")
-
-    @cached_property
-    def tasks(self) -> pd.DataFrame:
-        """Facts of each dataset: role, classes, chance, train, validation, test."""
-        return pd.read_csv(self.results / self.domain / "tasks.csv", index_col=0)
-
-    @cached_property
-    def sources(self) -> pd.DataFrame:
-        """What the datasets were made from: version, licence, files, sha256 of each package."""
-        return pd.read_csv(self.results / self.domain / "sources.csv", index_col=0)
-
-    @cached_property
-    def zoo(self) -> pd.DataFrame:
-        """How each model came to be (`zoo.table`)."""
-        return pd.read_csv(self.results / self.domain / "models.csv", index_col="model", keep_default_na=False)
-
-    @cached_property
-    def cards(self) -> pd.DataFrame:
-        """Embedding of each model card (models x dimensions); empty where none was configured."""
-        return pd.read_csv(self.results / self.domain / "cards.csv", index_col="model")
+    proxies = _file("proxies.csv")  # model, dataset, proxy, score, seconds
+    tasks = _file("tasks.csv", index_col=0)  # of each dataset: role, classes, chance, train, validation, test
+    sources = _file("sources.csv", index_col=0)  # of each package: version, licence, files, sha256
+    zoo = _file("models.csv", index_col="model", keep_default_na=False)  # how each model came to be
+    cards = _file("cards.csv", index_col="model")  # embeddings, models x dimensions; empty where none was configured
+    rivals = _file("rivals.csv")  # linear classifiers: model, dataset, val, test, seconds (`rivals.fit`)
+    folds = _file("folds.csv")  # what is chosen for each dataset without having seen it (`choices.folds`)
 
     @cached_property
     def second_rate(self) -> TrainingRecords:
         """Records of each target's best models, trained with the second learning rate."""
         return TrainingRecords.read(self.results / self.domain / "second_rate.csv").without(models=self.incomplete)
-
-    @cached_property
-    def rivals(self) -> pd.DataFrame:
-        """Linear classifiers without fine-tuning: model, dataset, val, test, seconds (`rivals.fit`)."""
-        return pd.read_csv(self.results / self.domain / "rivals.csv")
-
-    @cached_property
-    def folds(self) -> pd.DataFrame:
-        """What is chosen for each dataset without having seen it (`choices.folds`)."""
-        return pd.read_csv(self.results / self.domain / "folds.csv")
 
     @property
     def settings(self):
@@ -182,29 +160,25 @@ class Evidence:
         seconds, chosen = self._by_proxy(target, "seconds").loc[models], self.params.proxy
         return float(seconds[proxy or chosen.name].fillna(seconds[chosen.headless]).sum())
 
-    def recall(
-        self,
-        target: str,
-        name: str | None = None,
-        normalization: str | None = None,
-        cut: float | str | None = None,
-        **options,
-    ) -> pd.DataFrame:
+    def recall(self, target: str, name: str | None = None, cut: float | str | None = None, **options) -> pd.DataFrame:
         """The ranking of all models for a target.
 
         Args:
             target: dataset.
-            name, normalization: of proxy scores; both as configured, unless given.
+            name: of the proxy; as configured, unless given.
             cut: of the dendrogram, a distance or "adaptive" (`cluster_models` without a threshold); as configured, unless given.
-            options: `proxy`, `singleton_similarity` and `singletons` of `pipeline.recall`.
+            options: `normalization`, `proxy`, `singleton_similarity` and `singletons` of `pipeline.recall`.
         """
 
         def ranked() -> pd.DataFrame:
-            score, clusters = self.scorer(target, name), self._cut_at(target, cut)
-            how, given = normalization or self.normalization, {"singletons": self.params.recall.singletons} | options
-            return recall(self.matrix(target), clusters, score, self.top, how, **given).table
+            clusters, given = self._cut_at(target, cut), self._options(options)
+            return recall(self.matrix(target), clusters, self.scorer(target, name), self.top, **given).table
 
-        return self.once("recall", (target, name, normalization, cut, *sorted(options.items())), ranked)
+        return self.once("recall", (target, name, cut, *sorted(options.items())), ranked)
+
+    def _options(self, given: dict) -> dict:
+        """Options of `recall` and `two_phase`, as configured unless given."""
+        return {"normalization": self.normalization, "singletons": self.params.recall.singletons} | given
 
     def _cut_at(self, target: str, cut: float | str | None) -> Clusters:
         if cut is None:
@@ -238,20 +212,12 @@ class Evidence:
         trends = n_trends or chosen.n_trends
         return fine_select(runs, models, self.known(target), limit, trends, kind or chosen.threshold_kind)
 
-    def two_phase(
-        self,
-        target: str,
-        name: str | None = None,
-        normalization: str | None = None,
-        cut: float | str | None = None,
-        **options,
-    ) -> TwoPhase:
+    def two_phase(self, target: str, name: str | None = None, cut: float | str | None = None, **options) -> TwoPhase:
         """The whole method on a target, as configured; options as of `recall`."""
         known = (self.matrix(target), self.known(target), self._cut_at(target, cut))
-        chosen, costs = self.params.selection, self.params.recall
-        method = (self.top, chosen.threshold, chosen.n_trends, chosen.threshold_kind, costs.epochs_per_proxy)
-        options = {"normalization": normalization or self.normalization, "singletons": costs.singletons} | options
-        found = two_phase(self.runs(target), *known, self.scorer(target, name), *method, **options)
+        chosen, cost = self.params.selection, self.params.recall.epochs_per_proxy
+        method = (self.top, chosen.threshold, chosen.n_trends, chosen.threshold_kind, cost)
+        found = two_phase(self.runs(target), *known, self.scorer(target, name), *method, **self._options(options))
         return replace(found, seconds=found.seconds + self.proxy_seconds(target, found.scored, name))
 
     def scorer(self, target: str, name: str | None = None) -> Scorer:

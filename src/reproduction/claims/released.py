@@ -37,7 +37,7 @@ def _order_says_something(evidence: Evidence) -> Measured:
 def _prior_decides(evidence: Evidence) -> Measured:
     rhos = []
     for target in evidence.everything:
-        table = evidence.recall(target, "leep_reinitialised", "exp", proxy="own")
+        table = evidence.recall(target, "leep_reinitialised", normalization="exp", proxy="own")
         inside = table.loc[evidence.scored(target, "own")]
         rhos.append(inside["recall_score"].corr(inside["prior"], method="spearman"))
     return above(np.nan_to_num(rhos), 0.9)
