@@ -60,10 +60,11 @@ def crop(name: str, corner: tuple[int, int], rng: np.random.Generator) -> np.nda
     return np.asarray(patch.resize((SIDE, SIDE), Image.Resampling.BOX)) / 255
 
 
-def _crop_of_any(names: tuple[str, ...], split: str, rng: np.random.Generator) -> np.ndarray:
+def any_block(names: tuple[str, ...], split: str, rng: np.random.Generator) -> tuple[str, tuple[int, int]]:
+    """Any of the photographs, and the corner of any of its blocks of a split: what `crop` takes."""
     name = names[rng.integers(len(names))]
     choices = blocks(name, split)
-    return crop(name, choices[rng.integers(len(choices))], rng)
+    return name, choices[rng.integers(len(choices))]
 
 
 def grey(patch: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -100,34 +101,8 @@ class Surfaces(PictureTask):
         return tuple(name.rpartition(".")[0] for name in self.photographs)
 
     def picture(self, label: int, split: str, rng: np.random.Generator) -> np.ndarray:
-        patch = _crop_of_any((self.photographs[label],), split, rng)
+        patch = crop(*any_block((self.photographs[label],), split, rng), rng)
         return patch if self.colour else grey(patch, rng)
-
-
-@dataclass(frozen=True)
-class Whereabouts(PictureTask):
-    """From which part of which photograph is the patch? A grid over each photograph."""
-
-    photographs: tuple[str, ...]
-    rows: int
-    columns: int
-    noise = 0.03
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        cells = [(r, c) for r in range(self.rows) for c in range(self.columns)]
-        return tuple(f"{name.rpartition('.')[0]} {r}-{c}" for name in self.photographs for r, c in cells)
-
-    def _cell(self, name: str, corner: tuple[int, int]) -> int:
-        height, width, _ = photograph(name).shape
-        (y, x), half = corner, BLOCK // 2
-        return (y + half) * self.rows // height * self.columns + (x + half) * self.columns // width
-
-    def picture(self, label: int, split: str, rng: np.random.Generator) -> np.ndarray:
-        which, cell = divmod(int(label), self.rows * self.columns)
-        name = self.photographs[which]
-        choices = [corner for corner in blocks(name, split) if self._cell(name, corner) == cell]
-        return crop(name, choices[rng.integers(len(choices))], rng)
 
 
 @dataclass(frozen=True)
@@ -139,7 +114,7 @@ class Degradation(PictureTask):
     noise = 0.01
 
     def picture(self, label: int, split: str, rng: np.random.Generator) -> np.ndarray:
-        patch, kind = grey(_crop_of_any(self.photographs, split, rng), rng), self.classes[label]
+        patch, kind = grey(crop(*any_block(self.photographs, split, rng), rng), rng), self.classes[label]
         if kind == "blurred":
             return _blur(patch, rng.uniform(0.8, 1.4))
         if kind == "noisy":
@@ -162,7 +137,7 @@ class Focus(PictureTask):
     noise = 0.02
 
     def picture(self, label: int, split: str, rng: np.random.Generator) -> np.ndarray:
-        return grey(_blur(_crop_of_any(self.photographs, split, rng), 0.7 * label), rng)
+        return grey(_blur(crop(*any_block(self.photographs, split, rng), rng), 0.7 * label), rng)
 
 
 class Tissue(PictureTask):

@@ -9,15 +9,8 @@ from functools import cache
 import numpy as np
 
 from twophase.sources.live.corpora.harvest import folder as installed
-from twophase.sources.live.corpora.photographs import BLOCK, blocks, crop, grey, photograph
+from twophase.sources.live.corpora.photographs import BLOCK, any_block, crop, grey, photograph
 from twophase.sources.live.corpora.pictures import SIDE, SPLIT_SHARES, PictureTask
-
-
-def _block(names: tuple[str, ...], split: str, rng: np.random.Generator) -> tuple[str, tuple[int, int]]:
-    """Any of the photographs, and the corner of any of its blocks of a split."""
-    name = names[rng.integers(len(names))]
-    choices = blocks(name, split)
-    return name, choices[rng.integers(len(choices))]
 
 
 @dataclass(frozen=True)
@@ -35,7 +28,7 @@ class Movement(PictureTask):
     def picture(self, label: int, split: str, rng: np.random.Generator) -> np.ndarray:
         from scipy.ndimage import convolve
 
-        patch = crop(*_block(self.photographs, split, rng), rng)
+        patch = crop(*any_block(self.photographs, split, rng), rng)
         if label:
             angle = (label - 1 + rng.uniform(-0.1, 0.1)) * np.pi / self.directions
             patch = convolve(patch, _smear(angle, rng.uniform(2.5, 3.5))[..., None], mode="nearest")
@@ -64,7 +57,7 @@ class Distance(PictureTask):
         return tuple(f"{side} pixels" for side in self.sides)
 
     def picture(self, label: int, split: str, rng: np.random.Generator) -> np.ndarray:
-        name, corner = _block(self.photographs, split, rng)
+        name, corner = any_block(self.photographs, split, rng)
         side = self.sides[label]
         y, x = (start + int(rng.integers(BLOCK - side + 1)) for start in corner)
         return grey(_resized(photograph(name)[y : y + side, x : x + side]), rng)
@@ -86,7 +79,7 @@ class Noises(PictureTask):
     noise = 0.02
 
     def picture(self, label: int, split: str, rng: np.random.Generator) -> np.ndarray:
-        patch, kind = grey(crop(*_block(self.photographs, split, rng), rng), rng), self.classes[label]
+        patch, kind = grey(crop(*any_block(self.photographs, split, rng), rng), rng), self.classes[label]
         strength = rng.uniform(0.06, 0.14)
         shapes = {"grain": (SIDE, SIDE, 1), "rows": (SIDE, 1, 1), "columns": (1, SIDE, 1)}
         if kind in shapes:

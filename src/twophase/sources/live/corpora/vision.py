@@ -16,7 +16,7 @@ import pandas as pd
 from twophase.sources.live.corpora.drawn import Counts, Palettes, Roughness, Stripes
 from twophase.sources.live.corpora.harvest import folder as installed
 from twophase.sources.live.corpora.harvest import source
-from twophase.sources.live.corpora.photographs import Degradation, Focus, Surfaces, Tissue, Whereabouts
+from twophase.sources.live.corpora.photographs import Degradation, Focus, Surfaces, Tissue
 from twophase.sources.live.corpora.pictures import Digits, Glyphs
 from twophase.sources.live.corpora.scenes import Distance, FaceParts, Movement, Noises
 from twophase.training.tasks import SPLITS
@@ -81,9 +81,6 @@ TASKS = {
     "roughness": Roughness(),
     "palettes": Palettes(),
     "face_parts": FaceParts(),
-    "whereabouts": Whereabouts(
-        ("china.jpg", "flower.jpg"), rows=2, columns=3
-    ),  # in no matrix: all models are alike on it
     # target: the final figure only
     "cyrillic": Glyphs(CYRILLIC, DEJAVU, **HARDER),
     "arabic": Glyphs("ابجدهوحطيكلمنسعفصقرش", DEJAVU_SANS[:2], **HARDER),
