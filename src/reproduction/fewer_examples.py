@@ -33,10 +33,11 @@ def train(params: Params, domain: str, data: Path, folder: Path) -> tuple[pd.Dat
     with tempfile.TemporaryDirectory() as room:
         places = {}
         for name in chosen:
-            whole = tasks.load(data / name)
-            for size in (size for size in SIZES if size < len(whole["train"])):
-                whole["train"] = tasks.load(data / name)["train"].select(range(size))
-                places[f"{name}@{size}"] = tasks.save(whole, Path(room) / f"{name}@{size}")
+            task = tasks.load(data / name)
+            whole = task["train"]
+            for size in [size for size in SIZES if size < len(whole)]:
+                task["train"] = whole.select(range(size))
+                places[f"{name}@{size}"] = tasks.save(task, Path(room) / f"{name}@{size}")
         if not places:  # datasets that are smaller than that already
             return pd.DataFrame(columns=COLUMNS), pd.DataFrame(failures, columns=FAILURE_COLUMNS)
         folders = {model: folder / model for model in models[::EVERY]}

@@ -84,11 +84,6 @@ def nested(turns: pd.DataFrame, method: str) -> pd.DataFrame:
     return rows.infer_objects().assign(proxy=pd.Series(chosen))
 
 
-def nested_proxy(evidence: Evidence, method: str) -> pd.DataFrame:
-    """See `nested`."""
-    return nested(turns_of(evidence), method)
-
-
 def alternatives(turns: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Name -> its turns, of the two phases and of everything that a user would do instead."""
     names = {name: method for method, name in NAMES.items()}
