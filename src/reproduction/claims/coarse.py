@@ -11,7 +11,7 @@ from reproduction.fewer_examples import SIZES, agreement
 from reproduction.leave_one_out import of, turns_of
 from reproduction.n02_clustering.clustering import best_is_clustered, clustered_ahead, inside, upstream_agreement
 from reproduction.n02_clustering.silhouettes import over_kmeans, over_text
-from reproduction.n03_recall import average_of_recalled, beats_random
+from reproduction.n03_recall import average_of_recalled, beats_random, gains
 from reproduction.verdicts import Claim, Measured, above, always, below, designed, stable, untested
 from twophase.clustering import silhouette
 
@@ -62,11 +62,6 @@ def _k(evidence: Evidence) -> Measured:
     if len(evidence.benchmarks) <= 5 or not printed:
         return untested("too few benchmark datasets for these k")
     return stable(evidence, ahead)
-
-
-def _gain(evidence: Evidence) -> list[float]:
-    finals = {target: evidence.final(target) for target in evidence.everything}
-    return [final[evidence.recalled(target)].mean() - final.mean() for target, final in finals.items()]
 
 
 def _falls_with_k(evidence: Evidence) -> Measured:
@@ -152,7 +147,7 @@ RECALL = [
     Claim("Section V-B, Fig. 5", "coarse recall beats random recall", "accuracy of the top K minus that of all models",
           beats_random, {"cv": "4 of 4 targets", "nlp": "4 of 4 targets"}),
     Claim("Section V-B, Fig. 5", "coarse recall beats random recall on every dataset", "share of datasets",
-          lambda e: always(np.array(_gain(e)) > 0), {"cv": "4 of 4", "nlp": "4 of 4"}),
+          lambda e: always(np.array(gains(e)) > 0), {"cv": "4 of 4", "nlp": "4 of 4"}),
     Claim("Section V-B, Fig. 5", "fewer recalled models are more accurate on average than more",
           "mean accuracy of the top K/2 minus that of the top 2K", _falls_with_k),
     Claim("Section V-B", "the top five contain the best model on most datasets", "share of datasets",
