@@ -114,6 +114,7 @@ def choices_table(evidence: Evidence) -> pd.DataFrame:
         found.pivot(index="cut", columns="normalization", values=["clustered", "gain", "best", "regret"])
         .swaplevel(axis=1)
         .sort_index(axis=1)
+        .rename(index="{:g}".format)
     )
 
 

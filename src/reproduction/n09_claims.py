@@ -85,7 +85,7 @@ def figure_claims(table: pd.DataFrame):
 
     names = _verdicts(table)
     with plots.style():
-        figure, (axis,) = plots.panels(1, height=0.135 * len(table) + 0.8, width=5.6)
+        figure, (axis,) = plots.panels(1, height=0.135 * len(table) + 1.2, width=plots.PAGE)
         for row, (number, claim) in enumerate(table.iterrows()):
             for column, name in enumerate(names):
                 axis.barh(row, 0.9, left=column, color=COLOURS[claim[name]], edgecolor="black", lw=0.3, height=0.85)
@@ -116,13 +116,13 @@ def figure_regret():
     """Regret against cost, a panel a domain: every method, means over all datasets with 95 % intervals."""
     params = parameters.read(root() / "params.yaml")
     with plots.style():
-        figure, axes = plots.panels(len(params.domain), columns=2, height=2.9)
+        figure, axes = plots.panels(len(params.domain), columns=2, height=3.4)
         for axis, domain in zip(axes, params.domain, strict=True):
             turns = pd.read_csv(root() / "results" / "leave_one_out" / f"{domain}.csv", keep_default_na=False)
             draw_cost(axis, alternatives(turns))
-            axis.set(title=f"{MODALITY.get(domain, domain)}, {turns['dataset'].nunique()} datasets", ylim=(-0.01, None))
+            axis.set(title=f"{MODALITY.get(domain, domain)}, {turns['dataset'].nunique()} datasets")
             axis.set(ylabel=axis.get_ylabel() if axis is axes[0] else "")
-        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
         return save_figure(figure, "figure_regret")
 
 
