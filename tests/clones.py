@@ -17,6 +17,13 @@ PIPELINE = [
 ]  # no notebooks
 
 
+def remade() -> bool:
+    """Whether results were made anew here: they differ from those that git holds by more than their seconds may."""
+    git = ["git", "-C", str(ROOT), "diff", "--quiet", "HEAD", "--", *(f"results/{d}/models.csv" for d in DOMAINS)]
+    records = [f"results/{domain}/choices.csv" for domain in DOMAINS]
+    return subprocess.run([*git, *records], capture_output=True).returncode == 1
+
+
 class Project:
     """A clone with a store of its own."""
 

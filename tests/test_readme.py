@@ -7,7 +7,9 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import pytest
 import yaml
+from clones import remade
 
 from reproduction import headline
 
@@ -19,10 +21,14 @@ README = (ROOT / "README.md").read_text()
 def test_the_generated_tables_are_of_the_committed_results():
     for name in headline.BLOCKS:
         assert README.count(f"<!-- {name}: ") == README.count(f"<!-- /{name} -->") == 1
+    if remade():
+        pytest.skip("results were made anew here: `python -m reproduction.headline` writes them into the README")
     assert headline.written(README, ROOT / "results" / "tables") == README
 
 
 def test_what_the_readme_says_beats_the_two_phases_does():
+    if remade():
+        pytest.skip("results were made anew here; the sentence is about the committed ones")
     tables = {d: pd.read_csv(ROOT / f"results/tables/table_against_{d}.csv", index_col=0) for d in ("cv", "nlp")}
     probe, halving = (tables["cv"].loc[name] for name in ("linear probe of every model", "successive halving"))
     assert probe["low"] > 0 and probe["epochs"] < 1 and halving["low"] > 0 and round(halving["epochs"]) == 3

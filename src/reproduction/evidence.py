@@ -60,7 +60,9 @@ class Evidence:
     sources = _file("sources.csv", index_col=0)  # of each package: version, licence, files, sha256
     zoo = _file("models.csv", index_col="model", keep_default_na=False)  # how each model came to be
     cards = _file("cards.csv", index_col="model")  # embeddings, models x dimensions; empty where none was configured
+    looks = _file("looks.csv")  # as proxies, of what the leader computes on few examples
     rivals = _file("rivals.csv")  # linear classifiers: model, dataset, val, test, seconds (`rivals.fit`)
+    leader_folds = _file("leader.csv")  # the same of the leader (`leading.folds`)
     folds = _file("folds.csv")  # what is chosen for each dataset without having seen it (`choices.folds`)
 
     @cached_property

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from reproduction.evidence import Evidence, load
+from reproduction.leading import PRICES, led, ridge, with_looks
 from twophase.errors import UserError
 from twophase.infra.compute import Failure, parallel_map
 from twophase.runs import RecordedRuns, Runs
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from optuna.pruners import BasePruner
 
 NESTED, NESTED_SINGLETONS = "chosen in each fold", "chosen in each fold, singletons scored"
+ALL_EXAMPLES = "proxies on all examples"
 THRESHOLDS = (0.0, 0.01, 0.05, 0.1)  # Table IV
 FIRST, SECOND = "first learning rate", "second learning rate"  # among the models that were trained with both
 ORDERS = 5  # random orders in which the asynchronous methods meet the models
@@ -112,6 +114,7 @@ def _all(evidence: Evidence, target: str) -> Iterator[tuple]:
     yield _row("two-phase", "all", "", two_phase)
     for variant, choice in _nested(evidence, target).items():
         yield _row("two-phase", "all", variant, evidence.two_phase(target, **choice))
+    yield from _led(evidence, target)
     for limit in THRESHOLDS:
         for kind in ("relative", "absolute") if limit else ("relative",):  # at zero they are the same
             chosen = evidence.fine_selection(target, recalled, limit, kind)
@@ -130,6 +133,18 @@ def _all(evidence: Evidence, target: str) -> Iterator[tuple]:
         for rate, rerun in ((FIRST, runs), (SECOND, second)):
             yield _row("successive halving", "oracle", rate, successive_halving(rerun, both))
             yield _row("fine-selection", "oracle", rate, evidence.fine_selection(target, both, runs=rerun))
+
+
+def _led(evidence: Evidence, target: str) -> Iterator[tuple]:
+    """The leader: as configured, with choices made in each fold, at each price, and with proxies on all examples."""
+    for price in (None, *PRICES):
+        found = with_looks(evidence, target, led(evidence, target, price))
+        yield _row("leader", "all", "" if price is None else f"price {price:g}", found)
+    yield _row("leader", "all", ALL_EXAMPLES, with_looks(evidence, target, led(evidence, target, looks=False), False))
+    here = evidence.leader_folds
+    for choice in here[here["dataset"] == target].drop(columns="dataset").to_dict("records"):
+        yield _row("leader", "all", NESTED, with_looks(evidence, target, led(evidence, target, **choice)))
+    yield _row("ridge", "all", "", *ridge(evidence, target))
 
 
 def _nested(evidence: Evidence, target: str) -> dict[str, dict]:

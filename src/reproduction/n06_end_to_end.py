@@ -19,15 +19,18 @@ NAMES = {  # how a method of the turns is called where it is shown
     "best card accuracy": "favourite by model card",
     "best proxy": "favourite of one proxy on all",
     "proxy, then fine-selection": "fine-selection of one proxy's best",
+    "ridge": "ridge on prior and proxies",
     "linear probe": "linear probe of every model",
     "no model": "linear classifier, no model",
 }
-LOOK = {  # colour and marker: grey trains all, orange halves, blue is the paper's, green needs no prior training, red is chance
+LOOK = {  # colour and marker: grey trains all, orange halves, blue is the paper's and the leader, green needs no training before it, red is chance
     "brute force": (plots.GREY, "s"),
     "successive halving": (plots.ORANGE, "^"),
     "asynchronous halving": (plots.ORANGE, "<"),
     "Hyperband": (plots.ORANGE, "v"),
     "two-phase": (plots.BLUE, "o"),
+    "leader": (plots.BLUE, "*"),
+    NAMES["ridge"]: (plots.GREEN, "H"),
     NAMES["best proxy"]: (plots.GREEN, "P"),
     NAMES["proxy, then fine-selection"]: (plots.GREEN, "X"),
     NAMES["best prior"]: (plots.GREEN, "D"),

@@ -27,6 +27,7 @@ SECTIONS = {
     "S": "Selection",
     "D": "Released code",
     "N": "Simpler methods, not in the paper",
+    "B": "Beyond the paper",
 }
 
 

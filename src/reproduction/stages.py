@@ -107,13 +107,14 @@ def second_rate(name: str) -> None:
 
 
 def proxies(name: str) -> None:
-    """Score every model on every dataset: `proxies.csv`, and what failed: `proxy_failures.csv`."""
+    """Score every model on every dataset: `proxies.csv`; as the leader does: `looks.csv`; and what failed."""
     from reproduction.scores import score_cells
 
     compute.warm(*HEAVY, "sklearn.linear_model", "sklearn.mixture")
-    rows, failures = score_cells(parameters.read(), name, DATA / name, ZOO / name)
-    _write(rows, name, "proxies.csv")
-    _write(failures, name, "proxy_failures.csv")
+    for file, looks in (("proxies", False), ("looks", True)):
+        rows, failures = score_cells(parameters.read(), name, DATA / name, ZOO / name, looks)
+        _write(rows, name, f"{file}.csv")
+        _write(failures, name, f"{'look' if looks else 'proxy'}_failures.csv")
 
 
 def fewer_examples(name: str) -> None:
@@ -159,6 +160,13 @@ def choices(name: str) -> None:
     found = evidence.load(name)
     _write(choices.table(found), name, "choices.csv", digits="%.6g")
     _write(choices.folds(name, found.everything), name, "folds.csv")
+
+
+def leading(name: str) -> None:
+    """Write what the leader is told for each dataset, chosen without it: `leader.csv`."""
+    from reproduction import evidence, leading
+
+    _write(leading.folds(name, evidence.load(name).everything), name, "leader.csv")
 
 
 def leave_one_out(name: str) -> None:
@@ -229,7 +237,20 @@ def manifest() -> None:
     files.write_json(RESULTS / "manifest.json", facts)
 
 
-STAGES = (check, tasks, zoo, records, second_rate, fewer_examples, proxies, rivals, cards, choices, leave_one_out)
+STAGES = (
+    check,
+    tasks,
+    zoo,
+    records,
+    second_rate,
+    fewer_examples,
+    proxies,
+    rivals,
+    cards,
+    choices,
+    leading,
+    leave_one_out,
+)
 VERBS = {stage.__name__: stage for stage in (*STAGES, metrics, claims, published_claims, notebook, manifest)}
 
 

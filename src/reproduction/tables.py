@@ -17,8 +17,8 @@ RESAMPLES = 2000
 
 
 def interval(values) -> tuple[float, float]:
-    """95 % bootstrap interval of a mean, over the given values (targets)."""
-    values = np.asarray(values, dtype=float)
+    """95 % bootstrap interval of a mean, over the given values (targets), whatever their order."""
+    values = np.sort(np.asarray(values, dtype=float))
     draws = np.random.default_rng(0).integers(len(values), size=(RESAMPLES, len(values)))
     low, high = np.quantile(values[draws].mean(1), [(1 - 0.95) / 2, (1 + 0.95) / 2])
     return float(low), float(high)

@@ -37,7 +37,7 @@ def both(*stages):
     return {f"{stage}@{domain}" for stage in stages for domain in DOMAINS}
 
 
-TURNS = ("choices", "leave_one_out", "metrics", "claims")
+TURNS = ("choices", "leave_one_out", "metrics", "claims", "17_beyond")
 OWN = "15_your_own_data@nlp"
 RECALL = both(*TURNS, "03_recall", "05_fine_selection", "06_end_to_end", "07_released_code")
 
@@ -47,6 +47,8 @@ RECALL = both(*TURNS, "03_recall", "05_fine_selection", "06_end_to_end", "07_rel
     [
         ("selection.threshold=0.1", both(*TURNS, "05_fine_selection", "06_end_to_end")),
         ("recall.top=2", RECALL),
+        ("leader.price=0.01", both("leave_one_out", "claims", "17_beyond")),
+        ("leader.examples=16", both("proxies")),
         ("proxy=logme", RECALL | {"09_claims"}),
         (
             "nlp.training.learning_rate=0.01",
@@ -55,7 +57,7 @@ RECALL = both(*TURNS, "03_recall", "05_fine_selection", "06_end_to_end", "07_rel
         ("cv.second_rate.learning_rate=0.01", {"second_rate@cv", "04_convergence@cv"}),
         (
             "cv.proxies=[leep,nleep]",
-            {"proxies@cv", "leave_one_out@cv", "claims@cv", "03_recall@cv", "06_end_to_end@cv"},
+            {"proxies@cv", "leave_one_out@cv", "claims@cv", "03_recall@cv", "06_end_to_end@cv", "17_beyond@cv"},
         ),
         ("cv.zoo.include=[vit-latin,resnet-latin,vit-photographs]", {"zoo@cv"}),
         ("cards=minilm", both("cards")),

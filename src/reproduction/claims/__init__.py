@@ -4,7 +4,7 @@ from dataclasses import astuple
 
 import pandas as pd
 
-from reproduction.claims import coarse, fine, released, simpler
+from reproduction.claims import beyond, coarse, fine, released, simpler
 from reproduction.evidence import Evidence
 from reproduction.verdicts import HOLDS, OPEN, UNTESTED, Claim, Measured, untested
 
@@ -15,6 +15,7 @@ SECTIONS = {
     "S": fine.SELECTION,
     "D": released.DIFFERENCES,
     "N": simpler.SIMPLER,
+    "B": beyond.BEYOND,
 }
 LEDGER: dict[str, Claim] = {
     f"{letter}{number}": claim for letter, claims in SECTIONS.items() for number, claim in enumerate(claims, 1)

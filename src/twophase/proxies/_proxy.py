@@ -2,9 +2,17 @@
 
 import functools
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 READS = ("probabilities", "features")
+
+
+@functools.cache  # finding the libraries takes longer than most scores
+def _libraries():
+    # A limit reaches only what is loaded already, so scikit-learn comes before it.
+    import sklearn.utils  # noqa: F401
+
+    return ThreadpoolController()
 
 
 def proxy(label, reads, released=False):
@@ -28,10 +36,7 @@ def proxy(label, reads, released=False):
     def mark(function):
         @functools.wraps(function)
         def limited(*args, **kwargs):
-            # A limit reaches only what is loaded already, so scikit-learn comes before it.
-            import sklearn.utils  # noqa: F401
-
-            with threadpool_limits(limits=1):
+            with _libraries().limit(limits=1):
                 return function(*args, **kwargs)
 
         limited.label, limited.reads, limited.released = label, reads, released

@@ -92,6 +92,23 @@ class Selection:
     n_trends: AtLeastOne
 
 
+@settings("leader")
+class Leader:
+    """The method beyond the paper; see `twophase.leader_pipeline` and, for the last three, `twophase.belief`."""
+
+    price: NotNegative
+    proxies: tuple[str, ...]
+    examples: AtLeastOne
+    shrink: Annotated[float, Field(ge=0, le=1)]
+    own: Annotated[float, Field(ge=0, le=1)]
+    distrust: NotNegative
+
+    @property
+    def learned(self) -> dict[str, float]:
+        """What `belief` is told."""
+        return {"shrink": self.shrink, "own": self.own, "distrust": self.distrust}
+
+
 def check_metric(name: str, trust_remote_code: bool = False) -> None:
     """Whether there is a metric; of ours it is told without `evaluate`, whose import takes seconds.
 

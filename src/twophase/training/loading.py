@@ -5,9 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import nn
 from torch.nn import Linear
 from transformers import (
+    AutoConfig,
     AutoImageProcessor,
     AutoModelForImageClassification,
     AutoModelForSequenceClassification,
@@ -54,13 +56,45 @@ def modality(folder: str | Path) -> str:
     )
 
 
-def load_classifier(folder: str | Path, **options) -> nn.Module:
+def load_classifier(folder: str | Path, frozen: bool = False, **options) -> nn.Module:
     """A saved model as a classifier of what it reads (`modality`).
+
+    Args:
+        folder: of the model.
+        frozen: whether it is only asked, not trained; then a quicker way is taken where it gives the same weights.
 
     Raises:
         UserError: the folder holds no loadable model (missing, truncated, no safetensors, wrong shapes).
     """
-    return _load(folder, **options)[0]
+    quick = _mapped(folder) if frozen and not options else None
+    return _load(folder, **options)[0] if quick is None else quick
+
+
+_CONVERTED: set[str] = set()  # kinds of models whose names in files are not those of their modules
+
+
+def _mapped(folder: str | Path) -> nn.Module | None:
+    """A saved classifier with its weights mapped from the file; None where they do not fit its own names, shapes and type.
+
+    `from_pretrained` takes three times as long for a small model, most of it on plans for conversions and devices. Drawing
+    the weights that are replaced costs less than a context in which nothing is drawn.
+    """
+    auto = AutoModelForImageClassification if modality(folder) == "image" else AutoModelForSequenceClassification
+    try:
+        config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+        if config.model_type in _CONVERTED:
+            return None
+        weights = load_file(Path(folder) / "model.safetensors")
+        with quiet():
+            model = auto.from_config(config, trust_remote_code=False)
+        own = {name: (values.shape, values.dtype) for name, values in model.state_dict().items()}
+        if own != {name: (values.shape, values.dtype) for name, values in weights.items()}:
+            _CONVERTED.add(config.model_type)
+            return None
+        model.load_state_dict(weights, assign=True)
+    except Exception:  # whatever is wrong with it, the usual way says it
+        return None
+    return model.eval()
 
 
 def load_with_new_layers(folder: str | Path, classes: tuple[str, ...]) -> tuple[nn.Module, list[nn.Module]]:

@@ -16,7 +16,7 @@ from twophase.recall import NORMALIZATIONS
 from twophase.selection import check_threshold
 from twophase.sources.live import corpora
 from twophase.sources.live.zoo import recipes
-from twophase.training.config import Clustering, Proxy, Recall, Selection, TrainingConfig
+from twophase.training.config import Clustering, Leader, Proxy, Recall, Selection, TrainingConfig
 
 
 @settings()
@@ -147,6 +147,7 @@ class Params:
     clustering: Clustering
     recall: Recall
     selection: Selection
+    leader: Leader
     cards: Cards
     published: Published
     domain: dict[str, Domain]
@@ -228,9 +229,10 @@ def _check_domain(params: Params, name: str, domain: Domain) -> None:
             raise unknown(f"proxy.{key} {got!r}", got, computable)
         if getattr(params.proxy, key) not in domain.proxies:
             raise UserError(f"proxy.{key}: {getattr(params.proxy, key)} is not computed; add it to {name}.proxies")
-    for proxy in domain.proxies:
-        if proxy not in computable:
-            raise unknown(f"proxy {proxy!r} in {name}.proxies", proxy, computable)
+    for where, names in ((f"{name}.proxies", domain.proxies), ("leader.proxies", params.leader.proxies)):
+        for proxy in names:
+            if proxy not in computable:
+                raise unknown(f"proxy {proxy!r} in {where}", proxy, computable)
     known, chosen = corpora.names(name), domain.tasks
     datasets = chosen.benchmark + chosen.target + chosen.upstream
     for dataset in datasets:

@@ -1,0 +1,44 @@
+"""Not in the paper: the leader, with what it is told chosen in each fold, on the same datasets."""
+
+from reproduction.evidence import Evidence
+from reproduction.leave_one_out import NESTED, of, turns_of
+from reproduction.n17_beyond import chances, seconds
+from reproduction.verdicts import Claim, Measured, above, same
+
+HERE = "not in the paper"
+CHANCE = 0.1  # a stated probability and the share of successes within it are called the same
+
+
+def _difference(column: str, plain: str, other: str):
+    """A column of one method's turns minus that of another; the leader's are those with choices made in each fold."""
+
+    def measure(evidence: Evidence):
+        turns = turns_of(evidence)
+        first, second = (of(turns, name, variant=NESTED * (name == "leader"))[column] for name in (plain, other))
+        return first - second
+
+    return measure
+
+
+def _faster(evidence: Evidence) -> Measured:
+    found = seconds(evidence)
+    return above(found["leader", "loading on both sides"] / found["two-phase", "loading on both sides"], 1)
+
+
+def _calibrated(evidence: Evidence) -> Measured:
+    found = chances(evidence)
+    return same(found["stated"] - found["best"], CHANCE)
+
+
+BEYOND = [
+    Claim(HERE, "the leader's model is within a point of brute force's pick",
+          "accuracy of brute force's pick minus the leader's", lambda e: same(_difference("accuracy", "brute force", "leader")(e))),
+    Claim(HERE, "the leader's model is better than the two phases'",
+          "difference of accuracies", lambda e: above(_difference("accuracy", "leader", "two-phase")(e))),
+    Claim(HERE, "the leader takes fewer epochs than the two phases", "epochs of the two phases minus the leader's",
+          lambda e: above(_difference("epochs", "two-phase", "leader")(e))),
+    Claim(HERE, "the leader takes fewer seconds than the two phases",
+          "seconds of the two phases over the leader's, loading counted on both sides", _faster),
+    Claim(HERE, "the leader's probability that its model is the best is as often right as it says",
+          "probability stated minus whether it was the best", _calibrated),
+]  # fmt: skip

@@ -1,0 +1,220 @@
+"""The leader on one target of a domain, and what it is told, chosen on the other benchmark datasets alone.
+
+Two choices are made, by two rules. How the covariance is drawn to its structure (`shrink`, `own`, `distrust`): by predictive
+density, that of a benchmark dataset's final tests given its proxy scores, under the belief of the others. The price: the
+highest at which the benchmark datasets as targets lose less than half a point to brute force's pick on average.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pandas as pd
+from scipy.linalg import cho_factor, cho_solve
+from sklearn.linear_model import RidgeCV
+
+from reproduction.evidence import Evidence, load
+from reproduction.verdicts import SAME
+from twophase.belief import Belief, belief
+from twophase.errors import UserError
+from twophase.infra.compute import Failure, parallel_map
+from twophase.leader import Leader
+from twophase.leader_pipeline import FEWEST, Led, known_tables, lead
+from twophase.selection import Selection, brute_force
+
+PRICES = (0.001, 0.002, 0.003, 0.005, 0.01)
+GRID = [
+    {"shrink": a, "own": b, "distrust": nu}
+    for a, b, nu in product((0.25, 0.5, 0.75), (0.5, 0.75), (0.0, 1.0, 4.0, np.inf))
+]
+
+
+def led(
+    evidence: Evidence,
+    target: str,
+    price: float | None = None,
+    looks: bool = True,
+    only: list[str] | None = None,
+    **learned: float,
+) -> Led:
+    """The leader on a target; epochs and seconds are of training, `with_looks` adds the rest.
+
+    Args:
+        evidence: of a domain.
+        target: dataset.
+        price: None: as configured.
+        looks: whether proxies read the leader's few examples, or all.
+        only: benchmark datasets that are known; None: all but the target.
+        learned: of `belief`, as configured unless given.
+    """
+    chosen = evidence.params.leader
+    scores = evidence.looks if looks else evidence.proxies
+    known = evidence.known(target)
+    known = known if only is None else known.where(known.frame["dataset"].isin(only))
+    table = evidence.once("looks", (target, looks), lambda: _wide(scores[scores["dataset"] == target], "score"))
+    return lead(
+        evidence.runs(target),
+        evidence.models,
+        known,
+        scores[scores["dataset"] != target],
+        lambda model: table.loc[model].to_dict() if model in table.index else "its proxy scores are not known",
+        list(chosen.proxies),
+        chosen.price if price is None else price,
+        evidence.params.recall.epochs_per_proxy,
+        **chosen.learned | learned,
+    )
+
+
+def with_looks(evidence: Evidence, target: str, found: Led, looks: bool = True, loading: bool = True) -> Led:
+    """The same with its looks paid for: booked epochs, and measured seconds, with or without the models' loading."""
+    seconds = look_seconds(evidence, target, looks, loading)
+    booked = evidence.params.recall.epochs_per_proxy * len(found.looked)
+    spent = float(seconds.reindex(found.looked).sum())
+    return replace(found, epochs=found.epochs + booked, seconds=found.seconds + spent)
+
+
+def look_seconds(evidence: Evidence, target: str, looks: bool = True, loading: bool = True) -> pd.Series:
+    """Seconds of looking at each model: one pass, each proxy's scoring, and its loading if that is counted."""
+    scores = evidence.looks if looks else evidence.proxies
+    here = scores[(scores["dataset"] == target) & scores["proxy"].isin(evidence.params.leader.proxies)].groupby("model")
+    return here["scoring"].sum() + here["forward"].first() + (here["loading"].first() if loading else 0.0)
+
+
+def _wide(rows: pd.DataFrame, values: str) -> pd.DataFrame:
+    return rows.pivot(index="model", columns="proxy", values=values)
+
+
+def ridge(evidence: Evidence, target: str) -> tuple[Selection, float, float]:
+    """The favourite of a ridge regression of final tests on prior and proxies, learned from the other benchmark datasets.
+
+    Each dataset is centred and scaled by itself.
+
+    Returns:
+        The selection of the favourite alone, and what looking at all models costs: booked epochs and measured seconds.
+    """
+    rows, values = [], []
+    for dataset in (target, *[name for name in evidence.benchmarks if name != target]):
+        prior = evidence.matrix(target).drop(index=dataset, errors="ignore").mean()[evidence.models]
+        seen = evidence.looks[evidence.looks["dataset"] == dataset].pivot(
+            index="model", columns="proxy", values="score"
+        )
+        table = seen.reindex(evidence.models).assign(prior=prior)
+        rows.append(((table - table.mean()) / table.std()).fillna(0.0).to_numpy())
+        values.append(evidence.final(dataset).loc[evidence.models] - evidence.final(dataset).mean())
+    fitted = RidgeCV(np.logspace(-2, 3, 11)).fit(np.concatenate(rows[1:]), np.concatenate(values[1:]))
+    favourite = evidence.models[int(fitted.predict(rows[0]).argmax())]
+    booked = evidence.params.recall.epochs_per_proxy * len(evidence.models)
+    return brute_force(evidence.runs(target), [favourite]), booked, float(look_seconds(evidence, target).sum())
+
+
+def density(state: Belief, table: np.ndarray) -> float:
+    """Log density of a dataset's final tests given its proxy scores, under a belief of the others.
+
+    Args:
+        state: about the dataset, before anything is seen.
+        table: (M, Q) of it.
+    """
+    Q, P = state.quantities, state.proxies
+    at = np.arange(state.models)[:, None] * Q + np.arange(P)
+    seen, last = at[~np.isnan(table[:, :P])], np.arange(state.models) * Q + Q - 1
+    whole = cho_factor(state.covariance[np.ix_(seen, seen)] + 1e-10 * np.eye(len(seen)))
+    beside = state.covariance[np.ix_(last, seen)]
+    mean = state.mean[last] + beside @ cho_solve(whole, table.ravel()[seen] - state.mean[seen])
+    left = cho_factor(state.covariance[np.ix_(last, last)] - beside @ cho_solve(whole, beside.T))
+    off = table[:, -1] - mean
+    return float(-0.5 * off @ cho_solve(left, off) - np.log(np.diag(left[0])).sum())
+
+
+def tables(evidence: Evidence) -> dict[str, np.ndarray]:
+    """Benchmark dataset -> its table (M, Q) as `known_tables` makes it, from looks at few examples."""
+    names = evidence.benchmarks
+    found = known_tables(
+        evidence.records, evidence.looks, sorted(evidence.models), list(evidence.params.leader.proxies)
+    )
+    if len(found) != len(names):
+        raise UserError(
+            f"{len(names) - len(found)} of {len(names)} datasets have no scores by one of the leader's proxies."
+        )
+    return dict(zip(names, found, strict=True))
+
+
+def chosen(known: dict[str, np.ndarray], proxies: int, price_of_look: float) -> dict[str, float]:
+    """What the two rules choose on some datasets: shrink, own, distrust, price."""
+    parts = {name: np.concatenate([table[:, :proxies], table[:, -1:]], axis=1) for name, table in known.items()}
+    totals = [
+        sum(density(belief(_others(parts, name), proxies, **learned), parts[name]) for name in parts)
+        for learned in GRID
+    ]
+    learned = GRID[int(np.argmax(totals))]
+    regrets = dict.fromkeys(PRICES, 0.0)
+    for name, table in known.items():
+        state = belief(_others(known, name), proxies, **learned)
+        for price in PRICES:
+            picked = table[table[:, -2].argmax(), -1]
+            regrets[price] += (picked - _selected(replace(state), table, price, price_of_look)) / len(known)
+    return learned | {"price": max((price for price in PRICES if regrets[price] < SAME / 2), default=PRICES[0])}
+
+
+def _others(tables: dict[str, np.ndarray], name: str) -> np.ndarray:
+    return np.stack([table for other, table in tables.items() if other != name])
+
+
+class _Replay:
+    """The little of `Runs` that `Leader.follow` asks for, from a table: many thousand selections are replayed."""
+
+    costs = None
+
+    def __init__(self, table: np.ndarray, proxies: int):
+        self.epochs, self._val = table.shape[1] - proxies - 1, table[:, proxies:-1]
+        self._done = dict.fromkeys(range(len(table)), 0)
+
+    def advance(self, models: list[int]) -> dict[int, float]:
+        (model,) = models
+        self._done[model] += 1
+        return {model: self._val[model, self._done[model] - 1]}
+
+
+def _selected(state: Belief, table: np.ndarray, price: float, cost: float) -> float:
+    leader = _Silent(state, range(len(table)), price)
+    leader.look(lambda model: table[model, : state.proxies], np.full(len(table), cost))
+    return float(table[leader.follow(_Replay(table, state.proxies)), -1])
+
+
+class _Silent(Leader):
+    """Keeps no steps: their probabilities take most of the time."""
+
+    def _step(self, *given) -> None:
+        pass
+
+
+def folds(domain: str, targets: list[str]) -> pd.DataFrame:
+    """A row a dataset: what is chosen for it on the benchmark datasets without it.
+
+    Raises:
+        UserError: fewer benchmark datasets than a belief needs, or a failure, with its reason.
+    """
+    benchmarks = _tables(domain)
+    if len(benchmarks) <= FEWEST:
+        return pd.DataFrame(columns=["dataset", *GRID[0], "price"])
+    names = dict.fromkeys(target if target in benchmarks else "" for target in targets)
+    found = parallel_map(fold, [(domain, name) for name in names], description=f"{domain} leader's choices")
+    if failed := [result for result in found if isinstance(result, Failure)]:
+        raise UserError(f"for {len(failed)} of {len(found)} datasets nothing can be chosen: {failed[0].reason}")
+    by_name = dict(zip(names, found, strict=True))
+    return pd.DataFrame([{"dataset": t, **by_name[t if t in benchmarks else ""]} for t in targets])
+
+
+def fold(item: tuple[str, str]) -> dict[str, float]:
+    """The choices for a domain's dataset; "" for one that is no benchmark dataset."""
+    domain, name = item
+    params = load(domain).params
+    known = {other: table for other, table in _tables(domain).items() if other != name}
+    return chosen(known, len(params.leader.proxies), params.recall.epochs_per_proxy)
+
+
+@functools.cache  # a worker takes many datasets of a domain
+def _tables(domain: str) -> dict[str, np.ndarray]:
+    return tables(load(domain))

@@ -1,0 +1,183 @@
+"""The method beyond the paper from end to end: what is known becomes a belief, the belief a selection.
+
+Where less is known than the belief needs, less is done, and `Led.how` says so: without curves the favourites after the looks are
+halved; with fewer than five benchmark datasets there is no belief, and the models of the best mean proxy score are halved.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from twophase.belief import Belief, belief
+from twophase.errors import UserError
+from twophase.leader import Leader, Step
+from twophase.records import TrainingRecords
+from twophase.runs import Runs
+from twophase.selection import HISTORY, Selection, successive_halving
+
+FEWEST = 5  # benchmark datasets that a belief is learned from
+MOST = 150  # models in a belief, whose memory is (M Q)^2 numbers; of more, those of the highest prior
+FINALISTS = 5  # models that are halved where nothing better is known
+# A model's proxy scores by name, NaN where one is not defined; or why it has none.
+ProxyScores = Callable[[str], Mapping[str, float] | str]
+
+
+@dataclass(frozen=True)
+class Led(Selection):
+    """A selection by the leader; epochs and seconds are of training alone.
+
+    Attributes:
+        steps: a row a `leader.Step`; empty where there was no belief.
+        looked: the models that proxies were run on, in that order.
+        chance: probability that the winner has the best final test of all; NaN without a belief.
+        unlike: whether its proxy scores are unlike those of any benchmark dataset.
+        failures: model -> why it could not be scored.
+        how: what was done, in a sentence.
+    """
+
+    steps: pd.DataFrame
+    looked: list[str]
+    chance: float
+    unlike: bool
+    failures: dict[str, str]
+    how: str
+
+
+def known_tables(
+    records: TrainingRecords, scores: pd.DataFrame, models: list[str], proxies: list[str], curves: bool = True
+) -> np.ndarray:
+    """Tables of the benchmark datasets, (D, M, Q): proxies, validations after each stage, final test.
+
+    Args:
+        records: the rows of role benchmark are used, of each model's first seed.
+        scores: columns model, dataset, proxy, score. A dataset on which one of the proxies has no score at all is left out.
+        models, proxies: names, in the order of the tables.
+        curves: whether validations are part of the tables.
+    """
+    frame = records.only("benchmark").first_seed()
+    wide = scores.pivot(index=["dataset", "model"], columns="proxy", values="score").reindex(columns=proxies)
+    val, test = frame.pivot(index=["dataset", "model"], columns="epoch", values=["val", "test"]), []
+    last = frame["epoch"] == frame.groupby(["model", "dataset"])["epoch"].transform("max")
+    test = frame[last].set_index(["dataset", "model"])["test"]
+    found = []
+    for dataset in frame["dataset"].unique():
+        rows = pd.MultiIndex.from_product([[dataset], models])
+        parts = [wide.reindex(rows), *([val["val"].reindex(rows)] if curves else []), test.reindex(rows).to_frame()]
+        table = np.concatenate([part.to_numpy(dtype=float) for part in parts], axis=1)
+        if not np.isnan(table).all(axis=0).any():
+            found.append(table)
+    return np.array(found).reshape(len(found), len(models), -1)
+
+
+def lead(
+    runs: Runs,
+    models: list[str],
+    records: TrainingRecords | None,
+    scores: pd.DataFrame,
+    look: ProxyScores,
+    proxies: list[str],
+    price: float = 0.001,
+    look_cost: float = 0.5,
+    tell: Callable[[Step], None] = lambda step: None,
+    **learned: float,
+) -> Led:
+    """Select a model by looking at who could win and following the leader.
+
+    Args:
+        runs: of the target.
+        models: candidates; those without records are believed to be like the others.
+        records: of models on benchmark datasets, None where there are none; the target's own are never seen.
+        scores: proxy scores on the benchmark datasets: model, dataset, proxy, score.
+        look: asked for the target's proxy scores, one model at a time.
+        proxies: which scores count.
+        price: accuracy that an epoch must promise to be worth it.
+        look_cost: of scoring a model, in epochs; at most 1 is believed, since a busy machine makes looks seem dear.
+        tell: called with each step.
+        learned: `shrink`, `own` and `distrust` of `belief`.
+
+    Raises:
+        UserError: no models, or every model failed.
+    """
+    if not models or len(set(models)) < len(models):
+        raise UserError(f"got {len(models)} models, {len(set(models))} different ones; give at least one, each once.")
+    runs.restart()
+    failures: dict[str, str] = {}
+    looked: list[str] = []
+
+    def asked(model: str) -> np.ndarray | None:
+        looked.append(model)
+        found = look(model)
+        if isinstance(found, str):
+            failures[model] = found
+            return None
+        return np.array([float(found.get(name, np.nan)) for name in proxies])
+
+    known = None if records is None else records.without(datasets=[runs.dataset] if runs.dataset else [])
+    names, said = sorted(models), ""
+    if known is not None and len(names) > MOST:
+        prior = known.matrix(missing="keep").mean().reindex(names)
+        names = sorted(prior.sort_values(ascending=False, kind="stable", na_position="first").index[:MOST])
+        said = f" Of {len(models)} models the {MOST} of the highest prior were considered."
+    curves = known is not None and known.epochs == runs.epochs and not known.frame["val"].isna().any()
+    tables = np.empty((0, 0, 0)) if known is None else known_tables(known, scores, names, proxies, curves)
+    if len(tables) < FEWEST:
+        how = f"Fewer than {FEWEST} benchmark datasets are known: the {FINALISTS} of the best mean proxy score were halved."
+        return _halved(runs, _by_mean(names, asked, failures), [], looked, failures, how + said)
+    leader = Leader(belief(tables, len(proxies), **learned), names, price, tell)
+    leader.look(asked, np.full(len(names), min(look_cost, 1.0)))
+    if not curves:
+        how = f"Curves of {runs.epochs} stages on benchmark datasets are not known: the {FINALISTS} first after the looks were halved."
+        return _halved(runs, leader.ranked(), leader.steps, looked, failures, how + said, leader.belief)
+    winner = leader.follow(runs)
+    steps = pd.DataFrame(leader.steps, columns=Step._fields)
+    trained = steps[steps["action"] != "look"].rename(columns={"expected": "predicted"})
+    trained = trained.assign(
+        kept=trained["val"].notna(), reason=[_why(row, runs, price) for row in trained.itertuples()]
+    )
+    chance = float(leader.chances()[names.index(winner)])
+    ledger, how = runs.ledger, f"Looked at {len(looked)} of {len(names)} models, followed the leader." + said
+    spent = float(ledger["epochs"].sum()), float(ledger["seconds"].sum(skipna=False))
+    history = trained[HISTORY].reset_index(drop=True)
+    return Led(winner, runs.test(winner), *spent, history, steps, looked, chance, leader.belief.unlike, failures, how)
+
+
+def _why(row, runs: Runs, price: float) -> str:
+    if np.isnan(row.val):
+        return f"failed: {runs.failures.get(row.model, 'no validation score')}"
+    if row.action == "doubt":
+        return f"promised {row.promised:.4f} more than the best finished, above {price:g} an epoch; now {row.predicted:.3f}"
+    return f"led with an expected final of {row.promised:.3f} less {price:g} an epoch; now {row.predicted:.3f}"
+
+
+def _by_mean(models: list[str], look: Callable[[str], np.ndarray | None], failures: dict[str, str]) -> list[str]:
+    """Models by the mean of their proxy scores, each standardised over the models."""
+    found = {model: scores for model in models if (scores := look(model)) is not None}
+    if not found:
+        raise UserError(f"no model could be scored; the first reason: {next(iter(failures.values()))}")
+    table = pd.DataFrame(found).T
+    standard = (table - table.mean()) / (table.std(ddof=0) + 1e-12)
+    return list(standard.mean(axis=1).fillna(-np.inf).sort_values(ascending=False, kind="stable").index)
+
+
+def _halved(
+    runs: Runs,
+    models: list[str],
+    steps: list[Step],
+    looked: list[str],
+    failures: dict,
+    how: str,
+    state: Belief | None = None,
+) -> Led:
+    chosen = successive_halving(runs, models[:FINALISTS])
+    table = pd.DataFrame(steps, columns=Step._fields)
+    return Led(
+        **vars(chosen),
+        steps=table,
+        looked=looked,
+        chance=np.nan,
+        unlike=bool(state and state.unlike),
+        failures=failures,
+        how=how,
+    )
