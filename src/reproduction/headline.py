@@ -39,7 +39,28 @@ def rivals(folder: Path) -> str:
     return "\n".join(lines)
 
 
-BLOCKS = {"headline": summary, "rivals": rivals}
+def leader(folder: Path) -> str:
+    """The leader, with choices made in each fold, beside the two phases and halving: regret and savings, a row a method."""
+    lines = ["| | " + " | ".join(f"{name}: loses to brute force | epochs | seconds" for name in SHOWN.values()) + " |"]
+    lines.append("|---|" + "---|---|---|" * len(SHOWN))
+    methods = {
+        "leader": "leader, chosen in each fold",
+        "two-phase": "two-phase",
+        "successive halving": "successive halving",
+    }
+    tables = {d: pd.read_csv(folder / f"table_leader_{d}.csv", index_col=0) for d in SHOWN}
+    times = {d: pd.read_csv(folder / f"table_seconds_{d}.csv", index_col=0) for d in SHOWN}
+    for name, row in methods.items():
+        cells = []
+        for domain, table in tables.items():
+            fewer = f"1/{table.loc[row, 'fewer epochs than brute force']:.0f}"
+            seconds = times[domain].loc[name, "loading on both sides"].split()[0]
+            cells += [table.loc[row, "regret against brute force"], fewer, f"1/{float(seconds):.0f}"]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+BLOCKS = {"headline": summary, "rivals": rivals, "leader": leader}
 
 
 def written(text: str, folder: Path) -> str:

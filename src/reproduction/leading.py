@@ -2,7 +2,8 @@
 
 Two choices are made, by two rules. How the covariance is drawn to its structure (`shrink`, `own`, `distrust`): by predictive
 density, that of a benchmark dataset's final tests given its proxy scores, under the belief of the others. The price: the
-highest at which the benchmark datasets as targets lose less than half a point to brute force's pick on average.
+highest at which the benchmark datasets as targets lose less than a point to brute force's pick, the mean and its standard error
+together.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from itertools import product
 import numpy as np
 import pandas as pd
 from scipy.linalg import cho_factor, cho_solve
+from scipy.stats import sem
 from sklearn.linear_model import RidgeCV
 
 from reproduction.evidence import Evidence, load
@@ -149,13 +151,14 @@ def chosen(known: dict[str, np.ndarray], proxies: int, price_of_look: float) -> 
         for learned in GRID
     ]
     learned = GRID[int(np.argmax(totals))]
-    regrets = dict.fromkeys(PRICES, 0.0)
+    regrets: dict[float, list[float]] = {price: [] for price in PRICES}
     for name, table in known.items():
         state = belief(_others(known, name), proxies, **learned)
         for price in PRICES:
             picked = table[table[:, -2].argmax(), -1]
-            regrets[price] += (picked - _selected(replace(state), table, price, price_of_look)) / len(known)
-    return learned | {"price": max((price for price in PRICES if regrets[price] < SAME / 2), default=PRICES[0])}
+            regrets[price].append(picked - _selected(replace(state), table, price, price_of_look))
+    enough = [price for price, lost in regrets.items() if np.mean(lost) + sem(lost) < SAME]
+    return learned | {"price": max(enough, default=PRICES[0])}
 
 
 def _others(tables: dict[str, np.ndarray], name: str) -> np.ndarray:

@@ -108,7 +108,7 @@ def second_rate(name: str) -> None:
 
 def proxies(name: str) -> None:
     """Score every model on every dataset: `proxies.csv`; as the leader does: `looks.csv`; and what failed."""
-    from reproduction.scores import score_cells
+    from twophase.sources.live.scores import score_cells
 
     compute.warm(*HEAVY, "sklearn.linear_model", "sklearn.mixture")
     for file, looks in (("proxies", False), ("looks", True)):

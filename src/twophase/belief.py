@@ -11,6 +11,7 @@ over models; C1 (Q x Q), of what is left, pooled over models; R (M x M), how mod
 identity by b (`own`); J is all ones. nu (`distrust`) believes proxies less than the benchmark does.
 """
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,7 @@ from scipy.stats import chi2, norm
 
 from twophase.errors import UserError
 
+DRAWS = 4000  # of all models' final tests, for probabilities
 RIDGE, DEGREES, TAIL = 1e-3, 20.0, 4.0  # the last two: of the t that surprise widens, of a Student noise on validations
 
 
@@ -81,14 +83,13 @@ class Belief:
         return gap * (norm.pdf(u) + u * norm.cdf(u))
 
     def chances(self, among: np.ndarray | None = None) -> np.ndarray:
-        """Probability of each model to have the best final test (M,), by 4,000 draws that are always the same.
+        """Probability of each model to have the best final test (M,), by draws that are always the same.
 
         Args:
             among: (M,) true for the models that can be; None: all.
         """
         values, vectors = np.linalg.eigh(self.spread)
-        normal = np.random.default_rng(0).standard_normal((4000, self.models))
-        drawn = self.finals + normal @ (vectors * np.sqrt(np.maximum(values, 0))).T
+        drawn = self.finals + _normal(self.models) @ (vectors * np.sqrt(np.maximum(values, 0))).T
         best = (drawn if among is None else np.where(among, drawn, -np.inf)).argmax(axis=1)
         return np.bincount(best, minlength=self.models) / len(drawn)
 
@@ -99,6 +100,11 @@ class Belief:
         beside = self.covariance[:, at]
         gain = np.linalg.solve(block, beside.T)
         self.mean, self.covariance = self.mean + off @ gain, self.covariance - beside @ gain
+
+
+@functools.cache  # drawing takes longer than what is done with the draws
+def _normal(models: int) -> np.ndarray:
+    return np.random.default_rng(0).standard_normal((DRAWS, models))
 
 
 def belief(tables: np.ndarray, proxies: int, shrink: float = 0.5, own: float = 0.5, distrust: float = 1.0) -> Belief:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from twophase.belief import Belief, belief
+from twophase.belief import belief
 from twophase.errors import UserError
 from twophase.leader import Leader, Step
 from twophase.records import TrainingRecords
@@ -114,33 +114,76 @@ def lead(
             return None
         return np.array([float(found.get(name, np.nan)) for name in proxies])
 
-    known = None if records is None else records.without(datasets=[runs.dataset] if runs.dataset else [])
+    others = None if records is None else records.without(datasets=[runs.dataset] if runs.dataset else [])
+    known = open_leader(models, others, scores, proxies, runs.epochs, price, tell, **learned)
+    if known.leader is None:
+        return _halved(runs, _by_mean(known.models, asked, failures), known, looked, failures)
+    known.leader.look(asked, look_costs(known, look_cost))
+    if not known.curves:
+        return _halved(runs, known.leader.ranked(), known, looked, failures)
+    return led(runs, known, known.leader.follow(runs), looked, failures)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known before anything is looked at.
+
+    Attributes:
+        leader: with its belief; None where too little is known for one.
+        models: the candidates that are considered, in the belief's order.
+        curves: whether validations are part of the belief.
+        how: what can be done with it, in sentences.
+    """
+
+    leader: Leader | None
+    models: list[str]
+    curves: bool
+    how: str
+
+
+def open_leader(
+    models: list[str],
+    records: TrainingRecords | None,
+    scores: pd.DataFrame,
+    proxies: list[str],
+    epochs: int,
+    price: float,
+    tell: Callable[[Step], None] = lambda step: None,
+    **learned: float,
+) -> Known:
+    """A leader that has seen nothing yet, or why there can be none; arguments as of `lead`, `epochs` of a full run."""
     names, said = sorted(models), ""
-    if known is not None and len(names) > MOST:
-        prior = known.matrix(missing="keep").mean().reindex(names)
+    if records is not None and len(names) > MOST:
+        prior = records.matrix(missing="keep").mean().reindex(names)
         names = sorted(prior.sort_values(ascending=False, kind="stable", na_position="first").index[:MOST])
         said = f" Of {len(models)} models the {MOST} of the highest prior were considered."
-    curves = known is not None and known.epochs == runs.epochs and not known.frame["val"].isna().any()
-    tables = np.empty((0, 0, 0)) if known is None else known_tables(known, scores, names, proxies, curves)
+    curves = records is not None and records.epochs == epochs and not records.frame["val"].isna().any()
+    tables = np.empty((0, 0, 0)) if records is None else known_tables(records, scores, names, proxies, curves)
     if len(tables) < FEWEST:
         how = f"Fewer than {FEWEST} benchmark datasets are known: the {FINALISTS} of the best mean proxy score were halved."
-        return _halved(runs, _by_mean(names, asked, failures), [], looked, failures, how + said)
-    leader = Leader(belief(tables, len(proxies), **learned), names, price, tell)
-    leader.look(asked, np.full(len(names), min(look_cost, 1.0)))
+        return Known(None, names, curves, how + said)
+    how = f"Look, follow, doubt, by a belief learned from {len(tables)} benchmark datasets."
     if not curves:
-        how = f"Curves of {runs.epochs} stages on benchmark datasets are not known: the {FINALISTS} first after the looks were halved."
-        return _halved(runs, leader.ranked(), leader.steps, looked, failures, how + said, leader.belief)
-    winner = leader.follow(runs)
+        how = f"Curves of {epochs} stages on benchmark datasets are not known: the {FINALISTS} first after the looks were halved."
+    return Known(Leader(belief(tables, len(proxies), **learned), names, price, tell), names, curves, how + said)
+
+
+def look_costs(known: Known, look_cost: float) -> np.ndarray:
+    """What a look at each model is believed to cost, in epochs: at most one, whatever a busy machine measured."""
+    return np.full(len(known.models), min(look_cost, 1.0))
+
+
+def led(runs: Runs, known: Known, winner: str, looked: list[str], failures: dict[str, str]) -> Led:
+    """What a leader that has followed `runs` to their end returns."""
+    leader = known.leader
     steps = pd.DataFrame(leader.steps, columns=Step._fields)
     trained = steps[steps["action"] != "look"].rename(columns={"expected": "predicted"})
-    trained = trained.assign(
-        kept=trained["val"].notna(), reason=[_why(row, runs, price) for row in trained.itertuples()]
-    )
-    chance = float(leader.chances()[names.index(winner)])
-    ledger, how = runs.ledger, f"Looked at {len(looked)} of {len(names)} models, followed the leader." + said
+    reasons = [_why(row, runs, leader.price) for row in trained.itertuples()]
+    history = trained.assign(kept=trained["val"].notna(), reason=reasons)[HISTORY].reset_index(drop=True)
+    chance, ledger = float(leader.chances()[known.models.index(winner)]), runs.ledger
     spent = float(ledger["epochs"].sum()), float(ledger["seconds"].sum(skipna=False))
-    history = trained[HISTORY].reset_index(drop=True)
-    return Led(winner, runs.test(winner), *spent, history, steps, looked, chance, leader.belief.unlike, failures, how)
+    unlike = leader.belief.unlike
+    return Led(winner, runs.test(winner), *spent, history, steps, looked, chance, unlike, failures, known.how)
 
 
 def _why(row, runs: Runs, price: float) -> str:
@@ -161,23 +204,10 @@ def _by_mean(models: list[str], look: Callable[[str], np.ndarray | None], failur
     return list(standard.mean(axis=1).fillna(-np.inf).sort_values(ascending=False, kind="stable").index)
 
 
-def _halved(
-    runs: Runs,
-    models: list[str],
-    steps: list[Step],
-    looked: list[str],
-    failures: dict,
-    how: str,
-    state: Belief | None = None,
-) -> Led:
-    chosen = successive_halving(runs, models[:FINALISTS])
-    table = pd.DataFrame(steps, columns=Step._fields)
+def _halved(runs: Runs, models: list[str], known: Known, looked: list[str], failures: dict[str, str]) -> Led:
+    chosen, leader = successive_halving(runs, models[:FINALISTS]), known.leader
+    table = pd.DataFrame([] if leader is None else leader.steps, columns=Step._fields)
+    unlike = leader is not None and leader.belief.unlike
     return Led(
-        **vars(chosen),
-        steps=table,
-        looked=looked,
-        chance=np.nan,
-        unlike=bool(state and state.unlike),
-        failures=failures,
-        how=how,
+        **vars(chosen), steps=table, looked=looked, chance=np.nan, unlike=unlike, failures=failures, how=known.how
     )

@@ -39,6 +39,9 @@ SELECT = """examples:
   twophase select task.path=reviews.csv budget.minutes=10        recall fewer models, to stay below
   twophase select task.path=reviews.csv zoo=folder zoo.path=my-models/
 
+Method: method=leader looks at the models that could win and trains the one that leads, until no epoch promises more than
+leader.price=0.001 of accuracy; method=two_phase is the paper's; halving and brute_force train every model. Without one it is
+the leader where enough is known of the models, else the two phases.
 Keys (conf/select.yaml): task.path, .text, .text_pair, .label, .test, .validation, .max_rows; zoo, proxy; recall.top;
 budget.minutes, .epochs; training.epochs, .learning_rate; selection.threshold; hardware; out. Columns that are not
 named are guessed, and the guess is printed. Paths and columns are taken as they are written; quote them for the shell alone

@@ -143,3 +143,59 @@ def test_scores_of_a_cell(folders):
 def test_headless_is_read_from_the_configuration(folders):
     assert loading.has_source_head(folders / "headed") and not loading.has_source_head(folders / "headless")
     assert json.loads((folders / "headless" / "config.json").read_text())["architectures"] == ["ViTModel"]
+
+
+@pytest.mark.parametrize("name", ["headed", "bert"])
+def test_a_model_that_is_only_asked_has_the_same_weights_and_answers(folders, tmp_path, name):
+    if name == "bert":  # the names in its file are its modules' own, so that the quick way is taken
+        from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
+
+        small = BertConfig(
+            vocab_size=40, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16
+        )
+        BertForSequenceClassification(small).save_pretrained(tmp_path / "bert")
+        (tmp_path / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b"]))
+        BertTokenizerFast(str(tmp_path / "vocab.txt")).save_pretrained(tmp_path / "bert")
+        folder = tmp_path / "bert"
+        assert loading._mapped(folder) is not None
+    else:
+        folder = folders / name
+    usual, quick = loading.load_classifier(folder), loading.load_classifier(folder, frozen=True)
+    first, second = usual.state_dict(), quick.state_dict()
+    assert first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
+    buffers = dict(usual.named_buffers()), dict(quick.named_buffers())
+    assert all(torch.equal(buffers[0][key], buffers[1][key]) for key in buffers[0])
+    assert not quick.training and type(usual) is type(quick)
+
+
+def test_weights_in_another_type_or_shape_take_the_usual_way(folders, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(folders / "headed" / "model.safetensors")
+    for change in ({key: value.half() for key, value in weights.items()}, dict(list(weights.items())[1:])):
+        folder = tmp_path / str(len(change)) / "model"
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in (folders / "headed").iterdir():
+            (folder / file.name).write_bytes(file.read_bytes())
+        save_file(change, folder / "model.safetensors", metadata={"format": "pt"})
+        assert loading._mapped(folder) is None
+
+
+def test_examples_are_taken_from_all_classes_alike():
+    labels = np.array([0] * 50 + [1] * 30 + [2] * 3)
+    rows = inference.balanced(labels, 30)
+    assert len(rows) == 30 and (np.diff(rows) > 0).all()
+    assert np.bincount(labels[rows]).tolist() in ([14, 13, 3], [13, 14, 3])
+    assert rows.tolist() == inference.balanced(labels, 30).tolist() != inference.balanced(labels, 30, seed=1).tolist()
+    assert len(inference.balanced(labels, 500)) == len(labels)
+
+
+def test_a_look_reads_few_examples_and_says_what_its_seconds_are(folders):
+    whole = inference.score_cell(folders / "headed", folders / "degradation", ["leep", "logme"])
+    few = inference.score_cell(folders / "headed", folders / "degradation", ["leep", "logme"], examples=24)
+    assert [row["proxy"] for row in few] == ["leep", "logme"] and few[0]["score"] != whole[0]["score"]
+    for row in whole + few:
+        assert row["seconds"] == pytest.approx(row["loading"] + row["forward"] + row["scoring"])
+    assert few[0]["loading"] == few[1]["loading"] and few[0]["forward"] == few[1]["forward"]
+    key = inference.score_key("m", "d", ["leep"])
+    assert key != inference.score_key("m", "d", ["leep"], examples=24) and "examples" not in key

@@ -13,12 +13,16 @@ from twophase.commands.matrix.planning import Plan, engine, hardware, pairs, pla
 from twophase.commands.matrix.report import text
 from twophase.commands.matrix.settings import Settings, compose
 from twophase.errors import Unreachable, UserError
+from twophase.infra import config
 from twophase.infra.compute import using
 from twophase.infra.files import replacing, room
+from twophase.infra.schema import build
 from twophase.infra.store import cache_folder
 from twophase.records import TrainingRecords
 from twophase.sources.hub import fetch_model
+from twophase.sources.live.scores import score_folders
 from twophase.training import stored
+from twophase.training.config import Leader
 from twophase.training.loading import quiet
 from twophase.training.stored import FAILURE_COLUMNS
 
@@ -68,7 +72,21 @@ def run(given: Settings, say: Callable[[str], None] = print, progress: bool = Tr
             )
             tables.append(rows)
             failures += failed
+            _look(given, meeting, progress)
     return _write(given, pd.concat(tables) if tables else pd.DataFrame(), failures, say)
+
+
+def _look(given: Settings, meeting: list[tuple[Model, Data]], progress: bool) -> None:
+    """Write looks.csv: the leader's proxy scores of these models on these datasets, which `select` learns from."""
+    chosen = build(Leader, config.values()["leader"], "leader")
+    folders, places = {m.name: m.folder for m, _ in meeting}, {d.name: d.folder for _, d in meeting}
+    how = list(chosen.proxies), chosen.examples, f"{given.matrix.name} looks", progress
+    rows, _ = score_folders(folders, places, *how)
+    table = given.folder / "looks.csv"
+    before = [pd.read_csv(table)] if table.is_file() else []
+    whole = pd.concat([*before, rows]).drop_duplicates(["model", "dataset", "proxy"], keep="last")
+    with replacing(table) as new:
+        whole.to_csv(new, index=False, lineterminator="\n")
 
 
 def _open(given: Settings) -> None:

@@ -16,7 +16,7 @@ from twophase.commands.select.settings import Budget, Settings
 from twophase.errors import Unreachable, UserError
 from twophase.infra.compute import width
 from twophase.runs import LiveRuns
-from twophase.selection import Selection, halving_epochs
+from twophase.selection import Selection, brute_force, halving_epochs, successive_halving
 
 TRAINING_TO_SCORING = 4.0  # an epoch of fine-tuning takes about so many times a pass without gradients
 
@@ -133,6 +133,7 @@ def prepare(
     watch: Watch,
     say: Callable[[str], None],
     progress: bool,
+    method: str = "two_phase",
 ) -> Prepared:
     """How much is trained, and its runs. With a budget in minutes, one epoch of one model is trained and measured first."""
     spent = sum(ranking.scored.values())
@@ -142,10 +143,8 @@ def prepare(
     failures: dict[str, str] = {}
 
     def planned(epochs: int, epoch_seconds: float) -> Plan:
-        top, spent_epochs = (
-            min(given.recall.top, len(ranking.table)),
-            given.recall.epochs_per_proxy * len(ranking.scored),
-        )
+        top = len(ranking.table) if method != "two_phase" else min(given.recall.top, len(ranking.table))
+        spent_epochs = given.recall.epochs_per_proxy * len(ranking.scored)
         return plan(top, epochs, given.budget, spent_epochs, spent, epoch_seconds, workers)
 
     def opened(chosen: Plan) -> LiveRuns:
@@ -175,8 +174,16 @@ def prepare(
     return Prepared(chosen, runs, failures)
 
 
-def fine_select(given: Settings, candidates: Candidates, runs: LiveRuns) -> tuple[Selection, str]:
+def fine_select(
+    given: Settings, candidates: Candidates, runs: LiveRuns, method: str = "two_phase"
+) -> tuple[Selection, str]:
     """Fine-selection of the models of `runs`, or halving where no curves are known; and how, in sentences."""
+    if method == "brute_force":
+        return brute_force(
+            runs, runs.models
+        ), "Brute force: every model was trained to the end, the best validation won."
+    if method == "halving":
+        return successive_halving(runs, runs.models), "Successive halving: after every epoch the better half was kept."
     chosen, known = given.selection, candidates.records if candidates.curves else None
     found = pipeline.fine_select(runs, runs.models, known, chosen.threshold, chosen.n_trends, chosen.threshold_kind)
     judged = "" if given.metric == "accuracy" else f" by {wording.metric(given.metric)}"

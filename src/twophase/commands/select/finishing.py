@@ -17,6 +17,8 @@ from twophase.commands.select.recalling import Ranking
 from twophase.commands.select.settings import Settings
 from twophase.commands.wording import counted, named
 from twophase.errors import UserError
+from twophase.leader import Step
+from twophase.leader_pipeline import Known
 from twophase.selection import HISTORY, Selection
 from twophase.sources.files.reader import FileTask
 from twophase.training.encoding import CHARACTERS, LONGEST
@@ -29,7 +31,7 @@ METRICS = {"macro_f1": "f1", "weighted_f1": "f1", "matthews": "matthews_correlat
 
 @dataclass(frozen=True)
 class Reached:
-    """What a run has when fine-tuning begins; `modality` is "text" or "image"."""
+    """What a run has when fine-tuning begins; `modality` is "text" or "image", `known` what a leader knew."""
 
     given: Settings
     folder: Path
@@ -38,6 +40,8 @@ class Reached:
     prepared: Prepared
     data: FileTask
     modality: str
+    method: str = "two_phase"
+    known: Known | None = None
 
 
 def best_so_far(reached: Reached, why: str) -> Outcome | None:
@@ -122,9 +126,21 @@ def _facts(reached: Reached, chosen: Selection, how: str, costs: pd.DataFrame) -
             "ranking": json.loads(ranking.table.reset_index().to_json(orient="records")),
         },
         "selection": {"how": how, "history": json.loads(chosen.history.to_json(orient="records"))},
+        "method": reached.method,
+        "belief": _belief(reached, chosen.winner),
         "costs": json.loads(costs.to_json(orient="index")),
         "failures": candidates.left_out | ranking.failures | reached.prepared.failures | reached.prepared.runs.failures,
     }
+
+
+def _belief(reached: Reached, winner: str) -> dict | None:
+    """What the leader came to believe: the winner's probability to be the best, and each step; None for another method."""
+    if reached.method != "leader":
+        return None
+    leader = reached.known.leader
+    steps = pd.DataFrame(leader.steps, columns=Step._fields).to_json(orient="records")
+    chance = float(leader.chances()[leader.models.index(winner)])
+    return {"probability": chance, "price": leader.price, "unlike": leader.belief.unlike, "steps": json.loads(steps)}
 
 
 def _costs(reached: Reached, chosen: Selection) -> pd.DataFrame:
@@ -132,7 +148,7 @@ def _costs(reached: Reached, chosen: Selection) -> pd.DataFrame:
     scored, epochs = reached.ranking.scored, reached.prepared.plan.epochs
     brute_force = brute_force_seconds(reached.candidates, reached.prepared.runs.ledger, epochs)
     rows = {
-        "two-phase": [
+        reached.method.replace("_", "-"): [
             chosen.epochs + reached.given.recall.epochs_per_proxy * len(scored),
             chosen.seconds + sum(scored.values()),
         ],

@@ -3,7 +3,7 @@
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,8 @@ class Candidates:
         training: how models are fine-tuned.
         left_out: model -> why it cannot be selected.
         normalization: how proxy scores come to [0, 1], where the proxy's own configuration does not say.
+        bring: brings a model's files from a hub.
+        looks: gives the leader's proxy scores of the models on the benchmark datasets; None where nobody can tell them.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Candidates:
     left_out: dict[str, str]
     normalization: str = "exp"
     bring: Callable[[str], Path] | None = None
+    looks: Callable[[], pd.DataFrame] | None = None
 
     def folder(self, model: str) -> Path:
         """The model's folder, brought from the hub if need be. Raises UserError if it cannot be had."""
@@ -110,7 +113,7 @@ def open_candidates(
     complete = live.records.matrix(missing="drop").columns
     known = _known(live.folders, live.records, complete, "its benchmark cells are not all there")
     cut = cut if zoo.cut is None else zoo.cut
-    return Candidates(f"the live {domain} zoo", known[0], known[1], cut, how, known[2], normalization)
+    return Candidates(f"the live {domain} zoo", known[0], known[1], cut, how, known[2], normalization, looks=live.looks)
 
 
 def _known(
@@ -196,7 +199,9 @@ def _of_folder(path: Path, cut: float | None, training: TrainingConfig) -> Candi
         raise UserError(f"{table} has no complete row for any model of {path}; name models as their folders.")
     otherwise = "records.csv lacks some of its benchmark results"
     folders, records, incomplete = _known(folders, records, complete, otherwise)
-    return Candidates(f"{path}", folders, records, cut, training, left_out | incomplete)
+    scores = path / "looks.csv"
+    looks = partial(pd.read_csv, scores) if scores.is_file() else None
+    return Candidates(f"{path}", folders, records, cut, training, left_out | incomplete, looks=looks)
 
 
 def candidate_notices(given: Settings, candidates: Candidates) -> list[str]:

@@ -31,7 +31,7 @@ class Outcome:
         recall: the ranking of all models (prior, proxy, recall_score, rank, recalled); `ranking` is the same.
         history: a row a stage and model: stage, model, val, predicted, kept, reason.
         ledger: what was trained: stage, model, epochs, seconds.
-        costs: a row a method (two-phase; brute force, estimated): epochs, seconds.
+        costs: a row a method (that of this run; brute force, estimated): epochs, seconds.
         classes: a row a class: training and test examples, right (share), low, high, most often taken for.
         facts: everything that `selection.json` holds.
         folder: of the run.
@@ -80,19 +80,21 @@ class Outcome:
     @property
     def saving(self) -> float:
         """How many times fewer seconds than the estimate for brute force."""
-        return float(self.costs.loc["brute force (estimate)", "seconds"] / self.costs.loc["two-phase", "seconds"])
+        return float(self.costs["seconds"].iloc[1] / self.costs["seconds"].iloc[0])
 
     def summary(self) -> pd.DataFrame:
         """The outcome in a few rows."""
         low, high = self.interval
         accuracy = f"{self.test:.3f} (95 %: {low:.3f} to {high:.3f})"
-        spent, whole = self.costs.loc["two-phase"], self.costs.loc["brute force (estimate)"]
+        spent, whole = self.costs.iloc[0], self.costs.iloc[1]
+        belief = self.facts.get("belief")
         times = f" ({self.saving:.1f} times as long)" if self.saving >= 1 else ""
         rows = {
             "selected model": self.winner + ("" if self.finished else " (best so far)"),
             "test accuracy": f"{accuracy}; too high: {self.leaked}" if self.leaked else accuracy,
             **({} if self.metric == "accuracy" else {f"test {metric(self.metric)}": f"{self.score:.3f}"}),
             "most frequent class": f"accuracy {self.baseline:.3f}",
+            **({"the best of all": f"with probability {belief['probability']:.2f}"} if belief else {}),
             "cost": f"{counted(spent['epochs'], 'epoch')}, {seconds(spent['seconds'])}",
             "trying all of them": f"{counted(whole['epochs'], 'epoch')}, about {seconds(whole['seconds'])}{times}",
             "model": short(self.model),

@@ -28,7 +28,8 @@ class Ranking:
     """What recall found.
 
     Attributes:
-        table: prior (where records are), proxy, recall_score, rank, recalled; best first.
+        table: prior (where records are), proxy, recall_score, rank, recalled; best first. Of the leader: prior, expected,
+            deviation, probability (to be the best), rank, recalled (looked at).
         scored: model -> seconds that its proxy took (its pass over the data included).
         failures: model -> why it could not be scored.
         how: in a sentence, for the user.
@@ -91,6 +92,28 @@ def recall(
     return Ranking(found.table, score.seconds, found.failures, how, normalization)
 
 
+def digest_of(candidates: Candidates, model: str) -> str | Failure:
+    """A model's digest, or why its files cannot be had."""
+    try:
+        return model_digest(candidates.folder(model))
+    except Unreachable:
+        raise
+    except UserError as error:
+        return Failure(str(error))
+    except OSError as error:
+        return Failure(f"its files cannot be read: {error}")
+
+
+def everyone(candidates: Candidates) -> Ranking:
+    """All models without a score: by prior where it is known, else by name."""
+    table = pd.DataFrame(index=pd.Index(sorted(candidates.folders), name="model"))
+    if candidates.records is not None:
+        table["prior"] = candidates.records.matrix(missing="keep").mean().reindex(table.index)
+        table = table.sort_values("prior", ascending=False, kind="stable")
+    table["rank"], table["recalled"] = range(1, len(table) + 1), True
+    return Ranking(table, {}, {}, f"All {len(table)} models are trained, without a proxy score", "none")
+
+
 class _Scorer:
     """Scores models on the user's task; kept in the store, so that no model is scored twice on the same data."""
 
@@ -104,7 +127,7 @@ class _Scorer:
     def __call__(self, models: list[str]) -> dict[str, float | str]:
         """A score of each model, or the reason why it has none."""
         names = list(dict.fromkeys((self._proxy.name, self._proxy.headless)))
-        digests = {model: self._digest(model) for model in models}
+        digests = {model: digest_of(self._candidates, model) for model in models}
         usable = {model: digest for model, digest in digests.items() if not isinstance(digest, Failure)}
         keys = [score_key(digest, self._data, names, self._hardware) for digest in usable.values()]
         items = [(self._candidates.folder(model), self._task, names, self._hardware.resolved()) for model in usable]
@@ -118,16 +141,6 @@ class _Scorer:
                 self._told += 1
                 self._say(f"{model} {self.failed.format(answers[model])}.")
         return answers
-
-    def _digest(self, model: str) -> str | Failure:
-        try:
-            return model_digest(self._candidates.folder(model))
-        except Unreachable:
-            raise
-        except UserError as error:
-            return Failure(str(error))
-        except OSError as error:
-            return Failure(f"its files cannot be read: {error}")
 
     def _scores(self, values: dict[str, list[dict]], names: list[str]) -> dict[str, float | str]:
         """The score by the configured proxy, or by the other one for a model without a source head."""

@@ -15,16 +15,25 @@ import torch  # noqa: F401  an interrupt in the middle of this import would leav
 from datasets import DatasetDict
 
 from twophase.commands import wording
+from twophase.commands.select import leading
 from twophase.commands.select.fine_selecting import OutOfTime, Watch, fine_select, prepare
 from twophase.commands.select.finishing import Reached, best_so_far, finish
-from twophase.commands.select.inputs import candidate_notices, length_notices, modality_of, open_candidates, read_task
+from twophase.commands.select.inputs import (
+    Candidates,
+    candidate_notices,
+    length_notices,
+    modality_of,
+    open_candidates,
+    read_task,
+)
 from twophase.commands.select.outcome import Outcome
-from twophase.commands.select.recalling import recall
+from twophase.commands.select.recalling import everyone, recall
 from twophase.commands.select.settings import Settings, compose
 from twophase.errors import UserError
 from twophase.infra.compute import single_thread, using
 from twophase.infra.files import room, write_json, write_text
 from twophase.infra.store import cache_folder
+from twophase.leader_pipeline import Known
 from twophase.training import tasks
 from twophase.training.encoding import task_digest
 from twophase.training.hardware import one_a_gpu
@@ -88,23 +97,56 @@ def _run(given: Settings, folder: Path, say: Callable[[str], None], progress: bo
     tell(note_settings(given, folder) + candidate_notices(given, candidates))
     tasks.save(data.task, folder / "task")
 
-    ranking = recall(given, candidates, folder / "task", say, progress)
+    method, known = method_of(given, candidates, say)
+    if method == "leader":
+        ranking = leading.look(given, candidates, known, folder / "task", say)
+    elif method == "two_phase":
+        ranking = recall(given, candidates, folder / "task", say, progress)
+    else:
+        ranking = everyone(candidates)
     say(f"{ranking.how} ({sum(ranking.scored.values()):.0f} s). The first of the ranking:")
     say(wording.frame(ranking.table.drop(columns="recalled").head(SHOWN)))
 
     task = tasks.load(folder / "task")
-    prepared = prepare(given, folder, candidates, ranking, task, watch, say, progress)
+    if method == "leader":
+        prepared = leading.prepare(given, folder, candidates, ranking, task, watch, progress)
+    else:
+        prepared = prepare(given, folder, candidates, ranking, task, watch, say, progress, method)
     if modality == "text":
         tell(length_notices(candidates.folder(prepared.runs.models[0]), task["train"]))
-    reached = Reached(given, folder, candidates, ranking, prepared, data, modality)
+    reached = Reached(given, folder, candidates, ranking, prepared, data, modality, method, known)
     try:
-        chosen, how = fine_select(given, candidates, prepared.runs)
+        if method == "leader":
+            chosen, how = leading.follow(known, ranking, prepared.runs)
+        else:
+            chosen, how = fine_select(given, candidates, prepared.runs, method)
     except KeyboardInterrupt:
         raise Stopped(best_so_far(reached, "The run was stopped; the same command goes on.")) from None
     except OutOfTime as ended:
         say(str(ended))
         return best_so_far(reached, str(ended))
     return finish(reached, chosen, how)
+
+
+def method_of(given: Settings, candidates: Candidates, say: Callable[[str], None]) -> tuple[str, Known | None]:
+    """The method, and for the leader what is known; says why it is another one than asked for.
+
+    Raises:
+        UserError: method=leader, and there is too little for a belief.
+    """
+    if given.method not in ("auto", "leader"):
+        return given.method, None
+    known, why = None, "nothing is known of these models on benchmark datasets"
+    if candidates.records is not None:
+        known = leading.open_leader(given, candidates, say)
+        if known.leader is not None and known.curves:
+            return "leader", known
+        why = f"their curves of {candidates.training.epochs} epochs on benchmark datasets are not known"
+        if known.curves:
+            why = "their proxy scores on five benchmark datasets or more are not known"
+    if given.method == "leader":
+        raise UserError(f"method=leader: {why}, which it learns from; leave method out, or choose zoo=live.")
+    return "two_phase", None
 
 
 def open_run(folder: Path, task: DatasetDict, path: str) -> None:

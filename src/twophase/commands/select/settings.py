@@ -6,14 +6,15 @@ from typing import Annotated, Any, NamedTuple
 from twophase.errors import UserError, unknown
 from twophase.infra import config
 from twophase.infra.compute import Engine, asked
-from twophase.infra.schema import Field, NotNegative, build, settings
+from twophase.infra.schema import Field, NotNegative, OneOf, build, settings
 from twophase.proxies import PROXIES
 from twophase.selection import check_threshold
-from twophase.training.config import Clustering, Proxy, Recall, Selection, TrainingConfig, check_metric
+from twophase.training.config import Clustering, Leader, Proxy, Recall, Selection, TrainingConfig, check_metric
 from twophase.training.hardware import Hardware
 
 TASK_KEYS = ("path", "name", "text", "text_pair", "label", "test", "validation")
 LITERAL = (*(f"task.{key}" for key in TASK_KEYS), "zoo.path", "zoo.matrix", "zoo.base_model", "out", "compute.address")
+METHODS = ("auto", "leader", "two_phase", "halving", "brute_force")
 # key of a zoo -> the one kind of zoo that reads it
 ONLY = {"path": "folder", "matrix": "hub", "models": "hub", "base_model": "hub", "max_parameters": "hub"}
 DOMAIN = {"text": "nlp", "image": "cv"}  # modality -> the domain of the live zoo whose models read it
@@ -68,7 +69,7 @@ class Budget:
 class Settings:
     """The whole of a run's configuration.
 
-    `training`: values of a `TrainingConfig` that are changed; None: as the zoo's own models were fine-tuned. `asked`:
+    `method`: auto is the leader where enough is known for its belief, else the two phases. `training`: values of a `TrainingConfig` that are changed; None: as the zoo's own models were fine-tuned. `asked`:
     the keys that were named on the command line.
     """
 
@@ -78,6 +79,8 @@ class Settings:
     clustering: Clustering
     recall: Recall
     selection: Selection
+    method: OneOf(METHODS)
+    leader: Leader
     budget: Budget
     training: dict[str, Any]
     compute: Engine
@@ -112,6 +115,9 @@ def compose(overrides: list[str]) -> Settings:
     for key in ("name", "headless"):
         if (got := getattr(given.proxy, key)) not in PROXIES:
             raise unknown(f"proxy.{key} {got!r}", got, PROXIES)
+    for name in given.leader.proxies:
+        if name not in PROXIES:
+            raise unknown(f"leader.proxies {name!r}", name, PROXIES)
     TrainingConfig().changed(given.training)
     for key, kind in ONLY.items():
         if (got := getattr(given.zoo, key)) is not None and given.zoo.kind != kind:

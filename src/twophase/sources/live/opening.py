@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +16,7 @@ from twophase.sources.live import corpora, parameters
 from twophase.sources.live.datasets import build_tasks
 from twophase.sources.live.models import build_zoo
 from twophase.sources.live.records import train_cells
+from twophase.sources.live.scores import looks
 from twophase.sources.live.zoo.pretraining import ZOO_VERSION
 from twophase.training.finetuning import TRAINING_VERSION
 
@@ -28,12 +30,14 @@ class Live:
     Attributes:
         folders: model -> folder.
         records: of the models on benchmark datasets.
+        looks: gives the leader's proxy scores of the models on these datasets (`scores.looks`).
         data: benchmark dataset -> folder (`tasks.load`).
         added: where the user's own models and datasets of this domain are kept.
     """
 
     folders: dict[str, Path]
     records: TrainingRecords
+    looks: Callable[[], pd.DataFrame]
     data: dict[str, Path]
     added: Path
 
@@ -50,7 +54,8 @@ def open_live(params: parameters.Params, domain: str, say: Callable[[str], None]
     frame = frame[frame["model"].isin(folders)].drop_duplicates(["model", "dataset", "seed", "epoch"], keep="last")
     places = {name: data / name for name in params.domain[domain].tasks.benchmark}
     places |= {one.name: one for one in sorted((added / "tasks").glob("*")) if one.is_dir()}
-    return Live(folders, TrainingRecords.from_frame(frame[frame["dataset"].isin(places)]), places, added)
+    known = TrainingRecords.from_frame(frame[frame["dataset"].isin(places)])
+    return Live(folders, known, partial(looks, params, table.with_name("looks.csv"), folders, places), places, added)
 
 
 def built(params: parameters.Params, domain: str, say: Callable[[str], None]) -> tuple[Path, Path, Path]:

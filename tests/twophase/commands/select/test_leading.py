@@ -1,0 +1,122 @@
+"""`select` by the leader: what is told, kept and drawn, and what happens where too little is known."""
+
+import json
+import shutil
+
+import pandas as pd
+import pytest
+import small_zoo
+
+import twophase
+from twophase.commands.select import drawing
+from twophase.errors import UserError
+from twophase.sources.live.scores import score_folders
+from twophase.training import finetuning
+
+FAST = ("compute=serial", "training.epochs=2", "training.batch_size=8", "training.learning_rate=2e-3")
+PROXIES = ["leep", "logme", "h_score", "knn"]
+BENCHMARKS = ("degradation", "surfaces", "focus", "roughness", "palettes", "noises")
+CONFIG = finetuning.TrainingConfig(epochs=2, batch_size=8, learning_rate=2e-3)
+
+
+@pytest.fixture(scope="module")
+def known(pictures, tmp_path_factory):
+    """(zoo with records.csv of six benchmark datasets and looks.csv, folder of pictures by class)."""
+    root = tmp_path_factory.mktemp("leading")
+    zoo, photos = pictures
+    shutil.copytree(zoo, root / "zoo")
+    small_zoo.draw(root / "data", BENCHMARKS, {"train": 32, "validation": 24, "test": 24})
+    folders, data = (
+        {name: root / "zoo" / name for name in small_zoo.RECIPES},
+        {name: root / "data" / name for name in BENCHMARKS},
+    )
+    rows = [
+        {"model": model, "dataset": dataset, "role": "benchmark", "seed": 0, **row}
+        for model in folders
+        for dataset in BENCHMARKS
+        for row in finetuning.train_cell(folders[model], data[dataset], CONFIG)
+    ]
+    pd.DataFrame(rows).to_csv(root / "zoo" / "records.csv", index=False)
+    score_folders(folders, data, PROXIES, 16, "looks", False)[0].to_csv(root / "zoo" / "looks.csv", index=False)
+    return root / "zoo", photos
+
+
+def led(known, out, *more, **keys):
+    zoo, photos = known
+    return twophase.select(photos, *FAST, "leader.examples=16", *more, zoo=zoo, out=out, progress=False, **keys)
+
+
+def test_each_step_is_a_line_and_the_result_says_how_sure_it_is(known, tmp_path, capsys):
+    found = led(known, tmp_path / "run")
+    said = capsys.readouterr().out
+    assert "looked at" in said and "Leader:" in said and "the best with probability" in said
+    belief = found.facts["belief"]
+    assert found.facts["method"] == "leader" and 0 <= belief["probability"] <= 1
+    assert f"with probability {belief['probability']:.2f}" in str(found)
+    looks = [step for step in belief["steps"] if step["action"] == "look"]
+    assert {step["model"] for step in looks} == set(found.facts["recall"]["scored"])
+    trained = [step for step in belief["steps"] if step["action"] != "look"]
+    assert [step["model"] for step in trained] == list(found.ledger["model"])
+    assert found.costs.loc["leader", "epochs"] == len(trained) + 0.5 * len(looks)
+    assert found.ledger["epochs"].sum() < 4 * 2
+    assert json.loads((tmp_path / "run" / "selection.json").read_text())["belief"]["steps"] == belief["steps"]
+    html = found.report.read_text()
+    assert "What was believed, step by step" in html and html.count("data:image/png;base64,") == 2 * 5
+    above, below = drawing.beliefs(found).axes
+    assert below.get_ylim()[0] == 0 and above.get_ylabel() == "expected accuracy"
+
+
+def test_the_same_command_computes_nothing_again(known, tmp_path):
+    first, again = (led(known, tmp_path / "run") for _ in range(2))
+    assert first.facts["belief"] == again.facts["belief"] and first.winner == again.winner
+
+
+def test_another_method_is_what_was_asked_for(known, tmp_path):
+    whole = led(known, tmp_path / "whole", "method=brute_force")
+    assert whole.ledger["epochs"].sum() == 4 * 2 and whole.facts["belief"] is None
+    assert whole.costs.loc["brute-force", "epochs"] == 8 and "Brute force" in whole.facts["selection"]["how"]
+    half = led(known, tmp_path / "half", "method=halving")
+    assert half.ledger["epochs"].sum() == 4 + 2 and "brute" not in half.costs.index[0]
+    paper = led(known, tmp_path / "paper", "method=two_phase", "zoo.cut=0.2", "clustering.k=2", top=2)
+    assert paper.facts["method"] == "two_phase" and "Recall score" in paper.report.read_text()
+
+
+def test_a_budget_ends_it_with_the_best_so_far(known, tmp_path):
+    few = led(known, tmp_path / "run", "budget.epochs=3.5", "leader.price=0")
+    spent = few.ledger["epochs"].sum() + 0.5 * len(few.facts["recall"]["scored"])
+    assert spent <= 3.5 and (few.folder / "model" / "config.json").is_file()
+    assert few.finished or "budget of 3.5 epochs" in few.facts["selection"]["how"]
+
+
+def test_where_too_little_is_known_it_is_the_two_phases_or_an_error(pictures, known, tmp_path):
+    zoo, photos = pictures
+    plain = twophase.select(
+        photos, *FAST, "zoo.cut=0.2", "clustering.k=2", zoo=zoo, out=tmp_path / "a", top=2, progress=False
+    )
+    assert plain.facts["method"] == "two_phase"
+    with pytest.raises(UserError, match=r"method=leader: their proxy scores on five benchmark datasets"):
+        twophase.select(photos, *FAST, "method=leader", zoo=zoo, out=tmp_path / "b", progress=False)
+    with pytest.raises(UserError, match=r"method=leader: their curves of 3 epochs"):
+        led(known, tmp_path / "c", "method=leader", "training.epochs=3")
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("method=best", "method: got best; allowed: auto, leader"),
+        ("leader.price=-1", "leader.price: got -1"),
+        ("leader.examples=0", "leader.examples: got 0"),
+        ("leader.proxies=[leap]", "leep"),
+    ],
+)
+def test_settings_that_cannot_be_are_named(known, tmp_path, override, said):
+    with pytest.raises(UserError, match=said.replace(".", r"\.")):
+        led(known, tmp_path / "run", override)
+
+
+def test_a_model_that_cannot_be_read_is_named_and_left(known, tmp_path, capsys):
+    zoo = shutil.copytree(known[0], tmp_path / "zoo")
+    (zoo / "resnet" / "model.safetensors").write_bytes(b"cut")
+    found = led((zoo, known[1]), tmp_path / "run", "leader.price=0")
+    assert found.winner != "resnet" and "resnet" in found.facts["failures"]
+    assert "resnet cannot be looked at" in capsys.readouterr().out
