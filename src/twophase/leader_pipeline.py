@@ -58,17 +58,17 @@ def known_tables(
     """
     frame = records.only("benchmark").first_seed()
     wide = scores.pivot(index=["dataset", "model"], columns="proxy", values="score").reindex(columns=proxies)
-    val, test = frame.pivot(index=["dataset", "model"], columns="epoch", values=["val", "test"]), []
+    val = frame.pivot(index=["dataset", "model"], columns="epoch", values="val")
     last = frame["epoch"] == frame.groupby(["model", "dataset"])["epoch"].transform("max")
     test = frame[last].set_index(["dataset", "model"])["test"]
     found = []
     for dataset in frame["dataset"].unique():
         rows = pd.MultiIndex.from_product([[dataset], models])
-        parts = [wide.reindex(rows), *([val["val"].reindex(rows)] if curves else []), test.reindex(rows).to_frame()]
+        parts = [wide.reindex(rows), *([val.reindex(rows)] if curves else []), test.reindex(rows).to_frame()]
         table = np.concatenate([part.to_numpy(dtype=float) for part in parts], axis=1)
         if not np.isnan(table).all(axis=0).any():
             found.append(table)
-    return np.array(found).reshape(len(found), len(models), -1)
+    return np.stack(found) if found else np.empty((0, len(models), 0))
 
 
 def lead(

@@ -142,7 +142,7 @@ def beliefs(outcome: Outcome, width: float = WIDTH) -> Figure:
         outcome.facts["belief"]["steps"],
         {"look": plots.ORANGE, "follow": plots.BLUE, "doubt": plots.GREEN},
     )
-    said = {"look": "looked at", "follow": "trained as the leader", "doubt": "trained in doubt of it"}
+    said = {"look": "looked at", "follow": "trained as the leader", "doubt": "trained as its challenger"}
     places = range(1, len(steps) + 1)
     with plots.style():
         figure, (above, below) = plots.panels(2, columns=1, height=1.7, width=width, sharex=True)

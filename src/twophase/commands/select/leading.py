@@ -24,7 +24,7 @@ from twophase.training import tasks
 from twophase.training.features import score_key, score_one
 from twophase.training.stored import through_store
 
-VERBS = {"look": "looked at", "follow": "trained", "doubt": "doubted with"}
+VERBS = {"look": "looked at", "follow": "trained the leader", "doubt": "trained the challenger"}
 
 
 def open_leader(given: Settings, candidates: Candidates, say: Callable[[str], None]) -> Known:
@@ -95,13 +95,7 @@ def look(given: Settings, candidates: Candidates, known: Known, task: Path, say:
 
 
 def prepare(
-    given: Settings,
-    folder: Path,
-    candidates: Candidates,
-    ranking: Ranking,
-    task: DatasetDict,
-    watch: Watch,
-    progress: bool,
+    given: Settings, folder: Path, candidates: Candidates, ranking: Ranking, task: DatasetDict, watch: Watch
 ) -> Prepared:
     """The runs of all models that can win; a budget ends them when it is spent."""
     left = (
@@ -129,7 +123,7 @@ def prepare(
         replace(candidates.training, epochs=epochs),
         given.seed,
         folder / "checkpoints" / "-".join([str(epochs), *how]),
-        progress,
+        progress=False,  # each step is a line
         metric=given.metric,
         trust_remote_code=given.trust_remote_code,
         before=before,
