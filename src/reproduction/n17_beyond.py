@@ -9,7 +9,7 @@ from scipy.stats import norm
 from reproduction.evidence import Evidence
 from reproduction.leading import PRICES, led, look_seconds, tables
 from reproduction.leave_one_out import ALL_EXAMPLES, NESTED, of, turns_of
-from reproduction.n06_end_to_end import NAMES
+from reproduction.n06_end_to_end import LOOK, NAMES
 from reproduction.tables import interval, save_figure, save_table, with_interval
 from twophase.belief import belief
 from twophase.infra import plots
@@ -167,26 +167,27 @@ def figure_front(evidence: Evidence):
     best = found["brute force"]["accuracy"]
     with plots.style():
         figure, (axis,) = plots.panels(1, height=3.4, width=plots.PAGE)
-        prices = [found[f"leader, price {price:g}"] for price in PRICES]
-        axis.plot(
-            [t["epochs"].mean() for t in prices],
-            [(best - t["accuracy"]).mean() for t in prices],
-            "-",
-            color=plots.BLUE,
-            lw=1,
-        )
-        marks = iter("os^<>DPXHv")
-        for name, turns in found.items():
-            if name == "brute force" or name.endswith(ALL_EXAMPLES) or name == "leader, as configured":
-                continue
-            regret, leads = best - turns["accuracy"], name.startswith("leader")
+        points = {price: found[f"leader, price {price:g}"] for price in PRICES}
+        across = [turns["epochs"].mean() for turns in points.values()]
+        down = [(best - turns["accuracy"]).mean() for turns in points.values()]
+        axis.plot(across, down, ".-", color=plots.BLUE, lw=1, label="leader, by price")
+        for price, x, y in list(zip(PRICES, across, down, strict=True))[::2]:
+            axis.annotate(f"{price:g}", (x, y), (0, -10), textcoords="offset points", fontsize=7, ha="center")
+        shown = {"leader, price chosen in each fold": (found[f"leader, {NESTED}"], plots.BLUE, "*")}
+        for method in FRONT[:-1]:  # the favourite by average lies far above
+            colour, mark = LOOK[NAMES.get(method, method)]
+            colour = plots.RED if method == "two-phase" else colour
+            shown[NAMES.get(method, method)] = found[NAMES.get(method, method)], colour, mark
+        for name, (turns, colour, mark) in shown.items():
+            regret = best - turns["accuracy"]
             low, high = interval(regret)
-            mark = "*" if name.endswith(NESTED) else "." if leads else next(marks)
-            label = None if ", price" in name else name
-            span = None if ", price" in name else [[regret.mean() - low], [high - regret.mean()]]
-            axis.errorbar(turns["epochs"].mean(), regret.mean(), span, color=plots.BLUE if leads else plots.ORANGE if "alving" in name or name == "Hyperband" else plots.GREEN, marker=mark, ms=9 if mark == "*" else 5, ls="", capsize=2, lw=1, label=label)  # fmt: skip
-        for price, turns in zip(PRICES, prices, strict=True):
-            axis.annotate(f"{price:g}", (turns["epochs"].mean(), (best - turns["accuracy"]).mean()), xytext=(3, 4), textcoords="offset points", fontsize=7)  # fmt: skip
+            span, look = (
+                [[regret.mean() - low], [high - regret.mean()]],
+                {"ms": 8 if mark == "*" else 5, "capsize": 2, "lw": 1},
+            )
+            axis.errorbar(
+                turns["epochs"].mean(), regret.mean(), span, color=colour, marker=mark, ls="", label=name, **look
+            )
         axis.axhline(0, color="black", lw=0.6)
         ticks = [2, 5, 10, 20, 50, 100]
         axis.set(

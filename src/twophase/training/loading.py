@@ -1,7 +1,7 @@
 """Loading models that were saved with `save_pretrained`: safetensors only, nothing downloaded is executed."""
 
 import json
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
@@ -19,6 +19,10 @@ from transformers.utils import logging
 
 from twophase.errors import UserError
 from twophase.infra.files import digest
+
+# Nothing is brought from anywhere, and Python files beside a model are not run: where this is left open, transformers asks
+# on the terminal, and whoever pipes "yes" into a run has agreed.
+LOCAL = {"local_files_only": True, "trust_remote_code": False}
 
 
 @contextmanager
@@ -81,7 +85,7 @@ def _mapped(folder: str | Path) -> nn.Module | None:
     """
     auto = AutoModelForImageClassification if modality(folder) == "image" else AutoModelForSequenceClassification
     try:
-        config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(str(folder), **LOCAL)
         if config.model_type in _CONVERTED:
             return None
         weights = load_file(Path(folder) / "model.safetensors")
@@ -113,15 +117,27 @@ def _load(folder: str | Path, **options) -> tuple[nn.Module, dict]:
     auto = AutoModelForImageClassification if kind == "image" else AutoModelForSequenceClassification
     try:
         with quiet():
-            return auto.from_pretrained(
-                str(folder), use_safetensors=True, local_files_only=True, output_loading_info=True, **options
-            )
+            return auto.from_pretrained(str(folder), use_safetensors=True, output_loading_info=True, **LOCAL, **options)
     except Exception as error:
+        _refuse_code(folder, error)
         cause = (str(error).splitlines() or [""])[0]
         raise UserError(
             f"{folder} cannot be loaded as a classifier of {kind}s ({type(error).__name__}: {cause}); "
             "give a folder written by save_pretrained with safetensors weights."
         ) from error
+
+
+def _refuse_code(folder: str | Path, error: Exception) -> None:
+    """Say it plainly where a model cannot be loaded since it needs Python files of its own."""
+    for name in ("config.json", "tokenizer_config.json", "preprocessor_config.json"):
+        settings = None
+        with suppress(OSError, ValueError):
+            settings = json.loads((Path(folder) / name).read_text(encoding="utf-8"))
+        if isinstance(settings, dict) and settings.get("auto_map"):
+            raise UserError(
+                f"{folder} needs Python files of its own (auto_map in {name}), which are never run; give a model whose "
+                "architecture is one of transformers'."
+            ) from error
 
 
 def load_with_new_head(folder: str | Path, classes: tuple[str, ...], seed: int) -> nn.Module:
@@ -186,9 +202,10 @@ def load_processor(folder: str | Path):
     kind = modality(folder)
     try:
         if kind == "image":
-            return AutoImageProcessor.from_pretrained(str(folder), local_files_only=True, backend="pil")
-        return AutoTokenizer.from_pretrained(str(folder), local_files_only=True)
+            return AutoImageProcessor.from_pretrained(str(folder), backend="pil", **LOCAL)
+        return AutoTokenizer.from_pretrained(str(folder), **LOCAL)
     except Exception as error:
+        _refuse_code(folder, error)
         what = "image processor" if kind == "image" else "tokenizer"
         raise UserError(
             f"{folder} has no usable {what} ({type(error).__name__}); save it there with save_pretrained()."

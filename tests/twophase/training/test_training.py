@@ -199,3 +199,32 @@ def test_a_look_reads_few_examples_and_says_what_its_seconds_are(folders):
     assert few[0]["loading"] == few[1]["loading"] and few[0]["forward"] == few[1]["forward"]
     key = inference.score_key("m", "d", ["leep"])
     assert key != inference.score_key("m", "d", ["leep"], examples=24) and "examples" not in key
+
+
+@pytest.mark.parametrize("answer", ["yes", "no"])
+@pytest.mark.parametrize("where", ["config.json", "preprocessor_config.json"])
+def test_python_files_of_a_model_are_never_run(folders, tmp_path, monkeypatch, answer, where):
+    """Whatever somebody pipes into the terminal: transformers asks there if it is not told."""
+    folder, mark = tmp_path / "model", tmp_path / "executed"
+    folder.mkdir()
+    for file in (folders / "headed").iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    (folder / "own.py").write_text(f"open({str(mark)!r}, 'w').close()\nclass Own: pass\n")
+    settings = json.loads((folder / where).read_text()) | {"model_type": "own", "image_processor_type": "Own"}
+    kinds = ("AutoConfig", "AutoModelForImageClassification", "AutoImageProcessor")
+    settings["auto_map"] = dict.fromkeys(kinds, "own.Own")
+    (folder / where).write_text(json.dumps(settings))
+    asked = []
+    monkeypatch.setattr("builtins.input", lambda *given: asked.append(given) or answer)
+    for load in (
+        loading.load_classifier,
+        lambda one: loading.load_classifier(one, frozen=True),
+        loading.load_processor,
+    ):
+        try:
+            load(folder)
+        except UserError as error:
+            assert "Python files of its own" in str(error) and where in str(error)
+    with pytest.raises(UserError, match="Python files of its own"):
+        loading.load_classifier(folder) if where == "config.json" else loading.load_processor(folder)
+    assert not mark.exists() and not asked
