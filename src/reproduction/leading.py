@@ -24,7 +24,7 @@ from twophase.belief import Belief, belief
 from twophase.errors import UserError
 from twophase.infra.compute import Failure, parallel_map
 from twophase.leader import Leader
-from twophase.leader_pipeline import FEWEST, Led, known_tables, lead
+from twophase.leader_pipeline import FEWEST, SURPRISED, Led, known_tables, lead
 from twophase.selection import Selection, brute_force
 
 PRICES = (0.001, 0.002, 0.003, 0.005, 0.01)
@@ -183,6 +183,11 @@ class _Replay:
 def _selected(state: Belief, table: np.ndarray, price: float, cost: float) -> float:
     leader = _Silent(state, range(len(table)), price)
     leader.look(lambda model: table[model, : state.proxies], np.full(len(table), cost))
+    if state.unlike:  # as `leader_pipeline.lead`
+        alive = np.array(leader.ranked()[:SURPRISED])
+        for val in table[:, state.proxies : -1].T:
+            alive = alive[np.argsort(-val[alive], kind="stable")][: max(1, len(alive) // 2)]
+        return float(table[alive[0], -1])
     return float(table[leader.follow(_Replay(table, state.proxies)), -1])
 
 

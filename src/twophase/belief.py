@@ -4,11 +4,12 @@ The belief is a Gaussian over the dataset's table of M models x Q quantities: pr
 final test. Mean and covariance are learned from the same tables of D benchmark datasets, standardised by quantity:
 
     mu    = the tables' average
-    Sigma = (1 + 1/D) [(1 - a) S + a (J x C0 + ((1 - b) R + b I) x C1)] + nu diag(C1) on the proxies
+    Sigma = (1 + 1/D) [(1 - a) S + a (J x C0 + ((1 - b) R + b I) x C1)] + (nu I x diag(C1) + J) on the proxies
 
 S is the empirical covariance, of rank D - 1 at most; a (`shrink`) draws it to a structure: C0 (Q x Q), of the datasets' means
 over models; C1 (Q x Q), of what is left, pooled over models; R (M x M), how models go together in what is left, drawn to the
-identity by b (`own`); J is all ones. nu (`distrust`) believes proxies less than the benchmark does.
+identity by b (`own`); J is all ones. nu (`distrust`) believes proxies less than the benchmark does; the last term
+believes little of a proxy's level, which the number of classes moves: differences between models count.
 """
 
 import functools
@@ -20,6 +21,7 @@ from scipy.stats import chi2, norm
 from twophase.errors import UserError
 
 DRAWS = 4000  # of all models' final tests, for probabilities
+LEVEL = 1.0  # variance of a proxy's level on a new dataset, standardised
 RIDGE, DEGREES, TAIL = 1e-3, 20.0, 4.0  # the last two: of the t that surprise widens, of a Student noise on validations
 
 
@@ -51,10 +53,8 @@ class Belief:
 
     @property
     def spread(self) -> np.ndarray:
-        """Covariance of the final tests (M, M); wider where the proxy scores are not as the benchmark had promised."""
-        return self.covariance[np.ix_(self._last, self._last)] * max(
-            1, (DEGREES + self.surprise) / (DEGREES + self.seen)
-        )
+        """Covariance of the final tests (M, M), as much wider as the proxy scores are surprising."""
+        return self.covariance[np.ix_(self._last, self._last)] * self.wider
 
     @property
     def unlike(self) -> bool:
@@ -66,14 +66,16 @@ class Belief:
         there = np.flatnonzero(~np.isnan(scores))
         at = model * self.quantities + there
         off, block = scores[there] - self.mean[at], self._block(at)
-        self.surprise, self.seen = self.surprise + off @ np.linalg.solve(block, off), self.seen + len(at)
+        far = off @ np.linalg.solve(block, off)
         self._condition(at, off, block)
+        self.surprise, self.seen = self.surprise + far, self.seen + len(at)
 
     def see_validation(self, model: int, stage: int, score: float) -> None:
         """Condition on a model's validation after a stage (from 1); one that is far off counts less."""
         at = np.array([model * self.quantities + self.proxies + stage - 1])
         off, block = score - self.mean[at], self._block(at)
-        self._condition(at, off, block / min(1, (TAIL + 1) / (TAIL + (off**2 / block).item())))
+        far = (off**2 / block).item() / self.wider
+        self._condition(at, off, block / min(1.0, (TAIL + 1) / (TAIL + far)))
 
     def improvement(self, leader: int) -> np.ndarray:
         """Expected improvement of each model's final test over the leader's (M,)."""
@@ -92,6 +94,11 @@ class Belief:
         drawn = self.finals + _normal(self.models) @ (vectors * np.sqrt(np.maximum(values, 0))).T
         best = (drawn if among is None else np.where(among, drawn, -np.inf)).argmax(axis=1)
         return np.bincount(best, minlength=self.models) / len(drawn)
+
+    @property
+    def wider(self) -> float:
+        """By how much all variances are wider where the proxy scores are not as the benchmark had promised."""
+        return max(1.0, (DEGREES + self.surprise) / (DEGREES + self.seen))
 
     def _block(self, at: np.ndarray) -> np.ndarray:
         return self.covariance[np.ix_(at, at)] + 1e-10 * np.eye(len(at))
@@ -143,5 +150,7 @@ def belief(tables: np.ndarray, proxies: int, shrink: float = 0.5, own: float = 0
     noise = np.full(Q, RIDGE)
     noise[:proxies] += min(distrust, 1e9) * np.diag(C1)[:proxies]
     sigma[np.diag_indices(M * Q)] += np.tile(noise, M)
+    level = np.where(np.arange(Q) < proxies, LEVEL, 0.0)
+    sigma += np.kron(np.ones((M, M)), np.diag(level))
     by = np.tile(scale, M)
     return Belief(mu.ravel(), sigma * by[:, None] * by, M, proxies)

@@ -1,11 +1,12 @@
 """The method beyond the paper from end to end: what is known becomes a belief, the belief a selection.
 
-Where less is known than the belief needs, less is done, and `Led.how` says so: without curves the favourites after the looks are
-halved; with fewer than five benchmark datasets there is no belief, and the models of the best mean proxy score are halved.
+Where less is known than the belief needs, less is done, and `Led.how` says so: without curves, or where the proxy scores are
+unlike those of any benchmark dataset, the favourites after the looks are halved; with fewer than five benchmark datasets there
+is no belief, and the models of the best mean proxy score are halved.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,11 @@ from twophase.selection import HISTORY, Selection, successive_halving
 FEWEST = 5  # benchmark datasets that a belief is learned from
 MOST = 150  # models in a belief, whose memory is (M Q)^2 numbers; of more, those of the highest prior
 FINALISTS = 5  # models that are halved where nothing better is known
+SURPRISED = 10  # the same where the proxy scores are unlike any seen: the belief's order is believed, its sizes are not
+UNLIKE = (
+    f" The proxy scores are unlike anything measured on the benchmark datasets, so the {SURPRISED} first after the looks were "
+    "halved by their validation."
+)
 # A model's proxy scores by name, NaN where one is not defined; or why it has none.
 ProxyScores = Callable[[str], Mapping[str, float] | str]
 
@@ -121,6 +127,8 @@ def lead(
     known.leader.look(asked, look_costs(known, look_cost))
     if not known.curves:
         return _halved(runs, known.leader.ranked(), known, looked, failures)
+    if known.leader.belief.unlike:
+        return surprised(runs, known, looked, failures)
     return led(runs, known, known.leader.follow(runs), looked, failures)
 
 
@@ -186,6 +194,12 @@ def led(runs: Runs, known: Known, winner: str, looked: list[str], failures: dict
     return Led(winner, runs.test(winner), *spent, history, steps, looked, chance, unlike, failures, known.how)
 
 
+def surprised(runs: Runs, known: Known, looked: list[str], failures: dict[str, str]) -> Led:
+    """What is done where the proxy scores are unlike those of any benchmark dataset: the first of the order are halved."""
+    found = replace(known, how=known.how + UNLIKE)
+    return _halved(runs, known.leader.ranked(), found, looked, failures, SURPRISED)
+
+
 def _why(row, runs: Runs, price: float) -> str:
     if np.isnan(row.val):
         return f"failed: {runs.failures.get(row.model, 'no validation score')}"
@@ -204,8 +218,10 @@ def _by_mean(models: list[str], look: Callable[[str], np.ndarray | None], failur
     return list(standard.mean(axis=1).fillna(-np.inf).sort_values(ascending=False, kind="stable").index)
 
 
-def _halved(runs: Runs, models: list[str], known: Known, looked: list[str], failures: dict[str, str]) -> Led:
-    chosen, leader = successive_halving(runs, models[:FINALISTS]), known.leader
+def _halved(
+    runs: Runs, models: list[str], known: Known, looked: list[str], failures: dict[str, str], first: int = FINALISTS
+) -> Led:
+    chosen, leader = successive_halving(runs, models[:first]), known.leader
     table = pd.DataFrame([] if leader is None else leader.steps, columns=Step._fields)
     unlike = leader is not None and leader.belief.unlike
     return Led(

@@ -139,8 +139,9 @@ def _belief(reached: Reached, winner: str) -> dict | None:
         return None
     leader = reached.known.leader
     steps = pd.DataFrame(leader.steps, columns=Step._fields).to_json(orient="records")
-    chance = float(leader.chances()[leader.models.index(winner)])
-    return {"probability": chance, "price": leader.price, "unlike": leader.belief.unlike, "steps": json.loads(steps)}
+    unlike = leader.belief.unlike
+    chance = None if unlike else float(leader.chances()[leader.models.index(winner)])
+    return {"probability": chance, "price": leader.price, "unlike": unlike, "steps": json.loads(steps)}
 
 
 def _costs(reached: Reached, chosen: Selection) -> pd.DataFrame:

@@ -136,12 +136,13 @@ def prepare(
 
 def follow(known: Known, ranking: Ranking, runs: LiveRuns) -> tuple[Led, str]:
     """Train until the leader is finished and no other is worth its price; and how, in sentences."""
-    winner = known.leader.follow(runs)
-    chosen = leader_pipeline.led(runs, known, winner, list(ranking.scored), ranking.failures)
+    looked = list(ranking.scored), ranking.failures
+    if known.leader.belief.unlike:
+        chosen = leader_pipeline.surprised(runs, known, *looked)
+        return chosen, chosen.how
+    chosen = leader_pipeline.led(runs, known, known.leader.follow(runs), *looked)
     how = (
         f"{known.how} The leader was trained epoch by epoch until it was finished, then others while one promised more than "
         f"{known.leader.price:g} of accuracy an epoch. It is the best of all models with probability {chosen.chance:.2f}."
     )
-    if chosen.unlike:
-        how += " The proxy scores are unlike those of any benchmark dataset, so that the belief is worth less here."
     return chosen, how

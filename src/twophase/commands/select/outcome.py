@@ -87,14 +87,14 @@ class Outcome:
         low, high = self.interval
         accuracy = f"{self.test:.3f} (95 %: {low:.3f} to {high:.3f})"
         spent, whole = self.costs.iloc[0], self.costs.iloc[1]
-        belief = self.facts.get("belief")
+        chance = (self.facts.get("belief") or {}).get("probability")
         times = f" ({self.saving:.1f} times as long)" if self.saving >= 1 else ""
         rows = {
             "selected model": self.winner + ("" if self.finished else " (best so far)"),
             "test accuracy": f"{accuracy}; too high: {self.leaked}" if self.leaked else accuracy,
             **({} if self.metric == "accuracy" else {f"test {metric(self.metric)}": f"{self.score:.3f}"}),
             "most frequent class": f"accuracy {self.baseline:.3f}",
-            **({"the best of all": f"with probability {belief['probability']:.2f}"} if belief else {}),
+            **({} if chance is None else {"the best of all": f"with probability {chance:.2f}"}),
             "cost": f"{counted(spent['epochs'], 'epoch')}, {seconds(spent['seconds'])}",
             "trying all of them": f"{counted(whole['epochs'], 'epoch')}, about {seconds(whole['seconds'])}{times}",
             "model": short(self.model),

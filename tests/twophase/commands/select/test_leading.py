@@ -8,6 +8,7 @@ import pytest
 import small_zoo
 
 import twophase
+from twophase.belief import Belief
 from twophase.commands.select import drawing
 from twophase.errors import UserError
 from twophase.sources.live.scores import score_folders
@@ -46,7 +47,13 @@ def led(known, out, *more, **keys):
     return twophase.select(photos, *FAST, "leader.examples=16", *more, zoo=zoo, out=out, progress=False, **keys)
 
 
-def test_each_step_is_a_line_and_the_result_says_how_sure_it_is(known, tmp_path, capsys):
+@pytest.fixture
+def usual(monkeypatch):
+    """Six small datasets find any other one strange; here the belief is followed all the same."""
+    monkeypatch.setattr(Belief, "unlike", False)
+
+
+def test_each_step_is_a_line_and_the_result_says_how_sure_it_is(known, usual, tmp_path, capsys):
     found = led(known, tmp_path / "run")
     said = capsys.readouterr().out
     assert "looked at" in said and "Leader:" in said and "the best with probability" in said
@@ -66,6 +73,14 @@ def test_each_step_is_a_line_and_the_result_says_how_sure_it_is(known, tmp_path,
     assert below.get_ylim()[0] == 0 and above.get_ylabel() == "expected accuracy"
 
 
+def test_a_task_unlike_all_benchmarks_is_halved_and_called_so(known, tmp_path):
+    found = led(known, tmp_path / "run")
+    belief, how = found.facts["belief"], found.facts["selection"]["how"]
+    assert belief["unlike"] and belief["probability"] is None and "with probability" not in str(found)
+    assert "unlike anything measured" in how and found.ledger["epochs"].sum() == 4 + 2
+    assert "unlike anything measured" in found.report.read_text()
+
+
 def test_the_same_command_computes_nothing_again(known, tmp_path):
     first, again = (led(known, tmp_path / "run") for _ in range(2))
     assert first.facts["belief"] == again.facts["belief"] and first.winner == again.winner
@@ -81,7 +96,7 @@ def test_another_method_is_what_was_asked_for(known, tmp_path):
     assert paper.facts["method"] == "two_phase" and "Recall score" in paper.report.read_text()
 
 
-def test_a_budget_ends_it_with_the_best_so_far(known, tmp_path):
+def test_a_budget_ends_it_with_the_best_so_far(known, usual, tmp_path):
     few = led(known, tmp_path / "run", "budget.epochs=3.5", "leader.price=0")
     spent = few.ledger["epochs"].sum() + 0.5 * len(few.facts["recall"]["scored"])
     assert spent <= 3.5 and (few.folder / "model" / "config.json").is_file()
