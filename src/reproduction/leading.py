@@ -40,6 +40,7 @@ def led(
     price: float | None = None,
     looks: bool = True,
     only: list[str] | None = None,
+    among: list[str] | None = None,
     **learned: float,
 ) -> Led:
     """The leader on a target; epochs and seconds are of training, `with_looks` adds the rest.
@@ -50,6 +51,7 @@ def led(
         price: None: as configured.
         looks: whether proxies read the leader's few examples, or all.
         only: benchmark datasets that are known; None: all but the target.
+        among: models; None: all.
         learned: of `belief`, as configured unless given.
     """
     chosen = evidence.params.leader
@@ -59,7 +61,7 @@ def led(
     table = evidence.once("looks", (target, looks), lambda: _wide(scores[scores["dataset"] == target], "score"))
     return lead(
         evidence.runs(target),
-        evidence.models,
+        among or evidence.models,
         known,
         scores[scores["dataset"] != target],
         lambda model: table.loc[model].to_dict() if model in table.index else "its proxy scores are not known",
@@ -143,14 +145,19 @@ def tables(evidence: Evidence) -> dict[str, np.ndarray]:
     return dict(zip(names, found, strict=True))
 
 
-def chosen(known: dict[str, np.ndarray], proxies: int, price_of_look: float) -> dict[str, float]:
-    """What the two rules choose on some datasets: shrink, own, distrust, price."""
+def learned_from(known: dict[str, np.ndarray], proxies: int) -> dict[str, float]:
+    """shrink, own and distrust of the largest predictive density of final tests given proxies, each dataset left out in turn."""
     parts = {name: np.concatenate([table[:, :proxies], table[:, -1:]], axis=1) for name, table in known.items()}
     totals = [
         sum(density(belief(_others(parts, name), proxies, **learned), parts[name]) for name in parts)
         for learned in GRID
     ]
-    learned = GRID[int(np.argmax(totals))]
+    return GRID[int(np.argmax(totals))]
+
+
+def chosen(known: dict[str, np.ndarray], proxies: int, price_of_look: float) -> dict[str, float]:
+    """What the two rules choose on some datasets: shrink, own, distrust, price."""
+    learned = learned_from(known, proxies)
     regrets: dict[float, list[float]] = {price: [] for price in PRICES}
     for name, table in known.items():
         state = belief(_others(known, name), proxies, **learned)

@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 from scipy.stats import multivariate_normal
 
-from reproduction import evidence, leading, n17_beyond
+from reproduction import evidence, leading
 from reproduction.leave_one_out import NESTED, of, turns_of
+from reproduction.n17_beyond import compared
 from twophase.belief import belief
 from twophase.selection import brute_force
 
@@ -66,7 +67,7 @@ def test_the_committed_turns_are_those_of_the_leader(each):
 
 def test_the_notebooks_own_calls_are_the_pipelines(each):
     target = each.targets[1]
-    leader, seen, winner = n17_beyond.trace(each, target)
+    leader, seen, winner = compared.trace(each, target)
     found = leading.led(each, target)
     assert winner == found.winner
     pd.testing.assert_frame_equal(pd.DataFrame(leader.steps), found.steps)
@@ -74,7 +75,7 @@ def test_the_notebooks_own_calls_are_the_pipelines(each):
 
 
 def test_brute_forces_seconds_are_one_of_itself(each):
-    found = n17_beyond.seconds(each)
+    found = compared.seconds(each)
     assert (found["brute force"] == 1).all(axis=None) and (found["leader"] > 1).all(axis=None)
     target = each.targets[0]
     assert found.loc[target, ("successive halving", "loading on neither")] == pytest.approx(

@@ -2,7 +2,8 @@
 
 from reproduction.evidence import Evidence
 from reproduction.leave_one_out import NESTED, of, turns_of
-from reproduction.n17_beyond import chances, seconds
+from reproduction.n17_beyond.checks import chances
+from reproduction.n17_beyond.compared import seconds
 from reproduction.verdicts import Claim, Measured, above, same
 
 HERE = "not in the paper"

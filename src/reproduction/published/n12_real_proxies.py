@@ -5,9 +5,12 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
+from reproduction.leading import learned_from
 from reproduction.published.sources import transfer
 from reproduction.tables import against_zero, interval, save_figure, save_table, tidy, with_interval
+from twophase.belief import belief
 from twophase.infra import plots
+from twophase.leader_pipeline import known_tables
 from twophase.recall import normalize
 
 PROXIES = {"logme": "LogME", "h_score": "H-score"}
@@ -112,3 +115,45 @@ def figure_regret(table: pd.DataFrame):
         axes[0].set(ylabel="regret (accuracy, best - best of K)")
         figure.legend(*axes[1].get_legend_handles_labels(), loc="outside lower center", ncols=4)
         return save_figure(figure, "figure_regret_at_k", "published")
+
+
+def belief_table() -> pd.DataFrame:
+    """The leader's belief with all models looked at: regret of its favourite beside the prior's, and what the others had it choose.
+
+    `distrust` is infinite where the other datasets' predictive density says that proxies had better be left out.
+    """
+    here, proxies = evidence("logme"), list(PROXIES)
+    scores = pd.concat([evidence(name).proxies for name in proxies]).drop_duplicates(["model", "dataset", "proxy"])
+    models = sorted(here.models)
+    known = known_tables(here.records, scores, models, proxies, curves=False)
+    whole = [name for name, own in scores.groupby("dataset")["proxy"] if set(own) == set(proxies)]
+    names = [
+        name for name in here.records.datasets("benchmark") if name in whole
+    ]  # as `known_tables` leaves others out
+    tables, rows = dict(zip(names, known, strict=True)), {}
+    for target, table in tables.items():
+        others = {name: one for name, one in tables.items() if name != target}
+        learned = learned_from(others, len(proxies))
+        state, final = belief(np.stack(list(others.values())), len(proxies), **learned), table[:, -1]
+        prior = np.mean([one[:, -1] for one in others.values()], axis=0)
+        for number in range(len(models)):
+            state.see_proxies(number, table[number, : len(proxies)])
+        row = {"distrust": learned["distrust"], "unlike": state.unlike}
+        rows[target] = row | {
+            f"regret {name}": final.max() - final[scores.argmax()]
+            for name, scores in (("prior", prior), ("belief", state.finals))
+        }
+    return save_table(pd.DataFrame(rows).T.rename_axis("target"), "table_belief", "published")
+
+
+def belief_said(table: pd.DataFrame) -> str:
+    """Whether proxies help the belief among these models."""
+    gap = (table["regret prior"] - table["regret belief"]).astype(float)
+    left = int(np.isinf(table["distrust"].astype(float)).sum())
+    out = [name for name in evidence("logme").records.datasets("benchmark") if name not in table.index]
+    return (
+        f"On {left} of {len(table)} targets the other datasets say that proxies are better left out. The favourite by the belief "
+        f"has a regret of {table['regret belief'].mean():.3f}, that by the prior {table['regret prior'].mean():.3f} "
+        f"(difference {with_interval(gap)})."
+        + (f" Without scores by one of the proxies: {', '.join(out)}." if out else "")
+    )
