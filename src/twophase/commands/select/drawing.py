@@ -106,20 +106,24 @@ def _legend(figure: Figure, outcome: Outcome, width: float) -> None:
     figure.legend(handles=handles, loc="outside lower center", ncols=3 if width > NARROW else 1)
 
 
+def columns(table: pd.DataFrame) -> dict[str, str]:
+    """Columns of a ranking that are shown, with their titles; where no prior is known the recall score is the proxy's."""
+    left_out = {"recall_score"} if "prior" not in table else set()
+    return {name: said for name, said in COLUMNS.items() if name in table and name not in left_out}
+
+
 def ranking(outcome: Outcome, width: float = WIDTH) -> Figure:
     """The first models of the ranking: prior, proxy and recall score side by side."""
     table = outcome.recall.head(SHOWN)[::-1]
-    columns = {name: said for name, said in COLUMNS.items() if name in table}
-    if "proxy" in columns and "prior" not in columns:
-        columns = {"proxy": columns["proxy"]}  # the recall score is the same
-    if width < NARROW or not columns:
-        columns = {next((n for n in ("expected", "recall_score", "prior") if n in table), "rank"): "recall score"}
-        columns = {name: COLUMNS.get(name, "rank") for name in columns}
+    shown = columns(table) or {"rank": "rank"}
+    if width < NARROW:
+        name = next(name for name in ("expected", "recall_score", "proxy", "prior", "rank") if name in shown)
+        shown = {name: shown[name]}
     colour = dict.fromkeys(outcome.history["model"], PALE) | {outcome.winner: plots.BLUE}
     colours = [colour.get(model, LIGHT) for model in table.index]
     with plots.style():
-        figure, axes = plots.panels(len(columns), columns=3, height=0.19 * len(table) + 0.7, width=width, sharey=True)
-        for axis, (name, said) in zip(axes, columns.items(), strict=True):
+        figure, axes = plots.panels(len(shown), columns=3, height=0.19 * len(table) + 0.7, width=width, sharey=True)
+        for axis, (name, said) in zip(axes, shown.items(), strict=True):
             if name == "expected":
                 axis.errorbar(
                     table[name], range(len(table)), xerr=table["deviation"], fmt="none", ecolor=plots.GREY, lw=0.9

@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from twophase.commands import wording
-from twophase.commands.select.drawing import COLUMNS, WORST, figures, hardest
+from twophase.commands.select.drawing import WORST, columns, figures, hardest
 from twophase.commands.select.outcome import Outcome
 from twophase.commands.wording import counted, metric, seconds
 from twophase.infra import plots
@@ -41,7 +41,7 @@ def write(outcome: Outcome) -> Path:
         cuts=ends(outcome),
         costs=costs(outcome),
         ranking=outcome.recall.head(MOST),
-        columns={name: said for name, said in COLUMNS.items() if name in outcome.recall},
+        columns=columns(outcome.recall),
         classes=hardest(outcome),
         untested=list(outcome.classes.index[outcome.classes["test"] == 0]),
         tuned=set(outcome.history["model"]),

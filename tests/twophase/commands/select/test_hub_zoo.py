@@ -127,7 +127,7 @@ def test_a_model_of_the_hub_is_added_to_the_live_zoo(server, texts, tmp_path, mo
     monkeypatch.setenv("TWOPHASE_CACHE", str(tmp_path / "cache"))
     records = TrainingRecords.from_matrix(pd.DataFrame({"bert-24": [0.5], "bert-32": [0.6]}, index=["messages"]))
     folders = {name: texts[0] / name for name in records.models}
-    live = opening.Live(folders, records, {"messages": tmp_path / "messages"}, tmp_path / "added")
+    live = opening.Live(folders, records, pd.DataFrame, {"messages": tmp_path / "messages"}, tmp_path / "added")
     monkeypatch.setattr(zoos, "open_live", lambda *_: live)
     trained = []
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from twophase.commands import wording
-from twophase.commands.select import report
+from twophase.commands.select import drawing, report
 from twophase.commands.select.finishing import card
 from twophase.commands.select.outcome import Outcome
 from twophase.infra import plots
@@ -98,14 +98,14 @@ def test_long_tables_are_folded_and_the_worst_classes_drawn(made, undrawn):
     found = made(names)
     assert "<details><summary>All 77 classes" in report.write(found).read_text()
     assert "<details>" not in report.write(made()).read_text()
-    assert list(report.hardest(found).index[:3]) == names[:3]
-    with_ticks = report.classes(found).axes[0].get_yticklabels()
+    assert list(drawing.hardest(found).index[:3]) == names[:3]
+    with_ticks = drawing.classes(found).axes[0].get_yticklabels()
     assert [tick.get_text() for tick in with_ticks][::-1] == names[:10]
 
 
 def test_one_epoch_is_drawn_as_bars_and_written_in_the_singular(made):
     found = made(epochs=1)
-    axis = report.curves(found).axes[0]
+    axis = drawing.curves(found).axes[0]
     assert [tick.get_text() for tick in axis.get_yticklabels()] == ["a-cut", "c-halved", "won"] and not axis.lines
     assert "for 1 epoch, selected" in card(found)
     assert report.ends(found)["reason"].iloc[1] == "its validation was not the best at the end"
@@ -124,7 +124,7 @@ def test_models_of_which_nothing_is_known_have_a_proxy_score_only(made, undrawn)
     scores = pd.DataFrame({"proxy": [-0.1, -0.5, -2.0], "recall_score": [-0.1, -0.5, -2.0], "rank": [1, 2, 3], "recalled": True},
                           index=found.recall.index)  # fmt: skip
     found = replace(found, recall=scores)
-    (axis,) = report.ranking(found).axes
+    (axis,) = drawing.ranking(found).axes
     assert axis.get_xlabel() == "proxy score" and not axis.patches and len(axis.collections) == 1
     html = report.write(found).read_text()
     assert "<th>Proxy score</th>" in html and "Prior" not in html and "Recall score" not in html
