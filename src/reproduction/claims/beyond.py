@@ -2,12 +2,11 @@
 
 from reproduction.evidence import Evidence
 from reproduction.leave_one_out import NESTED, of, turns_of
-from reproduction.n17_beyond.checks import chances
+from reproduction.n17_beyond.checks import calibrated, chances
 from reproduction.n17_beyond.compared import seconds
 from reproduction.verdicts import Claim, Measured, above, same
 
 HERE = "not in the paper"
-CHANCE = 0.1  # a stated probability and the share of successes within it are called the same
 
 
 def _difference(column: str, plain: str, other: str):
@@ -27,8 +26,7 @@ def _faster(evidence: Evidence) -> Measured:
 
 
 def _calibrated(evidence: Evidence) -> Measured:
-    found = chances(evidence)
-    return same(found["stated"] - found["best"], CHANCE)
+    return calibrated(chances(evidence))
 
 
 BEYOND = [

@@ -10,10 +10,12 @@ from scipy.stats import norm
 from reproduction.evidence import Evidence
 from reproduction.leading import led, tables
 from reproduction.tables import interval, save_table, with_interval
+from reproduction.verdicts import Measured, same
 from twophase.belief import belief
 from twophase.selection import brute_force
 from twophase.trends import TrendPredictor
 
+CHANCE = 0.1  # a stated probability and the share of successes within it are called the same
 LEVEL = 0.8  # of the intervals whose coverage is counted
 SUBSETS, FEW_MODELS = (5, 10), (5, 15)  # numbers of benchmark datasets and of models that are known
 DRAWS = 2  # random choices of them
@@ -78,16 +80,22 @@ def table_calibration(evidence: Evidence) -> pd.DataFrame:
 
 
 def chances(evidence: Evidence) -> pd.DataFrame:
-    """Each dataset's winner (choices made in each fold): its stated probability to be the best, and whether it is, by test."""
+    """Each dataset's winner (choices made in each fold): its stated probability to be the best, and whether it is, by test.
+
+    Datasets that are unlike the others are left out: nothing is stated for them.
+    """
     rows = {}
     for target, choice in evidence.leader_folds.set_index("dataset").iterrows():
         found, final = led(evidence, target, **choice), evidence.final(target)
+        if np.isnan(found.chance):
+            continue
         rows[target] = {"stated": found.chance, "best": found.test >= final.max(), "lost": final.max() - found.test}
     return pd.DataFrame(rows).T.astype({"stated": float, "best": bool, "lost": float})
 
 
 def chance_said(table: pd.DataFrame) -> str:
     """The stated probabilities against what happened."""
+    found = calibrated(table)
     low, high = interval(table["best"].astype(float))
     halves = table.sort_values("stated")
     first, second = halves.iloc[: len(halves) // 2], halves.iloc[len(halves) // 2 :]
@@ -95,8 +103,14 @@ def chance_said(table: pd.DataFrame) -> str:
         f"On average the winner was said to be the best with probability **{table['stated'].mean():.2f}**, and was on "
         f"**{table['best'].mean():.2f}** [{low:.2f}, {high:.2f}] of {len(table)} datasets. Of the half that was surer "
         f"({second['stated'].mean():.2f}) {second['best'].mean():.2f} were the best, of the other half "
-        f"({first['stated'].mean():.2f}) {first['best'].mean():.2f}."
+        f"({first['stated'].mean():.2f}) {first['best'].mean():.2f}. It states {found.said(2)} more than comes true; that it is "
+        f"as often right as it says, within {CHANCE:g}: **{found.verdict}** (claim B5)."
     )
+
+
+def calibrated(table: pd.DataFrame) -> Measured:
+    """Whether stated probabilities come true as often as they say."""
+    return same(table["stated"] - table["best"], CHANCE)
 
 
 def table_less(evidence: Evidence) -> pd.DataFrame:

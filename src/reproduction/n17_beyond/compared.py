@@ -11,6 +11,7 @@ from reproduction.leading import PRICES, led, look_seconds, tables
 from reproduction.leave_one_out import ALL_EXAMPLES, NESTED, of, turns_of
 from reproduction.n06_end_to_end import LOOK, NAMES
 from reproduction.tables import interval, save_figure, save_table, with_interval
+from reproduction.verdicts import above, same
 from twophase.belief import belief
 from twophase.infra import plots
 from twophase.leader import Leader
@@ -96,13 +97,12 @@ def answer(evidence: Evidence) -> str:
     found = compared(evidence)
     here, best, two = found[f"leader, {NESTED}"], found["brute force"], found["two-phase"]
     lost, gained, ratio = best["accuracy"] - here["accuracy"], here["accuracy"] - two["accuracy"], seconds(evidence)
-    low, high = interval(gained)
-    said = "better" if low > 0 else "worse" if high < 0 else "not told apart"
+    close, better = same(lost), above(gained)
     both, paper = ratio["leader", "loading on both sides"], ratio["two-phase", "loading on both sides"]
     return (
-        f"**Answer.** The leader loses {with_interval(lost)} of accuracy to brute force's pick, for "
+        f"**Answer.** The leader loses {close.said()} of accuracy to brute force's pick (within a point: **{close.verdict}** (claim B1)), for "
         f"{best['epochs'].mean() / here['epochs'].mean():.1f} times fewer epochs and {both.mean():.1f} times fewer seconds. Against "
-        f"the paper's two phases ({paper.mean():.1f} times fewer seconds) its models are **{said}**: {with_interval(gained)}. All "
+        f"the paper's two phases ({paper.mean():.1f} times fewer seconds) its models gain {better.said()}; that they are better: **{better.verdict}** (claim B2). All "
         f"{len(here)} datasets were the target in turn, and what the leader is told was chosen on the others."
     )
 
