@@ -206,14 +206,15 @@ class _Silent(Leader):
 
 
 def folds(domain: str, targets: list[str]) -> pd.DataFrame:
-    """A row a dataset: what is chosen for it on the benchmark datasets without it.
+    """A row a dataset: what is chosen for it on the benchmark datasets without it; as configured where they are too few.
 
     Raises:
-        UserError: fewer benchmark datasets than a belief needs, or a failure, with its reason.
+        UserError: a failure, with its reason.
     """
     benchmarks = _tables(domain)
     if len(benchmarks) <= FEWEST:
-        return pd.DataFrame(columns=["dataset", *GRID[0], "price"])
+        chosen = load(domain).params.leader
+        return pd.DataFrame([{"dataset": name, **chosen.learned, "price": chosen.price} for name in targets])
     names = dict.fromkeys(target if target in benchmarks else "" for target in targets)
     found = parallel_map(fold, [(domain, name) for name in names], description=f"{domain} leader's choices")
     if failed := [result for result in found if isinstance(result, Failure)]:

@@ -76,10 +76,10 @@ def differs(differences, margin: float = SAME, what: str = "datasets") -> Measur
 
 def _against(values, rule: Callable[[float, float], str], line: str, what: str) -> Measured:
     values = np.asarray(values, dtype=float)
-    if np.isnan(values).any():
-        raise ValueError(
-            f"{int(np.isnan(values).sum())} of {len(values)} {what} have no value; leave them out and say so."
-        )
+    if missing := int(np.isnan(values).sum()):
+        values, what = values[~np.isnan(values)], f"{what} ({missing} more have no value)"
+    if not len(values):
+        return untested(f"none of {missing} has a value")
     if len(values) < FEWEST:
         on_it = sum(rule(value, value) == HOLDS for value in values)
         why = f"{on_it} of {len(values)} {what} are {line}: too few for an interval"

@@ -39,8 +39,8 @@ def test_a_fold_never_sees_its_dataset(each):
     frame.loc[frame["dataset"] == target, ["val", "test"]] *= 0.5
     spoiled = evidence.Evidence(each.domain, type(each.records).from_frame(frame), each.params, each.results)
     first, second = (leading.tables(one) for one in (each, spoiled))
-    assert not np.array_equal(first[target], second[target])
-    assert all(np.array_equal(first[name], second[name]) for name in first if name != target)
+    assert not np.array_equal(first[target], second[target], equal_nan=True)
+    assert all(np.array_equal(first[name], second[name], equal_nan=True) for name in first if name != target)
 
 
 def test_the_leader_never_sees_the_targets_rows(each):

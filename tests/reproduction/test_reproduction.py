@@ -19,6 +19,7 @@ from reproduction import n06_end_to_end as end_to_end
 from reproduction import n07_released_code as released
 from reproduction import tables as report
 from reproduction.n02_clustering import clustering, silhouettes
+from reproduction.n17_beyond import checks, compared
 from twophase.errors import UserError
 from twophase.records import TrainingRecords
 from twophase.selection import brute_force
@@ -151,6 +152,7 @@ def test_committed_tables_are_what_the_code_computes(each, tmp_path, monkeypatch
     fine_selection.table_4(each), fine_selection.table_5(each), end_to_end.table_7(each)
     end_to_end.table_6(each, everything), end_to_end.summary(each, everything), end_to_end.table_methods(each)
     released.table_released(each), end_to_end.table_against(each)
+    compared.table_leader(each), compared.table_seconds(each), checks.table_calibration(each), checks.table_less(each)
     made = {path.name: path.read_text() for path in (tmp_path / "results" / "tables").iterdir()}
     assert made == {path.name: path.read_text() for path in (ROOT / "results" / "tables").glob(f"*_{each.domain}.csv")}
 

@@ -65,3 +65,9 @@ def test_a_statistic_of_a_clustering_has_a_range_not_an_interval():
     assert "range when one of 3 datasets is left out" in measured.why
     assert verdicts.stable(Benchmark(), (values | {"b": 0.4}).get, 0.5).verdict == OPEN
     assert verdicts.stable(Benchmark(), values.get, 0.8).verdict == FAILS
+
+
+def test_values_that_are_missing_are_counted_and_left_out():
+    found = verdicts.above([*[1.0] * 9, float("nan")])
+    assert found.verdict == HOLDS and "1 more have no value" in found.why
+    assert verdicts.same([float("nan")] * 9).verdict == verdicts.UNTESTED

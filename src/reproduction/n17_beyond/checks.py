@@ -10,7 +10,7 @@ from scipy.stats import norm
 from reproduction.evidence import Evidence
 from reproduction.leading import led, tables
 from reproduction.tables import interval, save_table, with_interval
-from reproduction.verdicts import Measured, same
+from reproduction.verdicts import Measured, same, untested
 from twophase.belief import belief
 from twophase.selection import brute_force
 from twophase.trends import TrendPredictor
@@ -90,11 +90,14 @@ def chances(evidence: Evidence) -> pd.DataFrame:
         if np.isnan(found.chance):
             continue
         rows[target] = {"stated": found.chance, "best": found.test >= final.max(), "lost": final.max() - found.test}
-    return pd.DataFrame(rows).T.astype({"stated": float, "best": bool, "lost": float})
+    table = pd.DataFrame(rows, index=["stated", "best", "lost"]).T
+    return table.astype({"stated": float, "best": bool, "lost": float})
 
 
 def chance_said(table: pd.DataFrame) -> str:
     """The stated probabilities against what happened."""
+    if table.empty:
+        return "Nothing is stated: the benchmark datasets are too few for a belief, or the targets unlike them."
     found = calibrated(table)
     low, high = interval(table["best"].astype(float))
     halves = table.sort_values("stated")
@@ -110,6 +113,8 @@ def chance_said(table: pd.DataFrame) -> str:
 
 def calibrated(table: pd.DataFrame) -> Measured:
     """Whether stated probabilities come true as often as they say."""
+    if table.empty:
+        return untested("no probability was stated")
     return same(table["stated"] - table["best"], CHANCE)
 
 
@@ -120,10 +125,14 @@ def table_less(evidence: Evidence) -> pd.DataFrame:
     """
     rows, others = {}, len(evidence.benchmarks) - 1
     final = {name: evidence.final(name)[evidence.models] for name in evidence.benchmarks}
-    cases: dict[str, Callable] = {f"{n} datasets": partial(_draws, evidence.benchmarks, n, "only") for n in SUBSETS}
+    cases: dict[str, Callable] = {
+        f"{n} datasets": partial(_draws, evidence.benchmarks, n, "only") for n in SUBSETS if n < others
+    }
     alike = {t: sorted(set(final) - {t}, key=lambda name, t=t: final[name].corr(final[t])) for t in final}
     cases["no dataset like it"] = lambda target: [{"only": alike[target][: others // 2]}]
-    cases |= {f"{n} models": partial(_draws, evidence.models, n, "among") for n in FEW_MODELS}
+    cases |= {
+        f"{n} models": partial(_draws, evidence.models, n, "among") for n in FEW_MODELS if n < len(evidence.models)
+    }
     cases["all"] = lambda target: [{}]
     for name, draws in cases.items():
         lost = {}
