@@ -62,10 +62,12 @@ def summary(found: Outcome) -> pd.DataFrame:
 
 
 def shown(found: Outcome, title: str):
-    """One picture of the report."""
-    from IPython.display import Image
+    """One picture of the report, or that it has none of this title: only the leader has a belief."""
+    from IPython.display import Image, Markdown
 
-    tag = pictures(found)[title]
+    tag = pictures(found).get(title)
+    if tag is None:
+        return Markdown(f"The report of this run has no picture *{title}*: too little was known for a belief.")
     encoded, width = (tag.split(mark)[1].split('"')[0] for mark in ("base64,", 'width="'))
     return Image(base64.b64decode(encoded), width=int(width))
 

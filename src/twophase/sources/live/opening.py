@@ -55,7 +55,8 @@ def open_live(params: parameters.Params, domain: str, say: Callable[[str], None]
     places = {name: data / name for name in params.domain[domain].tasks.benchmark}
     places |= {one.name: one for one in sorted((added / "tasks").glob("*")) if one.is_dir()}
     known = TrainingRecords.from_frame(frame[frame["dataset"].isin(places)])
-    return Live(folders, known, partial(looks, params, table.with_name("looks.csv"), folders, places), places, added)
+    here = {name: places[name] for name in known.datasets()}
+    return Live(folders, known, partial(looks, params, table.with_name("looks.csv"), folders, here), places, added)
 
 
 def built(params: parameters.Params, domain: str, say: Callable[[str], None]) -> tuple[Path, Path, Path]:
