@@ -47,8 +47,8 @@ RECALL = both(*TURNS, "03_recall", "05_fine_selection", "06_end_to_end", "07_rel
     [
         ("selection.threshold=0.1", both(*TURNS, "05_fine_selection", "06_end_to_end")),
         ("recall.top=2", RECALL),
-        ("leader.price=0.01", both("leave_one_out", "claims", "17_beyond")),
-        ("leader.examples=16", both("proxies")),
+        ("leader.price=0.01", both("leading", "leave_one_out", "claims", "17_beyond")),
+        ("leader.examples=16", both("proxies", "leading", "leave_one_out", "claims", "17_beyond")),
         ("proxy=logme", RECALL | {"09_claims"}),
         (
             "nlp.training.learning_rate=0.01",
