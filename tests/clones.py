@@ -70,7 +70,9 @@ class Project:
         return {path.name: path.stat().st_mtime_ns for path in found if not path.name.startswith(".")}
 
     def table(self, name, domain="cv"):
-        return pd.read_csv(self.folder / "results" / domain / f"{name}.csv").drop(columns="seconds")
+        return pd.read_csv(self.folder / "results" / domain / f"{name}.csv").drop(
+            columns=["seconds", "loading", "forward", "scoring"], errors="ignore"
+        )
 
     def records(self, domain="cv"):
         return self.table("records", domain)

@@ -124,7 +124,7 @@ def test_a_killed_run_goes_on_where_it_was(project, whole_group):
 
 def test_one_worker_and_an_empty_store_give_the_same_bits(project):
     """Of the vision half; both take the same path."""
-    names = ("records", "proxies")
+    names = ("records", "proxies", "looks")
     first = [project.table(name) for name in names]
     manifest = (project.folder / "results/manifest.json").read_text()
     shutil.rmtree(project.store)
