@@ -36,12 +36,12 @@ SELECT = """examples:
   twophase select task=image_folder task.path=photos/            one folder of pictures a class
   twophase select task=json task.path=data/ out=runs/first       a folder with train.json, test.json
   twophase select task=csv task.path=pairs.csv task.text=question task.text_pair=answer
-  twophase select task.path=reviews.csv budget.minutes=10        recall fewer models, to stay below
+  twophase select task.path=reviews.csv budget.minutes=10        end in time, with the best model so far
   twophase select task.path=reviews.csv zoo=folder zoo.path=my-models/
 
 Method: method=leader looks at the models that could win and trains the one that leads, until no epoch promises more than
 leader.price=0.001 of accuracy; method=two_phase is the paper's; halving and brute_force train every model. Without one it is
-the leader where enough is known of the models, else the two phases.
+the leader where enough is known of the models and no setting of the two phases (recall.top, proxy …) is named, else these.
 Keys (conf/select.yaml): task.path, .text, .text_pair, .label, .test, .validation, .max_rows; zoo, proxy; recall.top;
 budget.minutes, .epochs; training.epochs, .learning_rate; selection.threshold; hardware; out. Columns that are not
 named are guessed, and the guess is printed. Paths and columns are taken as they are written; quote them for the shell alone

@@ -40,6 +40,14 @@ from twophase.training.hardware import one_a_gpu
 from twophase.training.loading import quiet
 
 SHOWN = 10  # models of the ranking on the screen
+OF_TWO_PHASES = (
+    "recall.top",
+    "recall.singletons",
+    "proxy",
+    "clustering",
+    "selection",
+    "zoo.cut",
+)  # settings of theirs alone
 
 
 class Stopped(KeyboardInterrupt):
@@ -129,13 +137,18 @@ def _run(given: Settings, folder: Path, say: Callable[[str], None], progress: bo
 
 
 def method_of(given: Settings, candidates: Candidates, say: Callable[[str], None]) -> tuple[str, Known | None]:
-    """The method, and for the leader what is known; says why it is another one than asked for.
+    """The method, and for the leader what is known; whoever names a setting of the two phases means them.
 
     Raises:
         UserError: method=leader, and there is too little for a belief.
     """
     if given.method not in ("auto", "leader"):
         return given.method, None
+    if named := given.named(*OF_TWO_PHASES):
+        if given.method == "auto":
+            say(f"{', '.join(named)}: of the paper's two phases, which are used therefore (method=two_phase).")
+            return "two_phase", None
+        say(f"{', '.join(named)}: not used by method=leader.")
     known, why = None, "nothing is known of these models on benchmark datasets"
     if candidates.records is not None:
         known = leading.open_leader(given, candidates, say)

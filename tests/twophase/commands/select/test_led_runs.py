@@ -135,3 +135,11 @@ def test_a_model_that_cannot_be_read_is_named_and_left(known, tmp_path, capsys):
     found = led((zoo, known[1]), tmp_path / "run", "leader.price=0")
     assert found.winner != "resnet" and "resnet" in found.facts["failures"]
     assert "resnet cannot be looked at" in capsys.readouterr().out
+
+
+def test_whoever_names_a_setting_of_the_two_phases_gets_them(known, usual, tmp_path, capsys):
+    found = led(known, tmp_path / "a", "zoo.cut=0.2", "clustering.k=2", top=2)
+    assert found.facts["method"] == "two_phase" and found.recall["recalled"].sum() == 2
+    assert "recall.top" in (said := capsys.readouterr().out) and "method=two_phase" in said
+    found = led(known, tmp_path / "b", "method=leader", top=2)
+    assert found.facts["method"] == "leader" and "recall.top: not used by method=leader" in capsys.readouterr().out
