@@ -14,14 +14,14 @@ def test_the_configuration_holds_what_the_rule_takes(each):
     found = pd.read_csv(each.results / each.domain / "choices.csv")
     taken = found[found["chosen"] & (found["singletons"] == 0)]
     assert len(taken) == 1
-    own = found[(found["cut"] == each.settings.cut) & (found["normalization"] == each.settings.normalization)]
-    # on another processor models differ, and neighbouring cuts change places
-    assert taken["gain"].iloc[0] - own[own["singletons"] == 0]["gain"].iloc[0] < (0.005 if remade() else 1e-9)
     committed = found[found["singletons"] == 0].groupby(["cut", "normalization", "singletons"])["gain"].mean()
     grid = choices.grid(each)
     made = choices.gains(each, grid).groupby(["cut", "normalization", "singletons"])["gain"].mean()
     assert made.to_numpy() == pytest.approx(committed.reindex(made.index).to_numpy(), abs=1e-5)
     assert choices.best(choices.gains(each, grid), grid).cut == taken["cut"].iloc[0]
+    if remade():
+        pytest.skip("results were made anew here: on another processor neighbouring cuts change places")
+    assert (each.settings.cut, each.settings.normalization) == tuple(taken.iloc[0][["cut", "normalization"]])
 
 
 def test_a_fold_never_sees_its_dataset(each):

@@ -12,7 +12,6 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import psutil
 import pytest
@@ -326,12 +325,13 @@ def scheduler(tmp_path_factory):
 def test_a_dask_cluster_is_joined_and_a_killed_worker_costs_its_item(scheduler, tmp_path, monkeypatch):
     monkeypatch.setenv("TWOPHASE_SAID", "so")
     monkeypatch.chdir(tmp_path)
+    with using(Engine("serial")):
+        alone = parallel_map(product, range(2))  # with one thread, as workers have; these tests have two
     with using(Engine("dask", address=str(scheduler[0]))):
         until(lambda: width() == 2)
         assert parallel_map(surroundings, [0, 1]) == [(1, 1, str(tmp_path), "so", "serial")] * 2
         assert parallel_map(killed_once, [(n, tmp_path) for n in range(6)]) == [0, 10, 20, 30, 40, 50]
-        # on some processors the last digit of a product depends on where its matrices lie in memory
-        assert np.array(parallel_map(product, range(2))) == pytest.approx(np.array([product(0), product(1)]), rel=1e-5)
+        assert parallel_map(product, range(2)) == alone
 
 
 def test_dask_tasks_that_hold_a_gpu_go_where_one_is(scheduler, monkeypatch):
