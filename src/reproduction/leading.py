@@ -24,7 +24,8 @@ from twophase.belief import Belief, belief
 from twophase.errors import UserError
 from twophase.infra.compute import Failure, parallel_map
 from twophase.leader import Leader
-from twophase.leader_pipeline import FEWEST, SURPRISED, Led, known_tables, lead
+from twophase.leader_pipeline import FEWEST, Known, Led, conclude, known_tables, lead, look_costs
+from twophase.runs import RecordedRuns
 from twophase.selection import Selection, brute_force
 
 PRICES = (0.001, 0.002, 0.003, 0.005, 0.01)
@@ -58,7 +59,7 @@ def led(
     scores = evidence.looks if looks else evidence.proxies
     known = evidence.known(target)
     known = known if only is None else known.where(known.frame["dataset"].isin(only))
-    table = evidence.once("looks", (target, looks), lambda: _wide(scores[scores["dataset"] == target], "score"))
+    table = evidence.once("looks", (target, looks), lambda: _wide(scores[scores["dataset"] == target]))
     return lead(
         evidence.runs(target),
         among or evidence.models,
@@ -87,8 +88,8 @@ def look_seconds(evidence: Evidence, target: str, looks: bool = True, loading: b
     return here["scoring"].sum() + here["forward"].first() + (here["loading"].first() if loading else 0.0)
 
 
-def _wide(rows: pd.DataFrame, values: str) -> pd.DataFrame:
-    return rows.pivot(index="model", columns="proxy", values=values)
+def _wide(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.pivot(index="model", columns="proxy", values="score")
 
 
 def ridge(evidence: Evidence, target: str) -> tuple[Selection, float, float]:
@@ -102,10 +103,7 @@ def ridge(evidence: Evidence, target: str) -> tuple[Selection, float, float]:
     rows, values = [], []
     for dataset in (target, *[name for name in evidence.benchmarks if name != target]):
         prior = evidence.matrix(target).drop(index=dataset, errors="ignore").mean()[evidence.models]
-        seen = evidence.looks[evidence.looks["dataset"] == dataset].pivot(
-            index="model", columns="proxy", values="score"
-        )
-        table = seen.reindex(evidence.models).assign(prior=prior)
+        table = _wide(evidence.looks[evidence.looks["dataset"] == dataset]).reindex(evidence.models).assign(prior=prior)
         rows.append(((table - table.mean()) / table.std()).fillna(0.0).to_numpy())
         values.append(evidence.final(dataset).loc[evidence.models] - evidence.final(dataset).mean())
     fitted = RidgeCV(np.logspace(-2, 3, 11)).fit(np.concatenate(rows[1:]), np.concatenate(values[1:]))
@@ -134,15 +132,11 @@ def density(state: Belief, table: np.ndarray) -> float:
 
 def tables(evidence: Evidence) -> dict[str, np.ndarray]:
     """Benchmark dataset -> its table (M, Q) as `known_tables` makes it, from looks at few examples."""
-    names = evidence.benchmarks
-    found = known_tables(
-        evidence.records, evidence.looks, sorted(evidence.models), list(evidence.params.leader.proxies)
-    )
-    if len(found) != len(names):
-        raise UserError(
-            f"{len(names) - len(found)} of {len(names)} datasets have no scores by one of the leader's proxies."
-        )
-    return dict(zip(names, found, strict=True))
+    models, proxies = sorted(evidence.models), list(evidence.params.leader.proxies)
+    found = known_tables(evidence.records, evidence.looks, models, proxies)
+    if out := [name for name in evidence.benchmarks if name not in found]:
+        raise UserError(f"{', '.join(out)} have no scores by one of the leader's proxies; run the stage `proxies`.")
+    return found
 
 
 def learned_from(known: dict[str, np.ndarray], proxies: int) -> dict[str, float]:
@@ -155,15 +149,16 @@ def learned_from(known: dict[str, np.ndarray], proxies: int) -> dict[str, float]
     return GRID[int(np.argmax(totals))]
 
 
-def chosen(known: dict[str, np.ndarray], proxies: int, price_of_look: float) -> dict[str, float]:
-    """What the two rules choose on some datasets: shrink, own, distrust, price."""
+def chosen(evidence: Evidence, known: dict[str, np.ndarray]) -> dict[str, float]:
+    """What the two rules choose on some benchmark datasets (name -> table): shrink, own, distrust, price."""
+    proxies = len(evidence.params.leader.proxies)
     learned = learned_from(known, proxies)
     regrets: dict[float, list[float]] = {price: [] for price in PRICES}
     for name, table in known.items():
-        state = belief(_others(known, name), proxies, **learned)
+        state, runs = belief(_others(known, name), proxies, **learned), evidence.runs(name)
+        picked = brute_force(runs, evidence.models).test
         for price in PRICES:
-            picked = table[table[:, -2].argmax(), -1]
-            regrets[price].append(picked - _selected(replace(state), table, price, price_of_look))
+            regrets[price].append(picked - _selected(evidence, runs, replace(state), table, price))
     enough = [price for price, lost in regrets.items() if np.mean(lost) + sem(lost) < SAME]
     return learned | {"price": max(enough, default=PRICES[0])}
 
@@ -172,30 +167,15 @@ def _others(tables: dict[str, np.ndarray], name: str) -> np.ndarray:
     return np.stack([table for other, table in tables.items() if other != name])
 
 
-class _Replay:
-    """The little of `Runs` that `Leader.follow` asks for, from a table: many thousand selections are replayed."""
-
-    costs = None
-
-    def __init__(self, table: np.ndarray, proxies: int):
-        self.epochs, self._val = table.shape[1] - proxies - 1, table[:, proxies:-1]
-        self._done = dict.fromkeys(range(len(table)), 0)
-
-    def advance(self, models: list[int]) -> dict[int, float]:
-        (model,) = models
-        self._done[model] += 1
-        return {model: self._val[model, self._done[model] - 1]}
-
-
-def _selected(state: Belief, table: np.ndarray, price: float, cost: float) -> float:
-    leader = _Silent(state, range(len(table)), price)
-    leader.look(lambda model: table[model, : state.proxies], np.full(len(table), cost))
-    if state.unlike:  # as `leader_pipeline.lead`
-        alive = np.array(leader.ranked()[:SURPRISED])
-        for val in table[:, state.proxies : -1].T:
-            alive = alive[np.argsort(-val[alive], kind="stable")][: max(1, len(alive) // 2)]
-        return float(table[alive[0], -1])
-    return float(table[leader.follow(_Replay(table, state.proxies)), -1])
+def _selected(evidence: Evidence, runs: RecordedRuns, state: Belief, table: np.ndarray, price: float) -> float:
+    """Test of the model that the leader selects, told nothing but this state and price."""
+    leader = _Silent(state, sorted(evidence.models), price)
+    known, scores = Known(leader, leader.models, True, ""), dict(zip(leader.models, table, strict=True))
+    leader.look(
+        lambda model: scores[model][: state.proxies], look_costs(known, evidence.params.recall.epochs_per_proxy)
+    )
+    runs.restart()
+    return conclude(runs, known, [], {}).test
 
 
 class _Silent(Leader):
@@ -213,7 +193,7 @@ def folds(domain: str, targets: list[str]) -> pd.DataFrame:
     """
     benchmarks = _tables(domain)
     if len(benchmarks) <= FEWEST:
-        chosen = load(domain).params.leader
+        chosen = _evidence(domain).params.leader
         return pd.DataFrame([{"dataset": name, **chosen.learned, "price": chosen.price} for name in targets])
     names = dict.fromkeys(target if target in benchmarks else "" for target in targets)
     found = parallel_map(fold, [(domain, name) for name in names], description=f"{domain} leader's choices")
@@ -226,11 +206,15 @@ def folds(domain: str, targets: list[str]) -> pd.DataFrame:
 def fold(item: tuple[str, str]) -> dict[str, float]:
     """The choices for a domain's dataset; "" for one that is no benchmark dataset."""
     domain, name = item
-    params = load(domain).params
     known = {other: table for other, table in _tables(domain).items() if other != name}
-    return chosen(known, len(params.leader.proxies), params.recall.epochs_per_proxy)
+    return chosen(_evidence(domain), known)
 
 
 @functools.cache  # a worker takes many datasets of a domain
 def _tables(domain: str) -> dict[str, np.ndarray]:
-    return tables(load(domain))
+    return tables(_evidence(domain))
+
+
+@functools.cache
+def _evidence(domain: str) -> Evidence:
+    return load(domain)

@@ -21,6 +21,7 @@ from twophase.selection import HISTORY, Selection, successive_halving
 FEWEST = 5  # benchmark datasets that a belief is learned from
 MOST = 150  # models in a belief, whose memory is (M Q)^2 numbers; of more, those of the highest prior
 FINALISTS = 5  # models that are halved where nothing better is known
+NAMED = 3  # datasets that are left out, named one by one
 SURPRISED = 10  # the same where the proxy scores are unlike any seen: the belief's order is believed, its sizes are not
 UNLIKE = (
     f" The proxy scores are unlike anything measured on the benchmark datasets, so the {SURPRISED} first after the looks were "
@@ -53,8 +54,8 @@ class Led(Selection):
 
 def known_tables(
     records: TrainingRecords, scores: pd.DataFrame, models: list[str], proxies: list[str], curves: bool = True
-) -> np.ndarray:
-    """Tables of the benchmark datasets, (D, M, Q): proxies, validations after each stage, final test.
+) -> dict[str, np.ndarray]:
+    """Benchmark dataset -> its table (M, Q): proxies, validations after each stage, final test.
 
     Args:
         records: the rows of role benchmark are used, of each model's first seed.
@@ -67,14 +68,14 @@ def known_tables(
     val = frame.pivot(index=["dataset", "model"], columns="epoch", values="val")
     last = frame["epoch"] == frame.groupby(["model", "dataset"])["epoch"].transform("max")
     test = frame[last].set_index(["dataset", "model"])["test"]
-    found = []
+    found = {}
     for dataset in frame["dataset"].unique():
         rows = pd.MultiIndex.from_product([[dataset], models])
         parts = [wide.reindex(rows), *([val.reindex(rows)] if curves else []), test.reindex(rows).to_frame()]
         table = np.concatenate([part.to_numpy(dtype=float) for part in parts], axis=1)
         if not np.isnan(table).all(axis=0).any():
-            found.append(table)
-    return np.stack(found) if found else np.empty((0, len(models), 0))
+            found[dataset] = table
+    return found
 
 
 def lead(
@@ -125,11 +126,7 @@ def lead(
     if known.leader is None:
         return _halved(runs, _by_mean(known.models, asked, failures), known, looked, failures)
     known.leader.look(asked, look_costs(known, look_cost))
-    if not known.curves:
-        return _halved(runs, known.leader.ranked(), known, looked, failures)
-    if known.leader.belief.unlike:
-        return surprised(runs, known, looked, failures)
-    return led(runs, known, known.leader.follow(runs), looked, failures)
+    return conclude(runs, known, looked, failures)
 
 
 @dataclass(frozen=True)
@@ -166,14 +163,17 @@ def open_leader(
         names = sorted(prior.sort_values(ascending=False, kind="stable", na_position="first").index[:MOST])
         said = f" Of {len(models)} models the {MOST} of the highest prior were considered."
     curves = records is not None and records.epochs == epochs and not records.frame["val"].isna().any()
-    tables = np.empty((0, 0, 0)) if records is None else known_tables(records, scores, names, proxies, curves)
+    tables = {} if records is None else known_tables(records, scores, names, proxies, curves)
+    if out := [] if records is None else [name for name in records.datasets("benchmark") if name not in tables]:
+        said += f" Without scores by one of the proxies: {len(out)} datasets ({', '.join(out[:NAMED])}{' …' * (len(out) > NAMED)})."
     if len(tables) < FEWEST:
         how = f"Fewer than {FEWEST} benchmark datasets are known: the {FINALISTS} of the best mean proxy score were halved."
         return Known(None, names, curves, how + said)
     how = f"Look, follow, doubt, by a belief learned from {len(tables)} benchmark datasets."
     if not curves:
         how = f"Curves of {epochs} stages on benchmark datasets are not known: the {FINALISTS} first after the looks were halved."
-    return Known(Leader(belief(tables, len(proxies), **learned), names, price, tell), names, curves, how + said)
+    state = belief(np.stack(list(tables.values())), len(proxies), **learned)
+    return Known(Leader(state, names, price, tell), names, curves, how + said)
 
 
 def look_costs(known: Known, look_cost: float) -> np.ndarray:
@@ -181,23 +181,21 @@ def look_costs(known: Known, look_cost: float) -> np.ndarray:
     return np.full(len(known.models), min(look_cost, 1.0))
 
 
-def led(runs: Runs, known: Known, winner: str, looked: list[str], failures: dict[str, str]) -> Led:
-    """What a leader that has followed `runs` to their end returns."""
+def conclude(runs: Runs, known: Known, looked: list[str], failures: dict[str, str]) -> Led:
+    """What is trained after the looks: the leader is followed, or the first of its ranking are halved."""
     leader = known.leader
+    if not known.curves:
+        return _halved(runs, leader.ranked(), known, looked, failures)
+    if leader.belief.unlike:
+        return _halved(runs, leader.ranked(), replace(known, how=known.how + UNLIKE), looked, failures, SURPRISED)
+    winner = leader.follow(runs)
     steps = pd.DataFrame(leader.steps, columns=Step._fields)
     trained = steps[steps["action"] != "look"].rename(columns={"expected": "predicted"})
     reasons = [_why(row, runs, leader.price) for row in trained.itertuples()]
     history = trained.assign(kept=trained["val"].notna(), reason=reasons)[HISTORY].reset_index(drop=True)
     chance, ledger = float(leader.chances()[known.models.index(winner)]), runs.ledger
     spent = float(ledger["epochs"].sum()), float(ledger["seconds"].sum(skipna=False))
-    unlike = leader.belief.unlike
-    return Led(winner, runs.test(winner), *spent, history, steps, looked, chance, unlike, failures, known.how)
-
-
-def surprised(runs: Runs, known: Known, looked: list[str], failures: dict[str, str]) -> Led:
-    """What is done where the proxy scores are unlike those of any benchmark dataset: the first of the order are halved."""
-    found = replace(known, how=known.how + UNLIKE)
-    return _halved(runs, known.leader.ranked(), found, looked, failures, SURPRISED)
+    return Led(winner, runs.test(winner), *spent, history, steps, looked, chance, False, failures, known.how)
 
 
 def _why(row, runs: Runs, price: float) -> str:

@@ -29,7 +29,7 @@ def test_the_committed_choices_are_the_rules(each):
     assert list(folds.index) == each.everything
     target = each.benchmarks[3]
     known = {name: table for name, table in leading.tables(each).items() if name != target}
-    made = leading.chosen(known, len(each.params.leader.proxies), each.params.recall.epochs_per_proxy)
+    made = leading.chosen(each, known)
     assert made == folds.loc[target].to_dict()
 
 

@@ -125,12 +125,7 @@ def belief_table() -> pd.DataFrame:
     here, proxies = evidence("logme"), list(PROXIES)
     scores = pd.concat([evidence(name).proxies for name in proxies]).drop_duplicates(["model", "dataset", "proxy"])
     models = sorted(here.models)
-    known = known_tables(here.records, scores, models, proxies, curves=False)
-    whole = [name for name, own in scores.groupby("dataset")["proxy"] if set(own) == set(proxies)]
-    names = [
-        name for name in here.records.datasets("benchmark") if name in whole
-    ]  # as `known_tables` leaves others out
-    tables, rows = dict(zip(names, known, strict=True)), {}
+    tables, rows = known_tables(here.records, scores, models, proxies, curves=False), {}
     for target, table in tables.items():
         others = {name: one for name, one in tables.items() if name != target}
         learned = learned_from(others, len(proxies))

@@ -32,7 +32,7 @@ def select(
         overrides: of the configuration, as on the command line: "selection.threshold=0.05".
         text, text_pair, label: columns; those not named are guessed, and the guess is printed.
         zoo: where models come from, an option of conf/zoo/ ("live") or a folder of folders with models.
-        top: models that coarse recall keeps.
+        top: models that coarse recall keeps; given, the paper's two phases are used in place of the leader.
         minutes: what the run may take, about.
         out: the run's folder; runs/<name of the data> by default.
         progress: whether to show bars.

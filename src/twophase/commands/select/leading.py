@@ -95,9 +95,17 @@ def look(given: Settings, candidates: Candidates, known: Known, task: Path, say:
 
 
 def prepare(
-    given: Settings, folder: Path, candidates: Candidates, ranking: Ranking, task: DatasetDict, watch: Watch
+    given: Settings,
+    folder: Path,
+    candidates: Candidates,
+    known: Known,
+    ranking: Ranking,
+    task: DatasetDict,
+    watch: Watch,
+    progress: bool,
 ) -> Prepared:
     """The runs of all models that can win; a budget ends them when it is spent."""
+    halved = known.leader.belief.unlike  # many models a stage; a leader is trained alone, and each epoch is a line
     left = (
         None
         if given.budget.epochs is None
@@ -123,9 +131,10 @@ def prepare(
         replace(candidates.training, epochs=epochs),
         given.seed,
         folder / "checkpoints" / "-".join([str(epochs), *how]),
-        progress=False,  # each step is a line
+        progress and halved,
         metric=given.metric,
         trust_remote_code=given.trust_remote_code,
+        side_by_side=halved and given.compute.engine != "serial" and left is None,  # `before` counts rounds, not epochs
         before=before,
         hardware=given.hardware,
     )
@@ -136,11 +145,9 @@ def prepare(
 
 def follow(known: Known, ranking: Ranking, runs: LiveRuns) -> tuple[Led, str]:
     """Train until the leader is finished and no other is worth its price; and how, in sentences."""
-    looked = list(ranking.scored), ranking.failures
-    if known.leader.belief.unlike:
-        chosen = leader_pipeline.surprised(runs, known, *looked)
+    chosen = leader_pipeline.conclude(runs, known, list(ranking.scored), ranking.failures)
+    if chosen.unlike:
         return chosen, chosen.how
-    chosen = leader_pipeline.led(runs, known, known.leader.follow(runs), *looked)
     how = (
         f"{known.how} The leader was trained epoch by epoch until it was finished, then others while one promised more than "
         f"{known.leader.price:g} of accuracy an epoch. It is the best of all models with probability {chosen.chance:.2f}."

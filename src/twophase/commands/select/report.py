@@ -55,7 +55,7 @@ def write(outcome: Outcome) -> Path:
 def ends(outcome: Outcome) -> pd.DataFrame:
     """A row a model that was fine-tuned, the winner first: model, epochs, val and predicted after the last, why it ended."""
     last = outcome.history.sort_values("stage", kind="stable").groupby("model", sort=False).tail(1)
-    won, kept = last["model"] == outcome.winner, last["kept"].astype(bool) & outcome.finished
+    won, kept = last["model"] == outcome.winner, (last["reason"] == "kept") & outcome.finished
     reason = last["reason"].mask(kept, "its validation was not the best at the end")
     reason = reason.mask(won, "selected" if outcome.finished else "best so far")
     last = last.assign(won=won, reason=reason, predicted=last["predicted"].mask(won))

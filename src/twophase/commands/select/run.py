@@ -117,7 +117,7 @@ def _run(given: Settings, folder: Path, say: Callable[[str], None], progress: bo
 
     task = tasks.load(folder / "task")
     if method == "leader":
-        prepared = leading.prepare(given, folder, candidates, ranking, task, watch)
+        prepared = leading.prepare(given, folder, candidates, known, ranking, task, watch, progress)
     else:
         prepared = prepare(given, folder, candidates, ranking, task, watch, say, progress, method)
     if modality == "text":
