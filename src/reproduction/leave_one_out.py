@@ -137,9 +137,11 @@ def _all(evidence: Evidence, target: str) -> Iterator[tuple]:
 
 def _led(evidence: Evidence, target: str) -> Iterator[tuple]:
     """The leader: as configured, with choices made in each fold, at each price, and with proxies on all examples."""
-    for price in (None, *PRICES):
-        found = with_looks(evidence, target, led(evidence, target, price))
-        yield _row("leader", "all", "" if price is None else f"price {price:g}", found)
+    own = evidence.params.leader.price
+    found = {price: with_looks(evidence, target, led(evidence, target, price)) for price in {own, *PRICES}}
+    yield _row("leader", "all", "", found[own])
+    for price in PRICES:
+        yield _row("leader", "all", f"price {price:g}", found[price])
     yield _row("leader", "all", ALL_EXAMPLES, with_looks(evidence, target, led(evidence, target, looks=False), False))
     here = evidence.leader_folds
     for choice in here[here["dataset"] == target].drop(columns="dataset").to_dict("records"):

@@ -165,7 +165,7 @@ def open_leader(
     curves = records is not None and records.epochs == epochs and not records.frame["val"].isna().any()
     tables = {} if records is None else known_tables(records, scores, names, proxies, curves)
     if out := [] if records is None else [name for name in records.datasets("benchmark") if name not in tables]:
-        said += f" Without scores by one of the proxies: {len(out)} datasets ({', '.join(out[:NAMED])}{' …' * (len(out) > NAMED)})."
+        said += f" Without scores by one of the proxies: {len(out)} dataset{'s' * (len(out) > 1)} ({', '.join(out[:NAMED])}{' …' * (len(out) > NAMED)})."
     if len(tables) < FEWEST:
         how = f"Fewer than {FEWEST} benchmark datasets are known: the {FINALISTS} of the best mean proxy score were halved."
         return Known(None, names, curves, how + said)

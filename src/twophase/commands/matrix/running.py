@@ -54,7 +54,7 @@ def run(given: Settings, say: Callable[[str], None] = print, progress: bool = Tr
     say(f"{text(planned)}\n")
     with room(cache_folder()), using(engine(given)):
         models, found, failures = _bring(given, planned, say, progress)
-        tables = []
+        tables, looks = [], []
         for modality, training in given.trainings.items():
             meeting = [(m, d) for m, d in pairs(models, found) if d.modality == modality]
             if not meeting:
@@ -71,22 +71,22 @@ def run(given: Settings, say: Callable[[str], None] = print, progress: bool = Tr
                 progress,
             )
             tables.append(rows)
-            failures += failed
-            _look(given, meeting, progress)
-    return _write(given, pd.concat(tables) if tables else pd.DataFrame(), failures, say)
+            scores, unseen = _look(given, meeting, progress)
+            looks.append(scores)
+            failures += failed + unseen
+    rows, scores = (pd.concat(parts) if parts else pd.DataFrame() for parts in (tables, looks))
+    return _write(given, rows, scores, failures, say)
 
 
-def _look(given: Settings, meeting: list[tuple[Model, Data]], progress: bool) -> None:
-    """Write looks.csv: the leader's proxy scores of these models on these datasets, which `select` learns from."""
+def _look(
+    given: Settings, meeting: list[tuple[Model, Data]], progress: bool
+) -> tuple[pd.DataFrame, list[tuple[str, str, str, str]]]:
+    """The leader's proxy scores of these models on these datasets, which `select` learns from; and what failed."""
     chosen = build(Leader, config.values()["leader"], "leader")
     folders, places = {m.name: m.folder for m, _ in meeting}, {d.name: d.folder for _, d in meeting}
     how = list(chosen.proxies), chosen.examples, f"{given.matrix.name} looks", progress
-    rows, _ = score_folders(folders, places, *how)
-    table = given.folder / "looks.csv"
-    before = [pd.read_csv(table)] if table.is_file() else []
-    whole = pd.concat([*before, rows]).drop_duplicates(["model", "dataset", "proxy"], keep="last")
-    with replacing(table) as new:
-        whole.to_csv(new, index=False, lineterminator="\n")
+    rows, failed = score_folders(folders, places, *how)
+    return rows, [(model, dataset, "", f"as the leader looks at it: {reason}") for model, dataset, _, reason in failed]
 
 
 def _open(given: Settings) -> None:
@@ -138,7 +138,9 @@ def _fetch(given: Settings, name: str, progress: bool) -> Model:
     return model
 
 
-def _write(given: Settings, rows: pd.DataFrame, failures: list[tuple], say: Callable[[str], None]) -> pd.DataFrame:
+def _write(
+    given: Settings, rows: pd.DataFrame, looks: pd.DataFrame, failures: list[tuple], say: Callable[[str], None]
+) -> pd.DataFrame:
     folder = given.folder
     table = pd.DataFrame(failures, columns=FAILURE_COLUMNS)
     table.to_csv(folder / "failures.csv", index=False, lineterminator="\n")
@@ -148,6 +150,8 @@ def _write(given: Settings, rows: pd.DataFrame, failures: list[tuple], say: Call
     records = TrainingRecords.from_frame(rows)
     with replacing(folder / "records.csv") as new:
         records.write(new)
+    with replacing(folder / "looks.csv") as new:
+        looks.to_csv(new, index=False, lineterminator="\n")
     by_cell, chosen = rows.groupby(["model", "dataset", "seed"], sort=False), hardware(given)
     trained = by_cell.agg(seconds=("seconds", "sum"))
     if "micro_batch" in rows:

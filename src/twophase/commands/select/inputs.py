@@ -200,8 +200,29 @@ def _of_folder(path: Path, cut: float | None, training: TrainingConfig) -> Candi
     otherwise = "records.csv lacks some of its benchmark results"
     folders, records, incomplete = _known(folders, records, complete, otherwise)
     scores = path / "looks.csv"
-    looks = partial(pd.read_csv, scores) if scores.is_file() else None
+    looks = partial(_looks, scores) if scores.is_file() else None
     return Candidates(f"{path}", folders, records, cut, training, left_out | incomplete, looks=looks)
+
+
+def _looks(path: Path) -> pd.DataFrame:
+    """A kept table of the leader's proxy scores.
+
+    Raises:
+        UserError: it cannot be read, lacks a column, or holds a score twice.
+    """
+    needed = ["model", "dataset", "proxy", "score"]
+    remedy = "write it again with `twophase matrix run`, or remove it"
+    try:
+        table = pd.read_csv(
+            path, dtype=dict.fromkeys(needed[:3], str), keep_default_na=False, na_values={"score": [""]}
+        )
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path} cannot be read ({error}); {remedy}.") from error
+    if missing := [column for column in needed if column not in table]:
+        raise UserError(f"{path} lacks the columns {', '.join(missing)}; {remedy}.")
+    if not pd.api.types.is_numeric_dtype(table["score"]) or table.duplicated(needed[:3]).any():
+        raise UserError(f"{path}: score holds one number for each model, dataset and proxy; {remedy}.")
+    return table
 
 
 def candidate_notices(given: Settings, candidates: Candidates) -> list[str]:

@@ -79,6 +79,10 @@ def test_planned_trained_and_selected_from(own, texts, tmp_path, trained, capsys
     records = pd.read_csv(own[0] / "records.csv")
     assert records.groupby(["model", "dataset"]).size().eq(2).all() and set(records["role"]) == {"benchmark"}
     assert pd.read_csv(own[0] / "failures.csv").empty and len(pd.read_csv(own[0] / "cells.csv")) == 6
+    looks = pd.read_csv(own[0] / "looks.csv")
+    assert set(zip(looks["model"], looks["dataset"], strict=True)) == set(
+        zip(records["model"], records["dataset"], strict=True)
+    )
     after = matrix.plan(settings.compose(overrides(own)))
     assert (len(after.done), len(after.to_do)) == (6, 0) and "the 6 cells done took" in matrix.text(after)
     assert after.done["done"].sum() == pytest.approx(records["seconds"].sum())

@@ -143,3 +143,25 @@ def test_whoever_names_a_setting_of_the_two_phases_gets_them(known, usual, tmp_p
     assert "recall.top" in (said := capsys.readouterr().out) and "method=two_phase" in said
     found = led(known, tmp_path / "b", "method=leader", top=2)
     assert found.facts["method"] == "leader" and "recall.top: not used by method=leader" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("model,dataset,proxy\na,b,leep\n", "lacks the columns score"),
+        ("", "cannot be read"),
+        ("model,dataset,proxy,score\na,b,leep,good\n", "one number for each"),
+        ("model,dataset,proxy,score\na,b,leep,1\na,b,leep,2\n", "one number for each"),
+    ],
+)
+def test_a_broken_table_of_looks_is_named(known, tmp_path, text, said):
+    zoo = shutil.copytree(known[0], tmp_path / "zoo")
+    (zoo / "looks.csv").write_text(text)
+    with pytest.raises(UserError, match=rf"looks\.csv.*{said}.*matrix run"):
+        led((zoo, known[1]), tmp_path / "run")
+
+
+def test_the_report_of_a_leader_says_why_each_model_was_trained(known, usual, tmp_path):
+    found = led(known, tmp_path / "run")
+    html = found.report.read_text()
+    assert "Why it was trained" in html and "convergence trends" not in html and "not the best at the end" not in html
