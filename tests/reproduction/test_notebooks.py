@@ -14,6 +14,7 @@ import yaml
 import reproduction.published
 from reproduction import notebooks
 from twophase.errors import UserError
+from twophase.infra import plots
 
 ROOT = Path(__file__).parents[2]
 
@@ -90,6 +91,30 @@ def test_two_executions_give_the_same_bytes(tmp_path):
     assert one == two
     outputs = json.loads(one)["cells"][-1]["outputs"]
     assert outputs[0]["data"]["text/plain"] == ["5"]
+
+
+def test_the_users_own_settings_stay_out(tmp_path, monkeypatch):
+    """Neither a startup file of an IPython profile nor a matplotlibrc changes what a notebook shows."""
+    startup = tmp_path / "ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "mine.py").write_text("leaked = True\n")
+    (tmp_path / "matplotlibrc").write_text("axes.facecolor: black\n")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("MATPLOTLIBRC", str(tmp_path / "matplotlibrc"))
+    code = "import matplotlib\nprint('leaked' in globals(), matplotlib.rcParams['axes.facecolor'])"
+    path = notebooks.execute(small(tmp_path, "n = 1", code), tmp_path / "out.ipynb", {})
+    assert nbformat.read(path, as_version=4).cells[-1].outputs[0].text == "False white\n"
+
+
+def test_a_figure_has_the_projects_style_alone():
+    """A matplotlibrc that asks for LaTeX would end a run at its report, after all training."""
+    import matplotlib.pyplot as plt
+
+    with plt.rc_context({"text.usetex": True, "axes.facecolor": "black", "font.size": 30}):
+        with plots.style():
+            assert (plt.rcParams["text.usetex"], plt.rcParams["axes.facecolor"]) == (False, "white")
+            assert plt.rcParams["font.size"] == plots.STYLE["font.size"]
+        assert plt.rcParams["text.usetex"] is True
 
 
 def test_printed_pieces_are_put_together(tmp_path):

@@ -23,10 +23,12 @@ STYLE = {  # lines and ticks as in seaborn's context "paper", whose import takes
 
 @contextmanager
 def style():
-    """The project's style, for the figures drawn inside."""
+    """The project's style, for the figures drawn inside; of the user's own (`matplotlibrc`) nothing is left."""
     import matplotlib.pyplot as plt
 
-    with plt.rc_context(STYLE):
+    with plt.rc_context():
+        plt.rcdefaults()
+        plt.rcParams.update(STYLE)
         yield
 
 
