@@ -12,8 +12,10 @@ rule within a fold: for a benchmark dataset that is treated as target, on the ot
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,6 +25,7 @@ from twophase.clustering import Clusters, cluster_models
 from twophase.errors import UserError
 from twophase.infra.compute import Failure, parallel_map
 from twophase.recall import best_singletons, matched, normalize, to_score
+from twophase.selection import brute_force
 from twophase.similarity import top_k_similarity
 
 CUTS = (0.03, 0.06, 0.08, 0.09, 0.1, 0.12, 0.15, 0.2)
@@ -54,39 +57,51 @@ def gains(evidence: Evidence, choices: list[Choice], outside: str = "") -> pd.Da
         clustered (share of models in such clusters), gain, best (whether the best model is among the recalled).
     """
     rows, whole = [], evidence.matrix(evidence.outside)
+    ways = dict.fromkeys((choice.normalization, choice.singletons) for choice in choices)
     for target in whole.index.drop(outside, errors="ignore"):
         matrix = whole.drop(index=[name for name in (target, outside) if name in whole.index])
         similarity = top_k_similarity(matrix, min(evidence.params.clustering.k, len(matrix)))
         final, favourite = evidence.final(target), evidence.final(target).idxmax()
-        known: dict[tuple, list[str]] = {}  # neighbouring cuts often give the same clusters
+        known: dict[tuple, dict] = {}  # neighbouring cuts often give the same clusters
         for cut in sorted({choice.cut for choice in choices}):
             clusters = cluster_models(matrix, similarity=similarity, threshold=cut)
-            for choice in (one for one in choices if one.cut == cut and clusters.non_singletons):
-                key = choice.normalization, choice.singletons, tuple(clusters.labels)
-                if key not in known:
-                    known[key] = recalled(evidence, target, matrix, clusters, choice)
-                row = {**asdict(choice), "dataset": target}
-                row["clustered"] = clusters.labels.isin(clusters.non_singletons).mean()
-                row |= {"gain": final[known[key]].mean() - final.mean(), "best": favourite in known[key]}
-                rows.append(row)
+            if not (groups := clusters.non_singletons):
+                continue
+            if (key := tuple(clusters.labels)) not in known:
+                found = recalled(evidence, target, matrix, clusters, list(ways))
+                known[key] = {
+                    way: (final[names].mean() - final.mean(), favourite in names) for way, names in found.items()
+                }
+            clustered = clusters.labels.isin(groups).mean()
+            for choice in (one for one in choices if one.cut == cut):
+                gain, best = known[key][choice.normalization, choice.singletons]
+                rows.append({**asdict(choice), "dataset": target, "clustered": clustered, "gain": gain, "best": best})
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def recalled(evidence: Evidence, target: str, matrix: pd.DataFrame, clusters: Clusters, choice: Choice) -> list[str]:
-    """Who is recalled from a matrix and its clusters: the head of `coarse_recall`'s table, ten times as fast."""
-    prior = matrix.mean()
+def recalled(
+    evidence: Evidence, target: str, matrix: pd.DataFrame, clusters: Clusters, ways: list[tuple[str, int]]
+) -> dict[tuple[str, int], list[str]]:
+    """Way (normalisation, singletons) -> who is recalled from a matrix and its clusters.
+
+    It is the head of `coarse_recall`'s table, several times as fast: what the ways share is computed once.
+    """
+    prior, models = matrix.mean(), matrix.columns
     representatives = [names[0] for names in to_score(prior, clusters).values()]
-    merit = best_singletons(prior, clusters, choice.singletons)
-    raw = evidence.raw_scores(target, models=[*representatives, *merit])
-    scores = normalize(raw, choice.normalization)
-    labels, models = clusters.labels.to_numpy(), matrix.columns
-    group = pd.Index(clusters.non_singletons).get_indexer(labels)
+    group = pd.Index(clusters.non_singletons).get_indexer(clusters.labels.to_numpy())
     places = models.get_indexer(representatives)
-    alike = clusters.similarity.to_numpy()[np.ix_(group < 0, places)]
-    match = matched(group, scores.to_numpy()[: len(places)], alike)
-    match[models.get_indexer(merit)] = scores.to_numpy()[len(places) :]
-    values = prior.to_numpy()
-    return list(models[np.lexsort((models, -values, -values * match))[: evidence.top]])
+    alike, values, found = clusters.similarity.to_numpy()[np.ix_(group < 0, places)], prior.to_numpy(), {}
+    for singletons in dict.fromkeys(number for _, number in ways):
+        merit = best_singletons(prior, clusters, singletons)
+        raw, own = evidence.raw_scores(target, models=[*representatives, *merit]), models.get_indexer(merit)
+        for normalization in (name for name, number in ways if number == singletons):
+            scores = normalize(raw, normalization).to_numpy()
+            match = matched(group, scores[: len(places)], alike)
+            match[own] = scores[len(places) :]
+            found[normalization, singletons] = list(
+                models[np.lexsort((models, -values, -values * match))[: evidence.top]]
+            )
+    return found
 
 
 def best(found: pd.DataFrame, choices: list[Choice]) -> Choice:
@@ -107,14 +122,8 @@ def best(found: pd.DataFrame, choices: list[Choice]) -> Choice:
 
 def chosen_for(evidence: Evidence, target: str) -> dict[int, Choice]:
     """Number of singletons scored -> the choice that the rule makes for a target without having seen it."""
-    grids = {singletons: grid(evidence, singletons) for singletons in (0, SINGLETONS)}
-    found = gains(evidence, [choice for choices in grids.values() for choice in choices], target)
-    return {singletons: best(found, choices) for singletons, choices in grids.items()}
-
-
-def fold(item: tuple[str, str]) -> list[dict]:
-    """The choices for a domain's dataset."""
-    return [asdict(choice) for choice in chosen_for(_evidence(item[0]), item[1]).values()]
+    found = gains(evidence, _both(evidence), target)
+    return {singletons: best(found, grid(evidence, singletons)) for singletons in (0, SINGLETONS)}
 
 
 def folds(domain: str, targets: list[str]) -> pd.DataFrame:
@@ -125,37 +134,52 @@ def folds(domain: str, targets: list[str]) -> pd.DataFrame:
     """
     # what is chosen for a target is chosen on all benchmark datasets: once is enough
     benchmarks = set(_evidence(domain).benchmarks)
-    folds = dict.fromkeys(target if target in benchmarks else "" for target in targets)
-    found = dict(
-        zip(folds, parallel_map(fold, [(domain, name) for name in folds], description=f"{domain} choices"), strict=True)
-    )
-    if failed := [result for result in found.values() if isinstance(result, Failure)]:
-        raise UserError(f"for {len(failed)} of {len(found)} datasets nothing can be chosen: {failed[0].reason}")
+    found = _each(fold, domain, list(dict.fromkeys(name if name in benchmarks else "" for name in targets)), "choices")
     rows = [{"dataset": t, **row} for t in targets for row in found[t if t in benchmarks else ""]]
     return pd.DataFrame(rows)
 
 
-def table(evidence: Evidence) -> pd.DataFrame:
+def fold(item: tuple[str, str]) -> list[dict]:
+    """The choices for a domain's dataset."""
+    return [asdict(choice) for choice in chosen_for(_evidence(item[0]), item[1]).values()]
+
+
+def _each(function: Callable[[tuple[str, str]], Any], domain: str, datasets: list[str], what: str) -> dict[str, Any]:
+    """Dataset -> what the function gives for (domain, dataset), side by side."""
+    found = parallel_map(function, [(domain, name) for name in datasets], description=f"{domain} {what}")
+    if failed := [result for result in found if isinstance(result, Failure)]:
+        raise UserError(
+            f"{domain} {what}: {len(failed)} of {len(found)} datasets fail, the first by {failed[0].reason}"
+        )
+    return dict(zip(datasets, found, strict=True))
+
+
+def table(domain: str) -> pd.DataFrame:
     """What each choice is worth on the benchmark datasets, and which one is taken.
 
     Returns:
         A row a choice: cut, normalization, singletons; clustered, gain and best (means); regret (accuracy of brute force's
         pick minus that of the model selected in the end, mean); chosen.
     """
-    rows, taken = [], chosen_for(evidence, "")
-    choices = [choice for singletons in taken for choice in grid(evidence, singletons)]
+    evidence = _evidence(domain)
+    rows, taken, choices = [], chosen_for(evidence, ""), _both(evidence)
     found = gains(evidence, choices)
+    lost = pd.DataFrame(_each(regrets, domain, evidence.benchmarks, "choices' regrets"), index=choices).mean(axis=1)
     for choice, means in found.groupby(list(asdict(choices[0])))[["clustered", "gain", "best"]].mean().iterrows():
         made = Choice(*choice)
-        regret = sum(_regret(evidence, target, made) for target in evidence.benchmarks) / len(evidence.benchmarks)
-        rows.append({**asdict(made), **means, "regret": regret, "chosen": made in taken.values()})
+        rows.append({**asdict(made), **means, "regret": lost[made], "chosen": made in taken.values()})
     return pd.DataFrame(rows).sort_values(["singletons", "normalization", "cut"], ignore_index=True)
 
 
-def _regret(evidence: Evidence, target: str, choice: Choice) -> float:
-    frame = evidence.records.first_seed(target)
-    last = frame[frame["epoch"] == evidence.records.epochs].sort_values(["val", "model"], ascending=[False, True])
-    return float(last["test"].iloc[0] - evidence.two_phase(target, **asdict(choice)).test)
+def regrets(item: tuple[str, str]) -> list[float]:
+    """Accuracy of brute force's pick minus that of the model selected in the end, for each choice, on a domain's dataset."""
+    evidence, target = _evidence(item[0]), item[1]
+    picked = brute_force(evidence.runs(target), evidence.models).test
+    return [picked - evidence.two_phase(target, **asdict(choice)).test for choice in _both(evidence)]
+
+
+def _both(evidence: Evidence) -> list[Choice]:
+    return grid(evidence) + grid(evidence, SINGLETONS)
 
 
 @functools.cache  # a worker takes many datasets of a domain

@@ -157,9 +157,8 @@ def choices(name: str) -> None:
     """Write what the rule chooses on the benchmark datasets: `choices.csv`, and for each dataset without it: `folds.csv`."""
     from reproduction import choices, evidence
 
-    found = evidence.load(name)
-    _write(choices.table(found), name, "choices.csv", digits="%.6g")
-    _write(choices.folds(name, found.everything), name, "folds.csv")
+    _write(choices.table(name), name, "choices.csv", digits="%.6g")
+    _write(choices.folds(name, evidence.load(name).everything), name, "folds.csv")
 
 
 def leading(name: str) -> None:
