@@ -63,12 +63,20 @@ class Evidence:
     looks = _file("looks.csv")  # as proxies, of what the leader computes on few examples
     rivals = _file("rivals.csv")  # linear classifiers: model, dataset, val, test, seconds (`rivals.fit`)
     leader_folds = _file("leader.csv")  # the same of the leader (`leading.folds`)
+    compact = _file(
+        "compact.csv"
+    )  # the leader's regret where a part of the benchmark datasets is known (`compact.compared`)
     folds = _file("folds.csv")  # what is chosen for each dataset without having seen it (`choices.folds`)
 
     @cached_property
     def second_rate(self) -> TrainingRecords:
         """Records of each target's best models, trained with the second learning rate."""
         return TrainingRecords.read(self.results / self.domain / "second_rate.csv").without(models=self.incomplete)
+
+    @cached_property
+    def second_seed(self) -> TrainingRecords:
+        """Records of each dataset's best models, trained with another seed."""
+        return TrainingRecords.read(self.results / self.domain / "second_seed.csv").without(models=self.incomplete)
 
     @property
     def settings(self):

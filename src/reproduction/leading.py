@@ -158,7 +158,7 @@ def chosen(evidence: Evidence, known: dict[str, np.ndarray]) -> dict[str, float]
         state, runs = belief(_others(known, name), proxies, **learned), evidence.runs(name)
         picked = brute_force(runs, evidence.models).test
         for price in PRICES:
-            regrets[price].append(picked - _selected(evidence, runs, replace(state), table, price))
+            regrets[price].append(picked - selected(evidence, runs, replace(state), table, price))
     enough = [price for price, lost in regrets.items() if np.mean(lost) + sem(lost) < SAME]
     return learned | {"price": max(enough, default=PRICES[0])}
 
@@ -167,7 +167,7 @@ def _others(tables: dict[str, np.ndarray], name: str) -> np.ndarray:
     return np.stack([table for other, table in tables.items() if other != name])
 
 
-def _selected(evidence: Evidence, runs: RecordedRuns, state: Belief, table: np.ndarray, price: float) -> float:
+def selected(evidence: Evidence, runs: RecordedRuns, state: Belief, table: np.ndarray, price: float) -> float:
     """Test of the model that the leader selects, told nothing but this state and price."""
     leader = _Silent(state, sorted(evidence.models), price)
     known, scores = Known(leader, leader.models, True, ""), dict(zip(leader.models, table, strict=True))

@@ -87,23 +87,28 @@ def zoo(name: str) -> None:
     _write(made, name, "models.csv", index=True)
 
 
-def records(name: str, *, second: bool = False) -> None:
+def records(name: str) -> None:
     """Fine-tune every model on every dataset: `records.csv`, and what failed and why: `failures.csv`."""
-    from reproduction.second_rate import train_second_rate
     from twophase.records import TrainingRecords
     from twophase.sources.live.records import train_cells
 
     compute.warm(*HEAVY)
-    given = parameters.read(), name, DATA / name, ZOO / name
-    first = RESULTS / name / "records.csv"
-    rows, failures = train_second_rate(*given, TrainingRecords.read(first)) if second else train_cells(*given)
-    _write(failures, name, "second_rate_failures.csv" if second else "failures.csv")
-    TrainingRecords.from_frame(rows).write(first.with_stem("second_rate") if second else first)
+    rows, failures = train_cells(parameters.read(), name, DATA / name, ZOO / name)
+    _write(failures, name, "failures.csv")
+    TrainingRecords.from_frame(rows).write(RESULTS / name / "records.csv")
 
 
-def second_rate(name: str) -> None:
-    """Fine-tune the best models of each target with the second learning rate: `second_rate.csv` (Fig. 8)."""
-    records(name, second=True)
+def second_runs(name: str) -> None:
+    """Fine-tune the best models once more: `second_rate.csv` (Fig. 8), `second_seed.csv`, and what failed."""
+    from reproduction.second_runs import train_again
+    from twophase.records import TrainingRecords
+
+    compute.warm(*HEAVY)
+    first = TrainingRecords.read(RESULTS / name / "records.csv")
+    made, failures = train_again(parameters.read(), name, DATA / name, ZOO / name, first)
+    _write(failures, name, "second_failures.csv")
+    for file, rows in made.items():
+        TrainingRecords.from_frame(rows).write(RESULTS / name / f"{file}.csv")
 
 
 def proxies(name: str) -> None:
@@ -162,10 +167,11 @@ def choices(name: str) -> None:
 
 
 def leading(name: str) -> None:
-    """Write what the leader is told for each dataset, chosen without it: `leader.csv`."""
-    from reproduction import evidence, leading
+    """Write what the leader is told for each dataset, chosen without it: `leader.csv`; and told less: `compact.csv`."""
+    from reproduction import compact, evidence, leading
 
     _write(leading.folds(name, evidence.load(name).everything), name, "leader.csv")
+    _write(compact.compared(name), name, "compact.csv", digits="%.6g")
 
 
 def leave_one_out(name: str) -> None:
@@ -241,7 +247,7 @@ STAGES = (
     tasks,
     zoo,
     records,
-    second_rate,
+    second_runs,
     fewer_examples,
     proxies,
     rivals,

@@ -52,9 +52,9 @@ RECALL = both(*TURNS, "03_recall", "05_fine_selection", "06_end_to_end", "07_rel
         ("proxy=logme", RECALL | {"09_claims"}),
         (
             "nlp.training.learning_rate=0.01",
-            {"records@nlp", "second_rate@nlp", "fewer_examples@nlp", "04_convergence@nlp", OWN},
+            {"records@nlp", "second_runs@nlp", "fewer_examples@nlp", "04_convergence@nlp", OWN},
         ),
-        ("cv.second_rate.learning_rate=0.01", {"second_rate@cv", "04_convergence@cv"}),
+        ("cv.second_rate.learning_rate=0.01", {"second_runs@cv", "04_convergence@cv"}),
         (
             "cv.proxies=[leep,nleep]",
             {"proxies@cv", "leave_one_out@cv", "claims@cv", "03_recall@cv", "06_end_to_end@cv", "17_beyond@cv"},

@@ -95,7 +95,7 @@ class SecondRate:
 class Domain:
     """Everything that belongs to one domain (`cv`).
 
-    `cut`, `normalization`: where the dendrogram is cut, and how LEEP comes to [0, 1]; see `reproduction.choices`. `second_rate`: with what the targets' best models are trained once more (Fig. 8).
+    `cut`, `normalization`: where the dendrogram is cut, and how LEEP comes to [0, 1]; see `reproduction.choices`. `second_rate`: with what the targets' best models are trained once more (Fig. 8); `second_seed`: how many of each dataset's best are, with another seed.
     """
 
     cut: NotNegative
@@ -103,6 +103,7 @@ class Domain:
     tasks: Tasks
     training: TrainingConfig
     second_rate: SecondRate
+    second_seed: AtLeastOne
     seeds: Seeds
     proxies: tuple[str, ...]
     zoo: Zoo
