@@ -13,7 +13,7 @@ install: .venv/installed ## make .venv and install the package with the locked v
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	python -m pip install --disable-pip-version-check --progress-bar off -q -c constraints.txt -e ".[cards,dask,dev,ray,research,slurm]"
+	python -m pip install --disable-pip-version-check --progress-bar off -q -c constraints.txt -e ".[cards,dask,dev,ray,research,site,slurm]"
 	touch .venv/installed
 
 params: .venv/installed ## write params.yaml from conf/ (after every edit there)
@@ -46,8 +46,8 @@ bench: .venv/installed ## measure speed and memory beside what one would use ins
 	python -m pip install --disable-pip-version-check --progress-bar off -q -c constraints.txt -e ".[bench]"
 	python -m reproduction.bench $(ARGS)
 
-site: .venv/installed ## render the executed notebooks to build/site/index.html
-	@python -m reproduction.site
+site: .venv/installed ## render executed notebooks, guides and the library's reference to build/site/index.html
+	python -m sphinx -q -W -b html -c docs . build/site
 
 test: .venv/installed ## run all tests, side by side but for those that time what processes do (a part: make test ARGS="-m 'not slow'")
 ifdef ARGS
@@ -71,7 +71,7 @@ clean: .venv/installed ## remove the cell store (asks first) and what builds lef
 lock: .venv/installed ## resolve pyproject.toml anew into constraints.txt
 	@report=$$(mktemp) && trap "rm -f $$report" EXIT && \
 	python -m pip install -q --disable-pip-version-check --dry-run --ignore-installed --report $$report \
-	-c <(echo 'soupsieve<3') ".[bench,cards,dask,dev,ray,research,slurm]" && \
+	-c <(echo 'soupsieve<3') ".[bench,cards,dask,dev,ray,research,site,slurm]" && \
 	{ grep '^#' constraints.txt; python -c "import json, re, sys; \
 	rows = [item['metadata'] for item in json.load(open(sys.argv[1]))['install']]; \
 	print(*sorted(re.sub('[-_.]+', '-', row['name'].lower()) + '==' + row['version'].split('+')[0] for row in rows \

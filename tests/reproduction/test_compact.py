@@ -14,7 +14,9 @@ def each(request):
 def test_the_parts_divide_the_datasets():
     names = [f"d{number}" for number in range(21)]
     found = compact.parts(names)
-    assert [len(part) for part in found] == [7, 7, 7] and sorted(name for part in found for name in part) == sorted(names)
+    assert [len(part) for part in found] == [7, 7, 7] and sorted(name for part in found for name in part) == sorted(
+        names
+    )
     assert found == compact.parts(names)
 
 

@@ -18,7 +18,7 @@ def figure_compact(evidence: Evidence):
     found = regrets(evidence)
     with plots.style():
         figure, (axis,) = plots.panels(1, height=2.4, width=plots.COLUMN)
-        for choice, (colour, marker) in LOOK.items():
+        for choice, (colour, marker) in () if found.empty else LOOK.items():
             for number, size in enumerate(found[choice]):
                 lost = found[choice, size]
                 low, high = interval(lost)
