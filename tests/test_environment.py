@@ -1,6 +1,7 @@
 """One list of packages (pyproject.toml), one of versions (constraints.txt): all else points to them."""
 
 import itertools
+import json
 import re
 import subprocess
 import tomllib
@@ -48,6 +49,15 @@ def test_conda_installs_this_package_once_under_the_lock_and_lists_nothing_else(
         makefile.count(f'"{installed}"') == 1 and makefile.count(f'"{locked}"') == 1
     )  # `make bench` installs the rest
     assert conda()["name"] == PROJECT["name"]
+
+
+def test_a_codespace_installs_by_a_verb_that_there_is_on_an_allowed_python():
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    make, verb = container["postCreateCommand"].split()
+    assert make == "make" and re.search(rf"^{verb}:", (ROOT / "Makefile").read_text(), re.M)
+    version = re.fullmatch(r".+/python:(\d+\.\d+)-\w+", container["image"])[1]
+    assert SpecifierSet(PROJECT["requires-python"]).contains(version)
+    assert f"PYTHON ?= python{version}" in (ROOT / "Makefile").read_text()
 
 
 @pytest.mark.parametrize("requirement", DIRECT, ids=lambda requirement: requirement.name)

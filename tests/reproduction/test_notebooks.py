@@ -53,6 +53,14 @@ def test_notebook_module_and_stage_are_one_word(path):
     assert any(dep.startswith(f"src/{package.__name__.replace('.', '/')}/n{path.stem}") for dep in stage["deps"])
 
 
+def test_what_dvc_plots_is_what_stages_draw():
+    pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+    stages = [stage.get("do", stage) for stage in pipeline["stages"].values()]
+    drawn = {next(iter(out)) for stage in stages for out in stage.get("outs", []) if isinstance(out, dict)}
+    drawn = {name.replace("${item}", domain) for name in drawn for domain in ("cv", "nlp")}
+    assert len(pipeline["plots"]) >= 5 and set(pipeline["plots"]) <= drawn
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
 def test_notebooks_are_documents(path):
     """Prose first, outputs stripped, short cells, nothing defined, a parameters cell."""
