@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import time
 import warnings
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from reproduction.evidence import MODALITY
 from twophase.infra.compute import Failure
@@ -22,8 +20,7 @@ from twophase.infra.files import digest_each
 from twophase.infra.store import Store
 from twophase.sources.live.models import built_models
 from twophase.sources.live.parameters import Params
-from twophase.training import features, tasks
-from twophase.training.encoding import Encoded
+from twophase.training import baselines, features, tasks
 from twophase.training.finetuning import encoded
 from twophase.training.stored import FAILURE_COLUMNS, digests, libraries, through_store
 
@@ -52,7 +49,7 @@ def fit(params: Params, domain: str, data: Path, folder: Path) -> tuple[pd.DataF
     failures += [(model, "", "", reason) for model, reason in broken.items()]
     name = WITHOUT_MODEL[MODALITY[domain]]
     pairs = [(model, dataset) for dataset in of_data for model in [name, *of_models]]
-    code = digest_each(Path(__file__), Path(features.__file__))
+    code = digest_each(Path(__file__), Path(baselines.__file__), Path(features.__file__))
     facts = {"code": code, **libraries("scikit-learn", "scipy", "scikit-image")}
     keys = [{"model": of_models.get(model, model), "data": of_data[dataset], **facts} for model, dataset in pairs]
     items = [(data / dataset, folder / model if model in of_models else None, name) for model, dataset in pairs]
@@ -72,39 +69,12 @@ def rival(item: tuple[Path, Path | None, str]) -> dict[str, float]:
     start = time.perf_counter()
     if model is None:
         task = tasks.load(data)
-        seen = _words(task) if name == "TF-IDF" else _gradients(task)
+        seen = baselines.words(task) if name == "TF-IDF" else _gradients(task)
         labels = {split: np.array(task[split]["label"]) for split in tasks.SPLITS}
     else:
-        task = encoded(data, model)
-        found = features.extract(model, _in_one(task), "all")  # one pass: loading the model costs as much as a split
-        ends = np.cumsum([len(task.labels[split]) for split in tasks.SPLITS])[:-1]
-        seen = _standardised(dict(zip(tasks.SPLITS, np.split(found.features, ends), strict=True)))
-        labels = dict(zip(tasks.SPLITS, np.split(found.labels, ends), strict=True))
+        seen, labels = baselines.frozen(encoded(data, model), model)
     accuracy = _classified(seen, labels, STRENGTHS if model is None else STRENGTHS[:1])
     return {"val": accuracy["validation"], "test": accuracy["test"], "seconds": time.perf_counter() - start}
-
-
-def _in_one(task: Encoded) -> Encoded:
-    """The splits one after the other, as one named "all"."""
-    parts = [task.inputs[split] for split in tasks.SPLITS]
-    inputs = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-    labels = torch.cat([task.labels[split] for split in tasks.SPLITS])
-    return replace(task, inputs={"all": inputs}, labels={"all": labels})
-
-
-def _words(task: Any) -> dict[str, Any]:
-    """TF-IDF of words and pairs of words, and of the characters within words."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.pipeline import make_union
-
-    texts = {}
-    for split in tasks.SPLITS:
-        columns = [task[split][name] for name in ("text", "text_pair") if name in task[split].features]
-        texts[split] = [" ".join(row) for row in zip(*columns, strict=True)]
-    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-    characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True)
-    vectors = make_union(words, characters).fit(texts["train"])
-    return {split: vectors.transform(rows) for split, rows in texts.items()}
 
 
 def _gradients(task: Any) -> dict[str, np.ndarray]:
@@ -117,14 +87,9 @@ def _gradients(task: Any) -> dict[str, np.ndarray]:
         pixels = np.asarray(picture.convert("RGB"), dtype=float) / 255
         return np.concatenate([hog(pixels, **how), pixels.ravel()])
 
-    return _standardised({split: np.stack([seen(one) for one in task[split]["image"]]) for split in tasks.SPLITS})
-
-
-def _standardised(parts: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    from sklearn.preprocessing import StandardScaler
-
-    scale = StandardScaler().fit(parts["train"])
-    return {split: scale.transform(part) for split, part in parts.items()}
+    return baselines.standardised(
+        {split: np.stack([seen(one) for one in task[split]["image"]]) for split in tasks.SPLITS}
+    )
 
 
 def _classified(seen: dict[str, Any], labels: dict[str, np.ndarray], strengths: tuple[float, ...]) -> dict[str, float]:

@@ -4,7 +4,9 @@ import json
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 from huggingface_hub import EvalResult, ModelCardData
 
@@ -21,6 +23,7 @@ from twophase.leader import Step
 from twophase.leader_pipeline import Known
 from twophase.selection import HISTORY, Selection
 from twophase.sources.files.reader import FileTask
+from twophase.training.config import scorer
 from twophase.training.encoding import CHARACTERS, LONGEST
 from twophase.training.finetuning import FineTuning
 from twophase.training.loading import load_processor, quiet
@@ -31,7 +34,7 @@ METRICS = {"macro_f1": "f1", "weighted_f1": "f1", "matthews": "matthews_correlat
 
 @dataclass(frozen=True)
 class Reached:
-    """What a run has when fine-tuning begins; `modality` is "text" or "image", `known` what a leader knew."""
+    """What a run has when fine-tuning begins; `modality` is "text" or "image", `others` what `without_fine_tuning` gave, `known` what a leader knew."""
 
     given: Settings
     folder: Path
@@ -40,6 +43,7 @@ class Reached:
     prepared: Prepared
     data: FileTask
     modality: str
+    others: dict[str, dict[str, Any]]
     method: str = "two_phase"
     known: Known | None = None
 
@@ -74,6 +78,16 @@ def finish(reached: Reached, chosen: Selection, how: str, finished: bool = True)
         "interval": wilson(right, len(labels)),
         "baseline": float((labels == most_frequent).mean()),
     }
+    judge = scorer(given.metric, given.trust_remote_code)
+    others = [
+        {
+            "name": name,
+            "accuracy": float((labels == other["predicted"]).mean()),
+            "score": judge(labels, np.array(other["predicted"])),
+            "seconds": other["seconds"],
+        }
+        for name, other in reached.others.items()
+    ]
     costs = _costs(reached, chosen)
     outcome = Outcome(
         **found,
@@ -85,7 +99,7 @@ def finish(reached: Reached, chosen: Selection, how: str, finished: bool = True)
         classes=by_class(labels, predicted, data.counts["train"]),
         folder=reached.folder,
         pictures=report.pictures,
-        facts=found | _facts(reached, chosen, how, costs),
+        facts=found | {"baselines": others} | _facts(reached, chosen, how, costs),
     )
     _save(outcome, trained, candidates.folder(chosen.winner))
     outcome.write()
@@ -209,6 +223,9 @@ def card(outcome: Outcome) -> str:
         f"Trained on {counted(data['train'], 'example')} for {counted(outcome.trained, 'epoch')}{ended}, selected on "
         f"{counted(data['validation'], 'other')}.",
     ]
+    text += [f"Without fine-tuning, {row['name']} has accuracy {row['accuracy']:.3f}." for row in outcome.baselines[:1]]
+    if outcome.beaten:
+        text.append(f"**{outcome.beaten}.**")
     if outcome.metric != "accuracy":
         judged = wording.metric(outcome.metric).capitalize()
         text.insert(2, f"{judged}, which models were selected by: {outcome.score:.3f}.")

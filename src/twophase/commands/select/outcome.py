@@ -17,6 +17,8 @@ from sklearn.metrics import confusion_matrix
 from twophase.commands.wording import counted, metric, seconds, short
 from twophase.infra.files import write_json
 
+RISING = 0.01  # of validation over the last epoch, from which on more epochs are advised
+
 
 @dataclass(frozen=True, repr=False)
 class Outcome:
@@ -78,6 +80,35 @@ class Outcome:
         return f"{n:,} of {total:,} test rows are also in the training data" if n else ""
 
     @property
+    def baselines(self) -> list[dict]:
+        """What linear classifiers reach without fine-tuning: name, accuracy, score, seconds; the best first."""
+        return sorted(self.facts.get("baselines", []), key=lambda row: -row["accuracy"])
+
+    @property
+    def beaten(self) -> str:
+        """Says that a linear classifier is as good on the test split, or better, and what to do; empty if none is."""
+        best = next(iter(self.baselines), {"accuracy": -1.0})
+        if best["accuracy"] < self.test:
+            return ""
+        by = f"better than the selected model, {best['accuracy']:.3f} against {self.test:.3f}"
+        how = by if best["accuracy"] > self.interval[1] else "as good as the selected model"
+        return (
+            f"{best['name'][0].upper()}{best['name'][1:]} is {how}: use that, train for longer (training.epochs), or choose a zoo "
+            "of larger models"
+        )
+
+    @property
+    def rising(self) -> str:
+        """Says that the winner's validation was still rising when its training ended; empty if it was not."""
+        val = self.history[self.history["model"] == self.winner].sort_values("stage")["val"].tolist()
+        if len(val) < 2 or val[-1] < max(val) or val[-1] - val[-2] < RISING:
+            return ""
+        return (
+            f"{val[-2]:.3f} to {val[-1]:.3f} over the last epoch: training.epochs={4 * self.facts['training']['epochs']} "
+            "would give it time"
+        )
+
+    @property
     def saving(self) -> float:
         """How many times fewer seconds than the estimate for brute force."""
         return float(self.costs["seconds"].iloc[1] / self.costs["seconds"].iloc[0])
@@ -94,6 +125,14 @@ class Outcome:
             "test accuracy": f"{accuracy}; too high: {self.leaked}" if self.leaked else accuracy,
             **({} if self.metric == "accuracy" else {f"test {metric(self.metric)}": f"{self.score:.3f}"}),
             "most frequent class": f"accuracy {self.baseline:.3f}",
+            **{
+                f"without fine-tuning ({number})"
+                if number > 1
+                else "without fine-tuning": f"accuracy {row['accuracy']:.3f}, {row['name']}, {seconds(row['seconds'])}"
+                for number, row in enumerate(self.baselines, 1)
+            },
+            **({"a simpler way": self.beaten} if self.beaten else {}),
+            **({"still rising": f"validation, {self.rising}"} if self.rising else {}),
             **({} if chance is None else {"the best of all": f"with probability {chance:.2f}"}),
             "cost": f"{counted(spent['epochs'], 'epoch')}, {seconds(spent['seconds'])}",
             "trying all of them": f"{counted(whole['epochs'], 'epoch')}, about {seconds(whole['seconds'])}{times}",

@@ -16,6 +16,7 @@ from datasets import DatasetDict
 
 from twophase.commands import wording
 from twophase.commands.select import leading
+from twophase.commands.select.comparing import without_fine_tuning
 from twophase.commands.select.fine_selecting import OutOfTime, Watch, fine_select, prepare
 from twophase.commands.select.finishing import Reached, best_so_far, finish
 from twophase.commands.select.inputs import (
@@ -115,6 +116,7 @@ def _run(given: Settings, folder: Path, say: Callable[[str], None], progress: bo
     say(f"{ranking.how} ({sum(ranking.scored.values()):.0f} s). The first of the ranking:")
     say(wording.frame(ranking.table.drop(columns="recalled").head(SHOWN)))
 
+    others = without_fine_tuning(candidates, ranking, folder / "task", modality, say)
     task = tasks.load(folder / "task")
     if method == "leader":
         prepared = leading.prepare(given, folder, candidates, known, ranking, task, watch, progress)
@@ -122,7 +124,7 @@ def _run(given: Settings, folder: Path, say: Callable[[str], None], progress: bo
         prepared = prepare(given, folder, candidates, ranking, task, watch, say, progress, method)
     if modality == "text":
         tell(length_notices(candidates.folder(prepared.runs.models[0]), task["train"]))
-    reached = Reached(given, folder, candidates, ranking, prepared, data, modality, method, known)
+    reached = Reached(given, folder, candidates, ranking, prepared, data, modality, others, method, known)
     try:
         if method == "leader":
             chosen, how = leading.follow(known, ranking, prepared.runs)

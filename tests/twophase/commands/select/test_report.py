@@ -74,12 +74,49 @@ def test_an_outcome_says_itself_in_a_few_lines(made):
     assert rows["model"] == "runs/pets/model"
 
 
+@pytest.mark.parametrize(
+    ("accuracy", "said"),
+    [
+        (0.69, ""),
+        (0.75, "Words is as good as the selected model: use that"),
+        (0.91, "Words is better than the selected model, 0.910 against 0.700: use that"),
+    ],
+)
+def test_a_baseline_that_is_no_worse_is_named_everywhere(made, undrawn, accuracy, said):
+    found = made()
+    found.facts["baselines"] = [
+        {"name": "the probe", "accuracy": 0.6, "score": 0.6, "seconds": 1.0},
+        {"name": "words", "accuracy": accuracy, "score": accuracy, "seconds": 2.0},
+    ]
+    assert found.beaten.startswith(said) and bool(found.beaten) == bool(said)
+    rows = dict(re.split(r"  +", line, maxsplit=1) for line in str(found).splitlines())
+    assert rows["without fine-tuning"] == f"accuracy {accuracy:.3f}, words, 2 s"
+    assert rows["without fine-tuning (2)"] == "accuracy 0.600, the probe, 1 s"
+    page = report.write(found).read_text()
+    assert f"words has accuracy {accuracy:.3f}" in page and f"has accuracy {accuracy:.3f}" in card(found)
+    if said:
+        assert all(found.beaten in text for text in (str(found), page, card(found)))
+
+
+@pytest.mark.parametrize(
+    ("vals", "rising"),
+    [([0.5, 0.6], True), ([0.5, 0.505], False), ([0.6, 0.5], False), ([0.7, 0.5, 0.6], False), ([0.5], False)],
+)
+def test_a_winner_that_is_still_rising_is_told(made, vals, rising):
+    found = made()
+    rows = [(stage, "won", val, 0.8, True, "kept") for stage, val in enumerate(vals, 1)]
+    found = replace(found, history=pd.DataFrame(rows, columns=HISTORY))
+    assert bool(found.rising) == rising
+    if rising:
+        assert found.rising == "0.500 to 0.600 over the last epoch: training.epochs=8 would give it time"
+
+
 def test_in_a_notebook_paths_are_links_and_no_row_is_empty(made, undrawn):
     html = made()._repr_html_()
     assert (
         html.count("<img") == 4 and '<a href="runs/pets/report.html">' in html and '<a href="runs/pets/model">' in html
     )
-    assert html.count("<tr>") == 7 and "<th></th>" not in html and "<thead" not in html
+    assert html.count("<tr>") == 8 and "<th></th>" not in html and "<thead" not in html
 
 
 def test_the_page_names_data_and_model_first_and_folds_the_winner(made, undrawn):
