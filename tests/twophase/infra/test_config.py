@@ -120,7 +120,6 @@ def test_a_changed_byte_is_a_difference_with_its_remedy(tmp_path):
         ("cv.tasks.upstream=[latin]", ["upstream", "vit-greek"]),
         ("cv.tasks.sizes.train=0", ["cv.tasks.sizes.train", "at least 1"]),
         ("cv.zoo.include=[vit-lattin]", ["model 'vit-lattin'", "did you mean vit-latin?"]),
-        ("cv.seeds.models=[nobody]", ["model 'nobody'", "cv.seeds.models"]),
         ("cv.zoo.models.vit-latin.architecture=cnn", ["vit-latin", "'cnn'", "resnet"]),
         ("cv.training.epochs=0", ["cv.training.epochs", "at least 1"]),
         ("cv.training.epochs=2.5", ["cv.training.epochs", "2.5", "int"]),

@@ -58,14 +58,6 @@ class Tasks:
 
 
 @settings()
-class Seeds:
-    """Models whose benchmark cells are repeated with `extra` further seeds."""
-
-    models: tuple[str, ...]
-    extra: Annotated[int, Field(ge=0)]
-
-
-@settings()
 class Zoo:
     """Recipes by model name; `include` None: all of them, else these and their parents.
 
@@ -104,7 +96,6 @@ class Domain:
     training: TrainingConfig
     second_rate: SecondRate
     second_seed: AtLeastOne
-    seeds: Seeds
     proxies: tuple[str, ...]
     zoo: Zoo
 
@@ -239,13 +230,12 @@ def _check_domain(params: Params, name: str, domain: Domain) -> None:
     for dataset in datasets:
         if dataset not in known:
             raise unknown(f"dataset {dataset!r} in {name}.tasks", dataset, known)
-    for where, names in (("tasks", datasets), ("proxies", domain.proxies), ("seeds.models", domain.seeds.models)):
+    for where, names in (("tasks", datasets), ("proxies", domain.proxies)):
         if twice := sorted({item for item in names if names.count(item) > 1}):
             raise UserError(f"{name}.{where}: {', '.join(twice)} is named twice; name it once")
-    for where, names in (("zoo.include", domain.zoo.include or ()), ("seeds.models", domain.seeds.models)):
-        for model in names:
-            if model not in domain.zoo.models:
-                raise unknown(f"model {model!r} in {name}.{where}", model, domain.zoo.models)
+    for model in domain.zoo.include or ():
+        if model not in domain.zoo.models:
+            raise unknown(f"model {model!r} in {name}.zoo.include", model, domain.zoo.models)
     architectures = recipes.DOMAINS[name].ARCHITECTURES
     for recipe in domain.zoo.recipes.values():
         if (got := recipe.architecture) and got not in architectures:

@@ -12,7 +12,7 @@ from twophase.training.stored import FAILURE_COLUMNS, train_folders
 
 
 def train_cells(params: Params, domain: str, data: Path, folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Fine-tune each (model, dataset, seed).
+    """Fine-tune each model on each dataset.
 
     Returns:
         Records (a row an epoch: model, dataset, role, seed, epoch, val, test, seconds) and failures.
@@ -23,13 +23,7 @@ def train_cells(params: Params, domain: str, data: Path, folder: Path) -> tuple[
     part = params.domain[domain]
     roles = part.tasks.roles
     models, failures = built_models(part.zoo.recipes, folder)
-    repeated = {(model, name) for model in part.seeds.models for name in part.tasks.benchmark}
-    cells = [
-        (model, name, params.seed + number)
-        for name in roles
-        for model in models
-        for number in range(part.seeds.extra + 1 if (model, name) in repeated else 1)
-    ]
+    cells = [(model, name, params.seed) for name in roles for model in models]
     return train(data, folder, roles, cells, part.training, f"{domain} records", failures)
 
 
