@@ -19,12 +19,18 @@ install: .venv/installed ## make .venv and install the package with the locked v
 params: .venv/installed ## write params.yaml from conf/ (after every edit there)
 	python -m twophase params
 
+# `dvc repro` alone does the same, one stage after the other; here the domains' notebooks are executed side by side.
+DOMAINS := $(basename $(notdir $(wildcard conf/domain/*.yaml)))
+NOTEBOOKS := $(filter-out 08_% 09_% 16_%,$(basename $(notdir $(wildcard notebooks/[0-9]*.ipynb))))
+
 repro: .venv/installed ## run what is missing or stale (installs first)
 	@python -m reproduction.stages check
+	dvc repro $(FORCE) claims metrics
+	@printf '%s\n' $(DOMAINS) | xargs -P 2 -I{} dvc --wait-for-lock repro $(FORCE) --single-item $(NOTEBOOKS:%=%@{})
 	dvc repro
 
 from-scratch: .venv/installed ## run everything, with an empty cell store (kept afterwards)
-	@folder=$$(mktemp -d) && trap "rm -rf $$folder" EXIT && TWOPHASE_CACHE=$$folder dvc repro --force && \
+	@folder=$$(mktemp -d) && trap "rm -rf $$folder" EXIT && TWOPHASE_CACHE=$$folder $(MAKE) repro FORCE=--force && \
 	cp -r $$folder/. "$$(python -c 'from twophase.infra.store import cache_folder; print(cache_folder())')"
 
 smoke: .venv/installed ## the same stages on a handful of models, in a clone under build/smoke (about four minutes)
