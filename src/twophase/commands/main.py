@@ -16,7 +16,7 @@ from twophase.errors import exit_code
 HOMES = {"select": "select.run", "matrix": "matrix.running", "models": "zoos", "tasks": "zoos"}
 
 EXAMPLES = """examples:
-  twophase select task=csv task.path=reviews.csv task.text=review task.label=stars
+  twophase select reviews.csv task.text=review task.label=stars
                                            select a model for your own task, and fine-tune it
   twophase params                          compose conf/ into params.yaml (what `make params` does)
   twophase params profile=smoke            the same with overrides, which params.yaml remembers
@@ -32,19 +32,20 @@ of downloading them.
 """
 
 SELECT = """examples:
-  twophase select task=csv task.path=reviews.csv task.text=review task.label=stars
-  twophase select task=image_folder task.path=photos/            one folder of pictures a class
-  twophase select task=json task.path=data/ out=runs/first       a folder with train.json, test.json
-  twophase select task=csv task.path=pairs.csv task.text=question task.text_pair=answer
-  twophase select task.path=reviews.csv budget.minutes=10        end in time, with the best model so far
-  twophase select task.path=reviews.csv zoo=folder zoo.path=my-models/
+  twophase select reviews.csv                                    the columns are guessed, and the guess is printed
+  twophase select reviews.csv task.text=review task.label=stars
+  twophase select photos/                                        one folder of pictures a class
+  twophase select data/ out=runs/first                           a folder with train.json, test.json
+  twophase select pairs.csv task.text=question task.text_pair=answer
+  twophase select reviews.csv budget.minutes=10                  end in time, with the best model so far
+  twophase select reviews.csv zoo=folder zoo.path=my-models/
 
 Method: method=leader looks at the models that could win and trains the one that leads, until no epoch promises more than
 leader.price=0.001 of accuracy; method=two_phase is the paper's; halving and brute_force train every model. Without one it is
 the leader where enough is known of the models and no setting of the two phases (recall.top, proxy …) is named, else these.
 Keys (conf/select.yaml): task.path, .text, .text_pair, .label, .test, .validation, .max_rows; zoo, proxy; recall.top;
-budget.minutes, .epochs; training.epochs, .learning_rate; selection.threshold; hardware; out. Columns that are not
-named are guessed, and the guess is printed. Paths and columns are taken as they are written; quote them for the shell alone
+budget.minutes, .epochs; training.epochs, .learning_rate; selection.threshold; metric (accuracy, balanced_accuracy, macro_f1,
+weighted_f1, matthews); seed; hardware; out. A path that stands first is task.path, and tells the kind of task. Paths and columns are taken as they are written; quote them for the shell alone
 ('task.path=my file (1).csv'). Stopped with Ctrl-C it saves the best model so far; the same command goes on.
 """
 

@@ -147,8 +147,9 @@ def _explain(error: Exception, overrides: list[str], name: str) -> str:
         return f"{found[1]} is missing; give {found[1]}=…"
     if found := re.search(r"Could not override '([^']+)'", message):
         keys = _keys(_composed(name))
-        if near := difflib.get_close_matches(found[1], keys, n=1):
-            return f"unknown key {found[1]!r} (did you mean {near[0]}?)"
+        ends = [key for key in keys if key.endswith(f".{found[1]}")]  # "top" for recall.top
+        if near := ends or difflib.get_close_matches(found[1], keys, n=1):
+            return f"unknown key {found[1]!r} (did you mean {' or '.join(near)}?)"
         leaves = (key for key in keys if not any(other.startswith(f"{key}.") for other in keys))
         return (
             f"unknown key {found[1]!r}; allowed: {'the keys of params.yaml' if name == 'config' else ', '.join(leaves)}"

@@ -29,7 +29,7 @@ from twophase.commands.select.inputs import (
 )
 from twophase.commands.select.outcome import Outcome
 from twophase.commands.select.recalling import everyone, recall
-from twophase.commands.select.settings import Settings, compose
+from twophase.commands.select.settings import Settings, compose, with_path
 from twophase.errors import UserError
 from twophase.infra.compute import single_thread, using
 from twophase.infra.files import room, write_json, write_text
@@ -61,7 +61,7 @@ class Stopped(KeyboardInterrupt):
 
 def run_select(given: argparse.Namespace) -> int:
     """`twophase select`: a model for a task."""
-    settings = compose(given.overrides)
+    settings = compose(with_path(given.overrides))
     try:
         with quiet():
             print(f"\n{run(settings)}")

@@ -96,6 +96,23 @@ class Settings:
         return [key for key in self.asked if key in groups or key.split(".")[0] in groups]
 
 
+def with_path(words: list[str]) -> list[str]:
+    """Overrides, of words whose first may be the path of a task.
+
+    Raises:
+        UserError: the first is neither an override nor the path of anything.
+    """
+    first = words[0] if words else "="
+    if ("=" in first and not Path(first).exists()) or (first.startswith("~") and not first.startswith("~/")):
+        return words
+    if not (path := Path(first).expanduser()).exists():
+        raise UserError(
+            f"got {first!r}, where nothing is; give the path of a file or folder first (twophase select reviews.csv), then "
+            "overrides as key=value."
+        )
+    return [f"task={kind_of(path)}", f"task.path={first}", *words[1:]]
+
+
 def compose(overrides: list[str]) -> Settings:
     """The settings of `conf/select.yaml` with overrides.
 

@@ -24,7 +24,10 @@ CASES = {
     "missing file": (["task.path=/nowhere.csv"], "/nowhere.csv"),
     "unknown kind of task": (["task=xml", "task.path={t}"], "unknown task 'xml'"),
     "unknown override": (["task.path={t}", "selection.treshold=1"], "unknown key 'selection.treshold'"),
-    "not an override": (["{t}"], "an override is written key=value"),
+    "a path to nothing": (["{t}x"], "where nothing is"),
+    "not an override": (["task.path={t}", "{t}"], "an override is written key=value"),
+    "no kind of task": (["{d}/notes.txt"], "neither a folder nor"),
+    "the end of a key": (["{t}", "top=5"], "did you mean recall.top?"),
     "wrong column": (["task.path={t}", "task.text=revew"], "revew"),
     "text is the label": (["task.path={t}", "task.text=stars", "task.label=stars"], "stars"),
     "unknown zoo": (["task.path={t}", "zoo=cloud"], "unknown zoo 'cloud'"),
@@ -68,6 +71,7 @@ CASES = {
 def test_one_line_and_exit_code_2(arguments, message, table, tmp_path, capsys, monkeypatch, published_or_none):
     monkeypatch.chdir(tmp_path)
     models = tmp_path / "models"
+    (tmp_path / "notes.txt").write_text("not a table")
     if any("{z}" in part for part in arguments):
         (models / "one").mkdir(parents=True)
         (models / "one" / "config.json").write_text("{}")
@@ -106,6 +110,17 @@ def test_paths_and_columns_are_taken_as_written(name, tmp_path, monkeypatch):
     for path in (tmp_path / name, f"~/{name}"):
         given = compose([f"task.path={path}", "task.text=my text", "task.label=my label (x)"])
         assert len(read_task(given.task, given.seed).task["train"]) > 30
+
+
+def test_a_path_may_stand_first_and_tells_the_kind(table, tmp_path):
+    from twophase.commands.select.settings import with_path
+
+    strange = table.rename(tmp_path / "a=b.csv")
+    (tmp_path / "photos" / "cat").mkdir(parents=True)
+    for path, kind in ((strange, "csv"), (tmp_path / "photos", "image_folder")):
+        assert with_path([str(path), "seed=1"]) == [f"task={kind}", f"task.path={path}", "seed=1"]
+    for words in ([], ["task.path=x", "seed=1"], ["~zoo"]):
+        assert with_path(words) == words
 
 
 def test_a_task_is_a_path():
