@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from twophase.errors import UserError
-from twophase.similarity import check_matrix, top_k_similarity
+from twophase.inputs import as_matrix, as_similarity, check_choice, few, not_negative, shown, up_to
+from twophase.similarity import top_k_similarity
 
 METHODS = ("hierarchical", "kmeans")
 ADAPTIVE = 0.5  # of the median distance between two models: where average linkage stops if no threshold is given
@@ -36,6 +37,11 @@ class Clusters:
         sizes = self.labels.value_counts()
         return sorted(int(label) for label in sizes.index[sizes > 1])
 
+    @property
+    def to_score(self) -> list[str]:
+        """The models that coarse recall wants a proxy score of: the representatives of the clusters of several models."""
+        return list(self.representatives.loc[self.non_singletons])
+
     def members(self, label: int) -> list[str]:
         """Models of a cluster."""
         return list(self.labels.index[self.labels == label])
@@ -59,63 +65,61 @@ class Clusters:
 
     def __repr__(self) -> str:
         clusters, groups = self.labels.nunique(), len(self.non_singletons)
-        return (
-            f"{len(self.labels)} models in {clusters} clusters, {clusters - groups} of them singletons ({self.method})"
-        )
+        of = f"{clusters} clusters, {clusters - groups} of them singletons ({self.method})"
+        return f"{len(self.labels)} models in {of}; the models are {few(self.labels.index)}"
 
 
 def cluster_models(
     matrix: pd.DataFrame,
-    k: int = 5,
+    k: int | None = None,
     similarity: pd.DataFrame | None = None,
     method: str = "hierarchical",
     threshold: float | None = 0.09,
     n_clusters: int | None = None,
     seed: int = 0,
+    random_state: int | None = None,
 ) -> Clusters:
     """Cluster models by their performance on the benchmark datasets (Section III-A).
 
     Args:
-        matrix: performance matrix, m datasets x n models, scores in [0, 1].
-        k: of Eq. 1; not used where `similarity` is given.
-        similarity: (n, n) frame to use instead of Eq. 1, for instance of model cards.
+        matrix: performance matrix, m datasets (rows) x n models (columns), scores in [0, 1].
+        k: of Eq. 1, see `top_k_similarity`; not used where `similarity` is given.
+        similarity: (n, n) frame to use instead of Eq. 1, for instance of model cards; an array has the matrix's order.
         method: "hierarchical" (average linkage over 1 - similarity) or "kmeans" (on the performance vectors, or on
             the rows of `similarity` where one is given).
         threshold: distance (1 - similarity) at which average linkage stops; None: `ADAPTIVE` times the median distance
             between two models, since distances differ from zoo to zoo; not used with `n_clusters`.
         n_clusters: number of clusters; k-means without it takes as many as average linkage finds at `threshold`.
-        seed: of k-means.
+        seed: of k-means; `random_state` is scikit-learn's name for it.
 
     Raises:
         UserError: a malformed matrix, an unknown method, a similarity of other models, an impossible threshold or
             n_clusters.
     """
-    check_options(matrix, method, n_clusters, threshold)
+    matrix = check_options(matrix, method, n_clusters, threshold)
     models = matrix.columns
     if similarity is None:
         similarity, vectors = top_k_similarity(matrix, k), matrix.T
-    elif set(similarity.index) != set(models) or set(similarity.columns) != set(models):
-        strangers = sorted(set(similarity.index) ^ set(models), key=str)[:5]
-        raise UserError(f"similarity and matrix do not name the same models; they differ in {strangers}.")
     else:
-        similarity = vectors = similarity.loc[models, models]
+        similarity = vectors = as_similarity(similarity, models)
     order = sorted(models)  # what a clustering gives must not depend on the order of the columns
     distances = 1 - similarity.loc[order, order].to_numpy()[np.triu_indices(len(order), 1)]
     found = average_linkage(distances, threshold, n_clusters)
     if method == "kmeans":
-        found = k_means(vectors, len(set(found)), seed)
+        found = k_means(vectors, len(set(found)), seed if random_state is None else random_state)
     return Clusters(*numbered(found, matrix), similarity, method)
 
 
-def check_options(matrix: pd.DataFrame, method: str, n_clusters: int | None, threshold: float | None) -> None:
-    """Raises UserError: a malformed matrix, an unknown method, an impossible n_clusters or threshold."""
-    n = check_matrix(matrix).shape[1]
-    if method not in METHODS:
-        raise UserError(f"unknown clustering method {method!r}; allowed: {', '.join(METHODS)}.")
-    if n_clusters is not None and not 1 <= n_clusters <= n:
-        raise UserError(f"n_clusters is {n_clusters}; allowed: 1 to {n}, the number of models.")
-    if threshold is not None and not threshold >= 0:
-        raise UserError(f"threshold is {threshold}; allowed is a distance of at least 0, or None for the adaptive one.")
+def check_options(matrix: pd.DataFrame, method: str, n_clusters: int | None, threshold: float | None) -> pd.DataFrame:
+    """The matrix; raises UserError: a malformed one, an unknown method, an impossible n_clusters or threshold."""
+    matrix = as_matrix(matrix)
+    check_choice("method", method, METHODS)
+    up_to("n_clusters", n_clusters, matrix.shape[1], "models")
+    if threshold is not None and not not_negative(threshold):
+        raise UserError(
+            f"threshold is {shown(threshold)}; allowed is a distance of at least 0, or None for the adaptive one."
+        )
+    return matrix
 
 
 def average_linkage(distances: np.ndarray, threshold: float | None, n_clusters: int | None = None) -> np.ndarray:
@@ -174,10 +178,8 @@ def silhouette(clusters: Clusters, variant: str = "standard", models: str = "all
     Raises:
         UserError: an unknown variant or selection of models.
     """
-    if variant not in ("standard", "released"):
-        raise UserError(f"unknown silhouette variant {variant!r}; allowed: standard, released.")
-    if models not in ("all", "clustered"):
-        raise UserError(f"models={models!r}; allowed: all, clustered.")
+    check_choice("variant", variant, ("standard", "released"))
+    check_choice("models", models, ("all", "clustered"))
     labels = clusters.labels.to_numpy()
     distances = 1 - clusters.similarity.to_numpy()
     np.fill_diagonal(distances, 0)

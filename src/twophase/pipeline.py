@@ -5,14 +5,15 @@ a `Runs` that replays or trains, and a `Scorer` that looks proxy scores up or co
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
 from twophase.clustering import Clusters
 from twophase.errors import UserError
-from twophase.recall import best_singletons, coarse_recall, normalize, to_score
+from twophase.inputs import as_clustered, as_scores
+from twophase.recall import best_singletons, coarse_recall, normalize, ranked, to_score
 from twophase.records import TrainingRecords
 from twophase.runs import Runs
 from twophase.selection import Selection, fine_selection, successive_halving
@@ -50,7 +51,7 @@ class TwoPhase(Selection):
         scored: the models scored by a proxy.
     """
 
-    recall: pd.DataFrame
+    recall: pd.DataFrame = field(repr=False)
     scored: list[str]
 
     @property
@@ -103,6 +104,7 @@ def recall(
     Raises:
         UserError: not one model could be scored; see `coarse_recall`.
     """
+    matrix = as_clustered(matrix, clusters)
     prior = matrix.mean()
     members = to_score(prior, clusters)
     if not members:
@@ -128,7 +130,7 @@ def recall(
     raw = pd.Series(scores, dtype=float)
     options = {"proxy": proxy, "singleton_similarity": singleton_similarity, "singletons": singletons}
     table = coarse_recall(matrix, clusters, normalize(raw, normalization), min(top, len(kept)), **options)
-    return Recalled(_ranked(table.drop(index=table.index.intersection(list(failures))), top), raw, failures)
+    return Recalled(ranked(table.drop(index=table.index.intersection(list(failures))), top), raw, failures)
 
 
 def recall_by_proxy(models: list[str], score: Scorer, top: int = 10) -> Recalled:
@@ -152,7 +154,7 @@ def recall_by_proxy(models: list[str], score: Scorer, top: int = 10) -> Recalled
         raise UserError(f"no model could be scored; the first reason: {next(iter(failures.values()))}")
     table = pd.DataFrame({"proxy": raw, "recall_score": raw}).rename_axis("model").reset_index()
     table = table.sort_values(["recall_score", "model"], ascending=[False, True]).set_index("model")
-    return Recalled(_ranked(table, top), raw, failures)
+    return Recalled(ranked(table, top), raw, failures)
 
 
 def fine_select(
@@ -170,6 +172,7 @@ def fine_select(
         records: of the models on the benchmark datasets, None where there are none.
         n_trends: convergence trends a stage, at most as many as there are benchmark datasets.
     """
+    records = None if records is None else TrainingRecords.from_frame(records)
     if records is None or records.frame["val"].isna().any():
         return successive_halving(runs, models)
     datasets = [name for name in records.datasets("benchmark") if name != runs.dataset]
@@ -201,7 +204,7 @@ def two_phase(
         matrix: performance matrix on the benchmark datasets (datasets x models), the target not among them.
         records: benchmark records with curves.
         clusters: of the matrix's models.
-        proxy_scores: model -> proxy score, or a `Scorer`.
+        proxy_scores: model -> proxy score, or an array as of `coarse_recall`, or a `Scorer`.
         top: models to recall.
         threshold, n_trends, threshold_kind: see `fine_selection`.
         epochs_per_proxy: what a proxy score costs, in epochs (Section V-D books 0.5).
@@ -211,12 +214,14 @@ def two_phase(
     Raises:
         UserError: the target is a row of `matrix`; or see `recall` and `fine_selection`.
     """
+    matrix = as_clustered(matrix, clusters)
     if runs.dataset in matrix.index:
         raise UserError(
             f"the target {runs.dataset!r} is a row of the performance matrix, so prior and clusters have seen it; "
             f"make both from records.matrix(exclude=[{runs.dataset!r}])."
         )
-    score = proxy_scores if callable(proxy_scores) else looked_up(proxy_scores)
+    orders = clusters.to_score, matrix.columns
+    score = proxy_scores if callable(proxy_scores) else looked_up(as_scores(proxy_scores, *orders))
     options = {"proxy": proxy, "singleton_similarity": singleton_similarity, "singletons": singletons}
     found = recall(matrix, clusters, score, top, normalization, **options)
     chosen = fine_select(runs, found.models, records, threshold, n_trends, threshold_kind)
@@ -229,9 +234,3 @@ def looked_up(scores: pd.Series) -> Scorer:
     """A scorer that knows its scores already: model -> score."""
     known = scores.dropna().to_dict()
     return lambda models: {model: known.get(model, "its proxy score is not known") for model in models}
-
-
-def _ranked(table: pd.DataFrame, top: int) -> pd.DataFrame:
-    """The table with rank (from 1) and recalled (rank <= top), which its order gives."""
-    rank = np.arange(1, len(table) + 1)
-    return table.assign(rank=rank, recalled=rank <= top)

@@ -5,8 +5,10 @@ import pandas as pd
 
 from twophase.clustering import Clusters
 from twophase.errors import UserError
-from twophase.similarity import check_matrix, cosine_similarity
+from twophase.inputs import as_clustered, as_scores, check_choice, few, up_to
+from twophase.similarity import cosine_similarity
 
+TOP = 10  # models recalled, where there are as many
 NORMALIZATIONS = ("exp", "minmax", "none")
 SMALLEST = 1e-9  # of a normalised score: at 0 the product of Eq. 2 would forget the prior
 
@@ -15,7 +17,7 @@ def normalize(scores: pd.Series, method: str = "exp") -> pd.Series:
     """Bring proxy scores to (0, 1] (the paper says that it does, not how).
 
     Args:
-        scores: proxy scores of the models that were scored.
+        scores: proxy scores of the models that were scored, by model; or an array, of which an array is made.
         method: "exp", exp(score - best score): the released code's exp(LEEP) up to a factor, on which no rank of Eq. 2-4
             depends; "minmax" over the given scores; "none" for scores that are in [0, 1] already.
 
@@ -23,12 +25,15 @@ def normalize(scores: pd.Series, method: str = "exp") -> pd.Series:
         Scores of at least `SMALLEST`, so that models of equal proxy score are ranked by their prior.
 
     Raises:
-        UserError: an unknown method; scores that are missing, or that "none" leaves outside [0, 1].
+        UserError: an unknown method; scores that are not finite, or that "none" leaves outside [0, 1].
     """
-    if method not in NORMALIZATIONS:
-        raise UserError(f"unknown normalisation {method!r}; allowed: {', '.join(NORMALIZATIONS)}.")
-    if scores.isna().any():
-        raise UserError(f"{scores.index[scores.isna()][0]} has no proxy score; leave out models without one.")
+    check_choice("method", method, NORMALIZATIONS)
+    named, scores = hasattr(scores, "keys"), as_scores(scores)
+    if len(bad := scores.index[~np.isfinite(scores)]):
+        raise UserError(
+            f"{len(bad)} of {len(scores)} proxy scores are NaN or infinite, of {few(bad)}; leave these models out: another "
+            "member of their cluster stands in."
+        )
     if method == "minmax":
         spread = scores.max() - scores.min()
         scores = (scores - scores.min()) / spread if spread > 0 else scores * 0 + 1.0
@@ -38,14 +43,15 @@ def normalize(scores: pd.Series, method: str = "exp") -> pd.Series:
         raise UserError(
             f"normalisation 'none' leaves scores from {scores.min():g} to {scores.max():g}, not in [0, 1]; use 'minmax' or 'exp'."
         )
-    return scores.clip(lower=SMALLEST)
+    scores = scores.clip(lower=SMALLEST)
+    return scores if named else scores.to_numpy()
 
 
 def coarse_recall(
     matrix: pd.DataFrame,
     clusters: Clusters,
     proxy_scores: pd.Series,
-    top: int = 10,
+    top: int | None = None,
     proxy: str = "representative",
     singleton_similarity: str = "eq1",
     singletons: int = 0,
@@ -57,8 +63,9 @@ def coarse_recall(
     Args:
         matrix: performance matrix on the benchmark datasets, m datasets x n models; the target is not among them.
         clusters: of these models.
-        proxy_scores: representative of each non-singleton cluster -> proxy score in [0, 1].
-        top: number of models to recall, at most n.
+        proxy_scores: representative of each non-singleton cluster -> proxy score in [0, 1]; or an array, in the order of
+            `clusters.to_score` or of all models.
+        top: number of models to recall, at most n; None: `TOP`, or n with a warning if that is less.
         proxy: "representative" (Eq. 3), or "own" (released code: `proxy_scores` name every clustered model).
         singleton_similarity: what decays the score for singletons (Eq. 4): "eq1" (paper: the clusters' similarity) or
             "cosine" (released code: of the accuracy vectors).
@@ -73,18 +80,11 @@ def coarse_recall(
         UserError: fewer models than `top`, no non-singleton cluster, scores missing or outside [0, 1], an unknown
             option.
     """
-    check_matrix(matrix)
-    for name, got, allowed in (
-        ("proxy", proxy, ("representative", "own")),
-        ("singleton_similarity", singleton_similarity, ("eq1", "cosine")),
-    ):
-        if got not in allowed:
-            raise UserError(f"{name}={got!r}; allowed: {', '.join(allowed)}.")
-    if set(clusters.labels.index) != set(matrix.columns):
-        raise UserError("clusters and matrix do not name the same models; cluster the columns of this matrix.")
-    if not 1 <= top <= matrix.shape[1]:
-        raise UserError(f"top is {top}; allowed: 1 to {matrix.shape[1]}, the number of models.")
-    prior, known = matrix.mean(), proxy_scores.dropna()  # acc(m_j)
+    matrix = as_clustered(matrix, clusters)
+    check_choice("proxy", proxy, ("representative", "own"))
+    check_choice("singleton_similarity", singleton_similarity, ("eq1", "cosine"))
+    top = up_to("top", top, matrix.shape[1], "models", TOP)
+    prior, known = matrix.mean(), as_scores(proxy_scores, clusters.to_score, matrix.columns).dropna()  # acc(m_j)
     members = to_score(prior, clusters)
     if not members:
         raise UserError("every model is a cluster of its own, so no proxy score can be shared; raise the threshold.")
@@ -112,9 +112,13 @@ def coarse_recall(
     table = pd.DataFrame({"prior": prior.to_numpy(), "proxy": match, "recall_score": found}, index=models)
     table = table.rename_axis("model").reset_index()
     table = table.sort_values(["recall_score", "prior", "model"], ascending=[False, False, True]).set_index("model")
-    table["rank"] = np.arange(1, len(table) + 1)
-    table["recalled"] = table["rank"] <= top
-    return table
+    return ranked(table, top)
+
+
+def ranked(table: pd.DataFrame, top: int) -> pd.DataFrame:
+    """The table with rank (from 1) and recalled (rank <= top), which its order gives."""
+    rank = np.arange(1, len(table) + 1)
+    return table.assign(rank=rank, recalled=rank <= top)
 
 
 def matched(group: np.ndarray, shared: np.ndarray, alike: np.ndarray) -> np.ndarray:

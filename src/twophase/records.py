@@ -9,10 +9,18 @@ import numpy as np
 import pandas as pd
 
 from twophase.errors import UserError
+from twophase.inputs import as_datasets_by_models, check_choice, few, in_order, shown
 
 KEY = ["model", "dataset", "seed", "epoch"]
 COLUMNS = ["model", "dataset", "role", "seed", "epoch", "val", "test", "seconds"]
 ROLES = ("benchmark", "target")
+SUFFIXES = (".csv", ".csv.gz", ".parquet")
+EMPTY = ["", "nan", "NaN", "NA", "N/A", "null", "NULL", "None"]
+AS_WRITTEN = {  # a model may be called 001 or nan
+    "dtype": {"model": str, "dataset": str},
+    "keep_default_na": False,
+    "na_values": dict.fromkeys([*COLUMNS, "metric"], EMPTY) | {"model": [""], "dataset": [""]},
+}
 BOUNDED = ("accuracy", "f1", "macro_f1", "balanced_accuracy")  # metrics that live in [0, 1]
 
 
@@ -30,10 +38,18 @@ class TrainingRecords:
     def __init__(self, frame: pd.DataFrame):
         self.frame = _validated(frame)
 
+    def __repr__(self) -> str:
+        datasets = self.datasets()
+        roles = ", ".join(f"{n} {role}" for role in ROLES if (n := len(self.datasets(role))))
+        return (
+            f"{len(self.models)} models on {len(datasets)} datasets ({roles}), {self.epochs} epochs, {len(self.frame)} rows; "
+            f"the models are {few(self.models)}, the datasets {few(datasets)}"
+        )
+
     @classmethod
     def from_frame(cls, frame: pd.DataFrame) -> TrainingRecords:
-        """Records from a table. Raises UserError naming what is missing, doubled, empty or out of range."""
-        return cls(frame)
+        """Records from a table (or records). Raises UserError naming what is missing, doubled, empty or out of range."""
+        return frame if isinstance(frame, cls) else cls(frame)
 
     @classmethod
     def from_matrix(
@@ -43,42 +59,45 @@ class TrainingRecords:
 
         `metrics`: dataset -> metric, for those that are not measured by accuracy (a correlation may be negative).
         """
-        long = matrix.rename_axis(index="dataset", columns="model").stack().dropna().rename("test").reset_index()
+        named = as_datasets_by_models(matrix).rename_axis(index="dataset", columns="model")
+        long = named.stack().dropna().rename("test").reset_index()
         if metrics:
             long["metric"] = long["dataset"].map(dict(metrics)).fillna("accuracy")
         return cls(long.assign(role=role, seed=0, epoch=1, val=np.nan, seconds=np.nan))
 
     @classmethod
     def read(cls, path: str | Path) -> TrainingRecords:
-        """Records from a csv or parquet file.
+        """Records from a .csv, .csv.gz or .parquet file. In csv the names of models and datasets are text, as written.
 
         Raises:
-            UserError: the file is missing, empty, or neither csv nor parquet; or see `from_frame`.
+            UserError: the file is missing, empty, or of another kind; or see `from_frame`.
         """
         path = Path(path)
-        readers = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
-        if path.suffix not in readers:
-            raise UserError(f"{path}: records are .csv or .parquet, not {path.suffix or 'a file without a suffix'}.")
+        suffix = _suffix(path)
         try:
-            frame = readers[path.suffix](path)
+            frame = pd.read_parquet(path) if suffix == ".parquet" else pd.read_csv(path, **AS_WRITTEN)
         except FileNotFoundError as error:
             raise UserError(f"{path} does not exist; give the path of a records file.") from error
-        except (ValueError, OSError) as error:  # pandas' and pyarrow's parsing errors derive from these
-            raise UserError(
-                f"{path} cannot be read as {path.suffix[1:]} ({error}); give a table of records."
-            ) from error
+        except (ValueError, OSError, EOFError) as error:  # pandas' and pyarrow's parsing errors derive from these
+            raise UserError(f"{path} cannot be read as {suffix[1:]} ({error}); give a table of records.") from error
         try:
             return cls(frame)
         except UserError as error:
             raise UserError(f"{path}: {error}") from None
 
     def write(self, path: str | Path) -> Path:
-        """Write csv or parquet by the path's suffix, the same bytes for the same records; returns the path."""
+        """Write csv or parquet by the path's suffix, the same bytes for the same records; returns the path.
+
+        Raises:
+            UserError: another suffix.
+        """
         path = Path(path)
-        if path.suffix == ".parquet":
+        suffix = _suffix(path)
+        if suffix == ".parquet":
             self.frame.to_parquet(path, index=False)
         else:
-            self.frame.to_csv(path, index=False, lineterminator="\n")
+            packed = {"method": "gzip", "mtime": 0} if suffix == ".csv.gz" else None
+            self.frame.to_csv(path, index=False, lineterminator="\n", compression=packed)
         return path
 
     @property
@@ -138,8 +157,7 @@ class TrainingRecords:
         Raises:
             UserError: empty cells with missing="raise" (named), no records of that role, an unknown option.
         """
-        if missing not in ("raise", "drop", "keep"):
-            raise UserError(f"missing={missing!r}; allowed: 'raise', 'drop', 'keep'.")
+        check_choice("missing", missing, ("raise", "drop", "keep"))
         last = _last_epochs(self.frame)
         last = last[(last["role"] == role) | (role is None)]
         last = last[~last["dataset"].isin(list(exclude))]
@@ -191,11 +209,22 @@ class TrainingRecords:
             raise UserError(f"no records of dataset {dataset!r}; datasets: {', '.join(self.datasets())}.")
 
 
+def _suffix(path: Path) -> str:
+    for suffix in SUFFIXES:
+        if path.name.endswith(suffix):
+            return suffix
+    raise UserError(f"{path}: records are {', '.join(SUFFIXES)}, not {path.suffix or 'a file without a suffix'}.")
+
+
 def _last_epochs(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["epoch"] == frame.groupby(["model", "dataset", "seed"])["epoch"].transform("max")]
 
 
 def _validated(frame: pd.DataFrame) -> pd.DataFrame:
+    try:
+        frame = pd.DataFrame(frame)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"records: got {shown(frame)}; needed is a table with the columns {COLUMNS}.") from error
     if missing := [column for column in ("model", "dataset", "role", "test") if column not in frame]:
         raise UserError(f"records lack the columns {missing}; needed are {COLUMNS} (val and seconds may be empty).")
     frame = frame.copy()
@@ -206,6 +235,8 @@ def _validated(frame: pd.DataFrame) -> pd.DataFrame:
     _some(frame)
     if unnamed := int(frame[["model", "dataset"]].isna().any(axis=1).sum()):
         raise UserError(f"{unnamed} rows name no model or no dataset; every row needs both.")
+    for column in ("model", "dataset"):
+        in_order(frame[column].unique(), f"{column}s")
     if unknown := sorted(set(frame["role"].astype(str)) - set(ROLES)):
         raise UserError(f"unknown roles {unknown}; allowed: {', '.join(ROLES)}.")
     if mixed := list(frame.groupby("dataset")["role"].nunique().loc[lambda n: n > 1].index):

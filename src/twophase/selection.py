@@ -6,11 +6,12 @@ validation, the predicted final score, whether it was kept and why.
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
 from twophase.errors import UserError, unknown
+from twophase.inputs import as_models, not_negative, shown
 from twophase.records import TrainingRecords
 from twophase.runs import Runs
 from twophase.trends import TrendPredictor
@@ -35,7 +36,7 @@ class Selection:
     test: float
     epochs: float
     seconds: float
-    history: pd.DataFrame
+    history: pd.DataFrame = field(repr=False)
 
 
 def brute_force(runs: Runs, models: Iterable[str]) -> Selection:
@@ -61,7 +62,7 @@ def fine_selection(
     models: Iterable[str],
     records: TrainingRecords,
     threshold: float = 0.0,
-    n_trends: int = 4,
+    n_trends: int | None = None,
     threshold_kind: str = "relative",
 ) -> Selection:
     """Algorithm 1: halving that also removes models predicted to end below a better one.
@@ -72,7 +73,7 @@ def fine_selection(
         records: of these models on the benchmark datasets; rows of role target and of the run's own dataset
             are never seen.
         threshold: how much better the prediction of a better model must be for another to go.
-        n_trends: convergence trends a stage.
+        n_trends: convergence trends a stage, see `trends.mine`.
         threshold_kind: "relative" to the better prediction (paper) or "absolute" (released code).
 
     Raises:
@@ -81,7 +82,7 @@ def fine_selection(
     """
     check_threshold(threshold, threshold_kind)
     journal = _Journal(runs, models)
-    predictor = _predictor(runs, journal.alive, records, n_trends)
+    predictor = _predictor(runs, journal.alive, TrainingRecords.from_frame(records), n_trends)
     for stage in journal.stages:  # line 1
         val = journal.train()  # lines 2, 4: M' is val.index
         pred, gone = None, {}
@@ -104,8 +105,8 @@ def check_threshold(threshold: float, kind: str, where: str = "") -> None:
     """Raise UserError unless `fine_selection` takes this threshold and kind; `where` stands before their names."""
     if kind not in THRESHOLDS:
         raise unknown(f"{where}threshold_kind {kind!r}", kind, THRESHOLDS)
-    if not threshold >= 0:
-        raise UserError(f"{where}threshold: got {threshold}; allowed is at least 0 (0.05 is five per cent).")
+    if not not_negative(threshold):
+        raise UserError(f"{where}threshold: got {shown(threshold)}; allowed is at least 0 (0.05 is five per cent).")
 
 
 def dominated(val: pd.Series, pred: pd.Series, threshold: float = 0.0, kind: str = "relative") -> dict[str, str]:
@@ -139,7 +140,7 @@ def halve(val: pd.Series, n: int) -> dict[str, str]:
     return {i: f"halved: validation {val[i]:.3f} is below the best {room} of {n}" for i in ranked[room:]}
 
 
-def _predictor(runs: Runs, models: list[str], records: TrainingRecords, n_trends: int) -> TrendPredictor:
+def _predictor(runs: Runs, models: list[str], records: TrainingRecords, n_trends: int | None) -> TrendPredictor:
     """A predictor that never saw the target, checked for all that these models can ask of it."""
     frame = records.frame
     own = (frame["role"] == "benchmark") & frame["model"].isin(models) & (frame["dataset"] != runs.dataset)
@@ -152,18 +153,10 @@ def _predictor(runs: Runs, models: list[str], records: TrainingRecords, n_trends
 
 
 class _Journal:
-    """The models still alive, and what a selection did to them stage by stage.
-
-    Raises:
-        UserError: no models, or a model named twice.
-    """
+    """The models still alive, and what a selection did to them stage by stage; raises UserError as `as_models`."""
 
     def __init__(self, runs: Runs, models: Iterable[str]):
-        self.alive = sorted(models)  # by name, so that no result depends on the order given
-        if not self.alive:
-            raise UserError("no models to select from; give at least one.")
-        if len(set(self.alive)) < len(self.alive):
-            raise UserError("a model is named twice; each stands once.")
+        self.alive = as_models(runs, models)  # by name, so that no result depends on the order given
         runs.restart()  # each selection counts its own cost, also where several use the same runs
         self.stages = range(1, runs.epochs + 1)
         self._runs, self._rows, self._stage = runs, [], 0

@@ -8,12 +8,15 @@ import numpy as np
 import pandas as pd
 
 from twophase.errors import UserError
+from twophase.inputs import up_to
 from twophase.records import TrainingRecords
+
+TRENDS = 4  # a stage, where there are as many datasets
 
 Scores = pd.Series | np.ndarray | list[float]
 
 
-def mine(val: Scores, test: Scores, n_trends: int = 4) -> pd.DataFrame:
+def mine(val: Scores, test: Scores, n_trends: int | None = None) -> pd.DataFrame:
     """Cluster benchmark datasets by one model's validation at one stage (Section IV-C).
 
     The released code's K-means, but its optimum exactly, which in one dimension is found without a seed.
@@ -21,7 +24,8 @@ def mine(val: Scores, test: Scores, n_trends: int = 4) -> pd.DataFrame:
     Args:
         val: (m,) validation scores of the model at the stage, one a dataset.
         test: (m,) final test scores of the same runs.
-        n_trends: number of trends; fewer come back where fewer distinct validation scores exist.
+        n_trends: number of trends; fewer come back where fewer distinct validation scores exist. None: `TRENDS`, or m with a
+            warning if that is less.
 
     Returns:
         A row a trend, sorted by val: the mean validation and mean final test score of its datasets.
@@ -34,8 +38,7 @@ def mine(val: Scores, test: Scores, n_trends: int = 4) -> pd.DataFrame:
         raise UserError(f"val has shape {val.shape}, test {test.shape}; both are one score a dataset.")
     if not (np.isfinite(val).all() and np.isfinite(test).all()):
         raise UserError("validation and test scores must be finite to mine trends; leave failed runs out.")
-    if not 1 <= n_trends <= len(val):
-        raise UserError(f"n_trends is {n_trends}; allowed: 1 to {len(val)}, the number of datasets.")
+    n_trends = up_to("n_trends", n_trends, len(val), "datasets", TRENDS)
     order = np.lexsort((test, val))  # means add up rows: the order of the records must not matter
     val, test = val[order], test[order]
     groups = trend_of(val, n_trends)
@@ -70,13 +73,13 @@ class TrendPredictor:
 
     Args:
         records: benchmark records with curves; the target's rows must not be among them. Seeds are averaged.
-        n_trends: trends a stage.
+        n_trends: trends a stage, see `mine`; None: fewer for a model that was trained on fewer datasets.
 
     Raises:
-        UserError: records without curves.
+        UserError: records without curves, more trends than datasets.
     """
 
-    def __init__(self, records: TrainingRecords, n_trends: int = 4):
+    def __init__(self, records: TrainingRecords, n_trends: int | None = None):
         frame = records.frame
         if frame["val"].isna().any():
             raise UserError(
@@ -87,7 +90,8 @@ class TrendPredictor:
         val = frame.groupby(["epoch", "dataset", "model"])["val"].mean().unstack("model")
         rungs = sorted(val.index.unique("epoch"))
         self._val = {stage: val.loc[rung].reindex(self._test.index) for stage, rung in enumerate(rungs, 1)}
-        self._n_trends = n_trends
+        self._n_trends = up_to("n_trends", n_trends, len(self._test), "datasets", TRENDS)
+        self._least = 1 if n_trends is None else n_trends  # datasets that a model must have been trained on
         self._mined: dict[tuple[str, int], pd.DataFrame] = {}
 
     def check(self, models: Iterable[str], stages: int) -> None:
@@ -98,11 +102,8 @@ class TrendPredictor:
         """
         for model in models:
             for stage in range(1, stages + 1):
-                if (found := len(self._known(model, stage)[0])) < self._n_trends:
-                    raise UserError(
-                        f"n_trends is {self._n_trends}, but model {model!r} has records of stage {stage} on "
-                        f"{found} benchmark datasets only; allowed: 1 to {found}."
-                    )
+                found = len(self._known(model, stage)[0])
+                up_to("n_trends", self._least, found, f"benchmark datasets with stage {stage} of model {model!r}")
 
     def trends(self, model: str, stage: int) -> pd.DataFrame:
         """The trends of a model at a stage (from 1).
@@ -112,7 +113,8 @@ class TrendPredictor:
         """
         if (model, stage) not in self._mined:
             val, known = self._known(model, stage)
-            self._mined[model, stage] = mine(val, self._test[model].to_numpy()[known], self._n_trends)
+            n_trends = max(self._least, min(self._n_trends, len(val)))
+            self._mined[model, stage] = mine(val, self._test[model].to_numpy()[known], n_trends)
         return self._mined[model, stage]
 
     def predict(self, model: str, stage: int, value: float) -> float:

@@ -100,9 +100,9 @@ def test_released_matrices(published, name, cut, clusters, non_singletons, clust
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"method": "dbscan"}, "unknown clustering method 'dbscan'; allowed: hierarchical, kmeans"),
+        ({"method": "dbscan"}, "method: got 'dbscan'; allowed: 'hierarchical', 'kmeans'"),
         ({"n_clusters": 6, "k": 1}, "n_clusters is 6; allowed: 1 to 5, the number of models"),
-        ({"k": 3}, "k is 3; Eq. 1 needs 1 <= k <= 2"),
+        ({"k": 3}, "k is 3; allowed: 1 to 2, the number of datasets"),
         ({"similarity": pd.DataFrame([[1.0]], index=["z"], columns=["z"])}, "do not name the same models"),
     ],
 )
@@ -112,7 +112,7 @@ def test_impossible_clusterings_are_named(options, message):
 
 
 def test_unknown_variants_are_named():
-    with pytest.raises(UserError, match="unknown silhouette variant 'paper'; allowed: standard, released"):
+    with pytest.raises(UserError, match="variant: got 'paper'; allowed: 'standard', 'released'"):
         silhouette(cluster_models(MATRIX, k=2), variant="paper")
 
 

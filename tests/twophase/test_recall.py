@@ -62,10 +62,11 @@ def test_normalisations():
     assert normalize(pd.Series([2.0, 2.0]), "minmax").tolist() == [1, 1]
     with pytest.raises(UserError, match=r"'none' leaves scores from .*use 'minmax' or 'exp'"):
         normalize(pd.Series([0.5, 2.0]), "none")
-    with pytest.raises(UserError, match="unknown normalisation 'softmax'; allowed: exp, minmax, none"):
+    with pytest.raises(UserError, match="method: got 'softmax'; allowed: 'exp', 'minmax', 'none'"):
         normalize(leep, "softmax")
-    with pytest.raises(UserError, match="b has no proxy score; leave out models without one"):
-        normalize(pd.Series({"a": 1.0, "b": np.nan}), "minmax")
+    for wrong in (np.nan, np.inf, -np.inf):
+        with pytest.raises(UserError, match="1 of 2 proxy scores are NaN or infinite, of b; leave these models out"):
+            normalize(pd.Series({"a": 1.0, "b": wrong}), "minmax")
 
 
 def test_the_next_of_a_cluster_stands_in_for_a_representative_without_a_score():
@@ -89,7 +90,7 @@ def test_a_singleton_may_be_ranked_by_its_own_score():
         ({"top": 6}, "top is 6; allowed: 1 to 5, the number of models"),
         ({"proxy_scores": pd.Series({"a": 0.5})}, r"proxy scores of \['c'\] are missing"),
         ({"proxy_scores": pd.Series({"a": -0.7, "c": 0.5})}, "score of a is -0.7; .*normalize first"),
-        ({"proxy": "mean"}, "proxy='mean'; allowed: representative, own"),
+        ({"proxy": "mean"}, "proxy: got 'mean'; allowed: 'representative', 'own'"),
         ({"matrix": MATRIX.drop(columns="e")}, "do not name the same models"),
     ],
 )

@@ -42,10 +42,25 @@ def test_target_rows_never_reach_the_benchmark_matrix(records):
     assert TrainingRecords.from_frame(changed).matrix().equals(records.matrix())
 
 
-@pytest.mark.parametrize("suffix", ["csv", "parquet"])
-def test_written_records_read_back(records, tmp_path, suffix):
+@pytest.mark.parametrize("suffix", ["csv", "csv.gz", "parquet"])
+def test_written_records_read_back(records, tmp_path, monkeypatch, suffix):
     path = records.write(tmp_path / f"records.{suffix}")
     assert TrainingRecords.read(path).frame.equals(records.frame)
+    before = path.read_bytes()
+    monkeypatch.setattr("time.time", lambda: 2e9)
+    assert records.write(path).read_bytes() == before
+    with pytest.raises(UserError, match=r"records are \.csv, \.csv\.gz, \.parquet, not \.xlsx"):
+        records.write(tmp_path / "records.xlsx")
+
+
+def test_names_in_csv_are_text_as_written(records, tmp_path):
+    names = {"a": "nan", "b": "001", "c": "1"}
+    frame = records.frame.replace({"model": names, "dataset": {"x": "null"}})
+    path = TrainingRecords.from_frame(frame).write(tmp_path / "records.csv")
+    assert TrainingRecords.read(path).frame.equals(frame)
+    path.write_text("model,dataset,role,test\n,x,benchmark,.5\n")
+    with pytest.raises(UserError, match="1 rows name no model or no dataset"):
+        TrainingRecords.read(path)
 
 
 def test_a_matrix_has_no_curves(records):
@@ -63,7 +78,7 @@ def test_holes_are_named_dropped_or_kept(records):
         hole.matrix()
     assert list(hole.matrix(missing="drop").columns) == ["a", "c"]
     assert np.isnan(hole.matrix(missing="keep").loc["y", "b"])
-    with pytest.raises(UserError, match="missing='ignore'; allowed: 'raise', 'drop', 'keep'"):
+    with pytest.raises(UserError, match="missing: got 'ignore'; allowed: 'raise', 'drop', 'keep'"):
         hole.matrix(missing="ignore")
 
 
@@ -110,9 +125,9 @@ def test_a_metric_of_another_range_may_leave_it(records):
 def test_unreadable_files(tmp_path):
     with pytest.raises(UserError, match="does not exist"):
         TrainingRecords.read(tmp_path / "none.csv")
-    with pytest.raises(UserError, match=r"records are \.csv or \.parquet, not \.xlsx"):
+    with pytest.raises(UserError, match=r"records are \.csv, \.csv\.gz, \.parquet, not \.xlsx"):
         TrainingRecords.read(tmp_path / "records.xlsx")
-    for name in ("empty.csv", "broken.parquet"):
+    for name in ("empty.csv", "broken.parquet", "broken.csv.gz"):
         (tmp_path / name).write_bytes(b"")
         with pytest.raises(UserError, match="cannot be read as"):
             TrainingRecords.read(tmp_path / name)

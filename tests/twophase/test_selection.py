@@ -240,7 +240,7 @@ def test_what_the_records_lack_is_said_before_training():
     records = ladder(4, 3)
     short = TrainingRecords.from_frame(records.frame[records.frame["epoch"] == 1].assign(test=0.5))
     for known, options, message in (
-        (records, {"n_trends": 3}, "n_trends is 3, but model 'm00' has records of stage 1 on 2"),
+        (records, {"n_trends": 3}, "n_trends is 3; allowed: 1 to 2, the number of datasets"),
         (short, {"n_trends": 2}, "end after stage 1, so stage 2 has no trends"),
         (TrainingRecords.from_matrix(records.matrix()), {}, "no convergence trends can be mined"),
     ):

@@ -65,7 +65,7 @@ def test_cosine_by_hand():
 @pytest.mark.parametrize(
     ("matrix", "k", "message"),
     [
-        (MATRIX, 4, "k is 4; Eq. 1 needs 1 <= k <= 3, the number of datasets"),
+        (MATRIX, 4, "k is 4; allowed: 1 to 3, the number of datasets"),
         (MATRIX, 0, "k is 0"),
         (MATRIX.mask(MATRIX == 0.4), 2, "1 cells of the matrix are missing or not finite, the first: c on z"),
         (MATRIX * 100, 2, "scores run from 10 to 90"),

@@ -88,7 +88,14 @@ def test_seeds_are_averaged(records):
 def test_check_asks_before_training(records):
     known = records.only("benchmark")
     TrendPredictor(known, n_trends=2).check(["a", "b"], 2)
-    with pytest.raises(UserError, match="n_trends is 4, but model 'a' has records of stage 1 on 2 benchmark datasets"):
-        TrendPredictor(known, n_trends=4).check(["a"], 1)
+    with pytest.raises(UserError, match="n_trends is 4; allowed: 1 to 2, the number of datasets"):
+        TrendPredictor(known, n_trends=4)
+    fewer = known.where((known.frame["model"] != "a") | (known.frame["dataset"] != "x"))
+    with pytest.raises(UserError, match="n_trends is 2; allowed: 1 to 1, .* datasets with stage 1 of model 'a'"):
+        TrendPredictor(fewer, n_trends=2).check(["a"], 1)
+    with pytest.warns(UserWarning, match=r"^n_trends is 2 instead of 4: there are 2 datasets\.$"):
+        usual = TrendPredictor(fewer)
+    usual.check(["a", "b"], 2)
+    assert len(usual.trends("a", 1)) == 1 and len(usual.trends("b", 1)) == 2
     with pytest.raises(UserError, match="so stage 3 has no trends"):
         TrendPredictor(known, n_trends=2).check(["a"], 3)

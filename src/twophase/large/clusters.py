@@ -12,9 +12,10 @@ import pandas as pd
 
 from twophase.clustering import Clusters, average_linkage, check_options, cluster_models, k_means, numbered
 from twophase.errors import UserError
+from twophase.inputs import as_clustered, as_matrix, up_to
 from twophase.large.assignment import join, lead, nearest, prototypes
 from twophase.large.similarity import TopKSimilarity, pair_distances
-from twophase.similarity import check_matrix
+from twophase.similarity import K
 
 
 class LazyClusters(Clusters):
@@ -47,7 +48,7 @@ class LazyClusters(Clusters):
 
 def cluster_many(
     matrix: pd.DataFrame,
-    k: int = 5,
+    k: int | None = None,
     threshold: float | None = 0.09,
     exact_up_to: int = 20_000,
     members: int = 32,
@@ -69,7 +70,7 @@ def cluster_many(
     Raises:
         UserError: as `cluster_models`; exact_up_to or members below 1, n_clusters with more models than exact_up_to.
     """
-    check_options(matrix, method, n_clusters, threshold)
+    matrix = check_options(matrix, method, n_clusters, threshold)
     for name, got in (("exact_up_to", exact_up_to), ("members", members)):
         if got < 1:
             raise UserError(f"{name} is {got}; allowed is at least 1.")
@@ -83,7 +84,7 @@ def cluster_many(
             "raise it (n * n * 8 bytes of memory), or give a threshold instead."
         )
     eq_1, order = TopKSimilarity(matrix, k), sorted(matrix.columns)
-    values = eq_1.values[:, matrix.columns.get_indexer(order)]
+    values, k = eq_1.values[:, matrix.columns.get_indexer(order)], eq_1.k
 
     def linked():
         if exact:
@@ -159,13 +160,12 @@ class GrowingClusters:
     """
 
     def __init__(
-        self, matrix: pd.DataFrame, clusters: Clusters, k: int = 5, threshold: float = 0.09, members: int = 32
+        self, matrix: pd.DataFrame, clusters: Clusters, k: int | None = None, threshold: float = 0.09, members: int = 32
     ):
-        check_matrix(matrix, k)
+        matrix = as_clustered(matrix, clusters)
+        k = up_to("k", k, len(matrix), "datasets", K)
         if members < 1:
             raise UserError(f"members is {members}; allowed is at least 1.")
-        if set(clusters.labels.index) != set(matrix.columns):
-            raise UserError("clusters and matrix do not name the same models; cluster the columns of this matrix.")
         prior = matrix.mean()
         order = _by_prior(prior)
         values = matrix[order].to_numpy(dtype=np.float64)
@@ -190,7 +190,7 @@ class GrowingClusters:
         Raises:
             UserError: malformed scores, other datasets, a model that is there already.
         """
-        check_matrix(new)
+        new = as_matrix(new)
         datasets = self._frames[0].index
         if set(new.index) != set(datasets):
             strangers = sorted(set(new.index) ^ set(datasets), key=str)[:5]

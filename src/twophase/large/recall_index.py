@@ -11,8 +11,8 @@ import pandas as pd
 
 from twophase.clustering import Clusters
 from twophase.errors import UserError
-from twophase.recall import complete
-from twophase.similarity import check_matrix
+from twophase.inputs import as_clustered, as_scores, up_to
+from twophase.recall import TOP, complete
 
 CELLS = 20_000_000  # similarities of singletons to representatives in memory at once: 160 MB
 ROUNDING = 1e-9  # far above that of a mean, far below any difference that matters
@@ -31,9 +31,7 @@ class RecallIndex:
     """
 
     def __init__(self, matrix: pd.DataFrame, clusters: Clusters):
-        check_matrix(matrix)
-        if len(clusters.labels) != matrix.shape[1] or not clusters.labels.index.isin(matrix.columns).all():
-            raise UserError("clusters and matrix do not name the same models; cluster the columns of this matrix.")
+        matrix = as_clustered(matrix, clusters)
         groups = clusters.non_singletons
         if not groups:
             raise UserError(
@@ -53,19 +51,17 @@ class RecallIndex:
             block = clusters.alike(self.models[self.alone[part]], self.representatives).to_numpy()
             self.mean[part], self.deviation[part] = block.mean(axis=1), block.std(axis=1)
 
-    def recall(self, proxy_scores: pd.Series, top: int = 10) -> pd.DataFrame:
+    def recall(self, proxy_scores: pd.Series, top: int | None = None) -> pd.DataFrame:
         """The first `top` rows of `coarse_recall`, bit for bit.
 
         Args:
-            proxy_scores: representative of each non-singleton cluster -> proxy score in [0, 1].
-            top: number of models to recall, at most n.
+            proxy_scores, top: see `coarse_recall`.
 
         Raises:
             UserError: fewer models than `top`, scores missing or outside [0, 1].
         """
-        if not 1 <= top <= len(self.models):
-            raise UserError(f"top is {top}; allowed: 1 to {len(self.models)}, the number of models.")
-        scores = complete(proxy_scores, list(self.representatives))
+        top = up_to("top", top, len(self.models), "models", TOP)
+        scores = complete(as_scores(proxy_scores, self.representatives, self.models), list(self.representatives))
         match = np.full(len(self.models), np.nan)
         match[self.clustered] = scores.to_numpy()[self.group]  # Eq. 3
         found = self.prior[self.clustered] * match[self.clustered]  # Eq. 2

@@ -8,7 +8,8 @@ from joblib import Parallel, cpu_count, delayed
 from numba import njit
 
 from twophase.errors import UserError
-from twophase.similarity import check_matrix
+from twophase.inputs import as_matrix, up_to
+from twophase.similarity import K
 
 TILE = 64  # models compared at once: their k largest gaps stay in the nearest cache
 TURNS = 32  # of each thread, at most: rows differ in cost
@@ -28,9 +29,10 @@ class TopKSimilarity:
         UserError: as there.
     """
 
-    def __init__(self, matrix: pd.DataFrame, k: int = 5, positive_only: bool = False):
-        self.values = check_matrix(matrix, k).to_numpy(dtype=np.float64)  # (m, n)
-        self.models, self.k, self.positive_only = matrix.columns, k, positive_only
+    def __init__(self, matrix: pd.DataFrame, k: int | None = None, positive_only: bool = False):
+        matrix = as_matrix(matrix)
+        self.values, self.models = matrix.to_numpy(), matrix.columns  # (m, n)
+        self.k, self.positive_only = up_to("k", k, len(matrix), "datasets", K), positive_only
 
     def frame(self) -> pd.DataFrame:
         """All of it: (n, n), symmetric, with ones on the diagonal; n * n * 8 bytes."""

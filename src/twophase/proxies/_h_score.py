@@ -6,7 +6,8 @@ task transfer learning. ICIP 2019. https://arxiv.org/abs/2212.10082
 
 import numpy as np
 
-from twophase.proxies._checks import check_choice, check_features, to_unit
+from twophase.inputs import check_choice
+from twophase.proxies._checks import check_features, to_unit
 from twophase.proxies._proxy import proxy
 
 # Single-precision models resolve their features to about seven digits; what is below is rounding.

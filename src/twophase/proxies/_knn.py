@@ -7,7 +7,8 @@ needle in the growing haystack. CVPR 2022. https://arxiv.org/abs/2010.06402
 import numpy as np
 
 from twophase.errors import UserError
-from twophase.proxies._checks import check_choice, check_features, check_whole, to_unit
+from twophase.inputs import check_choice
+from twophase.proxies._checks import check_features, check_whole, to_unit
 from twophase.proxies._proxy import proxy
 
 BLOCK = 2**22  # similarities in memory at a time

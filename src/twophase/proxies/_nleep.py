@@ -8,7 +8,8 @@ import warnings
 import numpy as np
 
 from twophase.errors import UserError
-from twophase.proxies._checks import check_choice, check_features, check_positive, check_whole, to_unit
+from twophase.inputs import check_choice
+from twophase.proxies._checks import check_features, check_positive, check_whole, to_unit
 from twophase.proxies._leep import expected_log_prediction
 from twophase.proxies._proxy import proxy
 

@@ -35,9 +35,10 @@ def proxy(label, reads, released=False):
 
     def mark(function):
         @functools.wraps(function)
-        def limited(*args, **kwargs):
+        def limited(*args, random_state=None, **kwargs):
+            seeded = {} if random_state is None else {"seed": random_state}  # scikit-learn's name for it
             with _libraries().limit(limits=1):
-                return function(*args, **kwargs)
+                return function(*args, **kwargs, **seeded)
 
         limited.label, limited.reads, limited.released = label, reads, released
         return limited

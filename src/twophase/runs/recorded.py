@@ -26,6 +26,7 @@ class RecordedRuns(Runs):
         self, records: TrainingRecords, dataset: str, seed: int | None = None, costs: Sequence[float] | None = None
     ):
         super().__init__()
+        records = TrainingRecords.from_frame(records)
         rows = records.frame[records.frame["dataset"] == dataset]
         if rows.empty:
             raise UserError(f"no records of dataset {dataset!r}; datasets: {', '.join(records.datasets())}.")
@@ -51,6 +52,9 @@ class RecordedRuns(Runs):
         values = rows[["val", "seconds", "test"]].itertuples(index=False, name=None)
         self._cells = dict(zip(zip(rows["model"], rows["epoch"].map(stage), strict=True), values, strict=True))
         self._models = set(rows["model"])
+
+    def __repr__(self) -> str:
+        return f"RecordedRuns of {len(self._models)} models on {self.dataset!r}, {self.epochs} stages each"
 
     def _train(self, model: str, epoch: int) -> tuple[float, float]:
         if model not in self._models:

@@ -54,7 +54,10 @@ def test_similarity_is_made_when_it_is_read(monkeypatch):
     whole = TopKSimilarity.frame
     monkeypatch.setattr(TopKSimilarity, "frame", lambda self: made.append(1) or whole(self))
     part = found.alike(["c", "a"], ["e"])
-    assert repr(found) == "5 models in 3 clusters, 1 of them singletons (hierarchical)" and not made
+    assert (
+        repr(found) == "5 models in 3 clusters, 1 of them singletons (hierarchical); the models are a, b, c …"
+        and not made
+    )
     assert found.similarity.equals(top_k_similarity(MATRIX, 2)) and found.similarity is found.similarity
     assert part.equals(found.similarity.loc[["c", "a"], ["e"]]) and part.equals(found.alike(["c", "a"], ["e"]))
     given = replace(found, similarity=found.similarity * 0)
@@ -101,9 +104,9 @@ def test_k_means_of_many_counts_the_sampled_clusters():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"method": "dbscan"}, "unknown clustering method 'dbscan'; allowed: hierarchical, kmeans"),
+        ({"method": "dbscan"}, "method: got 'dbscan'; allowed: 'hierarchical', 'kmeans'"),
         ({"n_clusters": 6, "k": 1}, "n_clusters is 6; allowed: 1 to 5, the number of models"),
-        ({"k": 3}, "k is 3; Eq. 1 needs 1 <= k <= 2"),
+        ({"k": 3}, "k is 3; allowed: 1 to 2, the number of datasets"),
         ({"k": 1, "exact_up_to": 0}, "exact_up_to is 0; allowed is at least 1"),
         ({"k": 1, "members": 0}, "members is 0; allowed is at least 1"),
         (
@@ -176,7 +179,7 @@ def test_impossible_additions_are_named():
         zoo.add(NEW * 100)
     with pytest.raises(UserError, match="members is 0"):
         GrowingClusters(MATRIX, clusters, k=1, members=0)
-    with pytest.raises(UserError, match="k is 5; Eq. 1 needs"):
-        GrowingClusters(MATRIX, clusters)
+    with pytest.raises(UserError, match="k is 5; allowed: 1 to 2, the number of datasets"):
+        GrowingClusters(MATRIX, clusters, k=5)
     with pytest.raises(UserError, match="do not name the same models"):
         GrowingClusters(MATRIX.drop(columns="a"), clusters, k=1)

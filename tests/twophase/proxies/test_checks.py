@@ -4,7 +4,11 @@ import inspect
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+import scipy.sparse
+import torch
+from sklearn.preprocessing import LabelEncoder
 
 from twophase import proxies
 from twophase.errors import UserError
@@ -67,6 +71,60 @@ def test_lists_and_single_precision_do(name):
     assert PROXIES[name](single.tolist(), labels.tolist()) == expected
 
 
+NAMES = np.array(["ant", "bee", "cat"])
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda y: NAMES[y],
+        lambda y: pd.Series(NAMES[y], name="label"),
+        lambda y: pd.Categorical.from_codes(y, ["cow", "ant", "bee"]),
+        lambda y: y[:, None],
+        lambda y: pd.DataFrame({"label": NAMES[y]}),
+        lambda y: y.astype(float),
+        lambda y: pd.array(y, dtype="Int64"),
+        lambda y: torch.tensor(y)[:, None],
+    ],
+)
+def test_labels_of_any_kind_are_numbered_as_by_scikit_learn(name, kind):
+    values, labels = data(name)
+    given = kind(labels)
+    expected = LabelEncoder().fit_transform(np.asarray(given).ravel())
+    assert PROXIES[name](values, given) == PROXIES[name](values, expected)
+
+
+@pytest.mark.parametrize("kind", [lambda y: y > 0, lambda y: np.where(y > 0, 1, -1), lambda y: torch.tensor(y > 0)])
+def test_two_classes_may_be_booleans_or_plus_and_minus_one(name, kind):
+    values, labels = data(name)
+    assert PROXIES[name](values, kind(labels)) == PROXIES[name](values, (labels > 0).astype(int))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        lambda v: torch.tensor(v, requires_grad=True),
+        lambda v: [torch.tensor(row, requires_grad=True) for row in v],
+        lambda v: torch.tensor(v).bfloat16(),
+        lambda v: scipy.sparse.csr_matrix(v),
+        lambda v: pd.DataFrame(v).astype("Float64"),
+    ],
+)
+def test_tensors_sparse_matrices_and_frames_do(name, kind):
+    values, labels = data(name)
+    exact = torch.tensor(values).bfloat16().double().numpy()  # numbers that every one of them holds
+    given = kind(exact)
+    assert PROXIES[name](given, labels) == PROXIES[name](exact, labels)
+
+
+def test_random_state_is_the_seed(blobs):
+    for name in ("linear_probe", "nleep"):
+        given = blobs(0.3)
+        assert PROXIES[name](*given, random_state=1) == PROXIES[name](*given, seed=1) != PROXIES[name](*given)
+        with pytest.raises(TypeError, match="multiple values"):
+            PROXIES[name](*given, random_state=1, seed=1)
+
+
 def test_input_is_left_alone(name):
     values, labels = data(name)
     before = values.copy(), labels.copy()
@@ -94,10 +152,13 @@ def test_class_numbers_do_not_matter_only_which_examples_share_one(name):
         (lambda v, y: (np.where(np.arange(6) == 2, np.nan, v), y), r"NaN or infinity in 60 of 60 rows"),
         (lambda v, y: (np.where(np.arange(60)[:, None] == 7, np.inf, v), y), r"in 1 of 60 rows \(first: row 7\)"),
         (lambda v, y: (v, y[:-1]), r"got 59 for 60 rows"),
-        (lambda v, y: (v, y[:, None]), r"shape \(60, 1\)"),
+        (lambda v, y: (v, np.eye(3)[y]), r"shape \(60, 3\)"),
+        (lambda v, y: (y, v), r"shape \(60,\).*\(N, [DZ]\)"),
         (lambda v, y: (v, [[0, 1], [0]]), r"labels.*different lengths"),
-        (lambda v, y: (v, y.astype(float)), r"float64.*integers"),
-        (lambda v, y: (v, y.astype(str)), r"integers"),
+        (lambda v, y: (v, y + 0.5), r"got 0\.5; needs classes, not a quantity"),
+        (lambda v, y: (v, np.where(y == 0, np.nan, y)), r"got 20 that are missing"),
+        (lambda v, y: (v, [None if label == 0 else "x" for label in y]), r"got 20 that are missing"),
+        (lambda v, y: (v, np.array(["x" if label else 0 for label in y], object)), r"of the types int, str; needs one"),
         (lambda v, y: (v, y - 1), r"got -1.*integers from 0"),
         (lambda v, y: (v, y * 0 + 4), r"one class only \(4\).*at least 2"),
     ],

@@ -13,7 +13,7 @@ from datasets import Dataset, DatasetDict
 from twophase.commands.select.settings import DOMAIN, Settings, TaskSource, ZooSource, usual
 from twophase.errors import UserError, unknown
 from twophase.infra import config
-from twophase.records import TrainingRecords
+from twophase.records import SUFFIXES, TrainingRecords
 from twophase.sources.files.reader import FileTask, read
 from twophase.sources.hub import fetch_dataset, fetch_model, gather
 from twophase.sources.live.opening import open_live, params_of
@@ -153,7 +153,7 @@ def _of_hub(zoo: ZooSource, modality: str, training: TrainingConfig, trust_remot
 
 def _published(zoo: ZooSource, modality: str) -> Published:
     """The matrix that `zoo.matrix` names: other groups', or a file of records."""
-    if Path(str(zoo.matrix)).suffix in (".csv", ".parquet"):
+    if str(zoo.matrix).endswith(SUFFIXES):
         records = TrainingRecords.read(Path(zoo.matrix).expanduser())
         incomplete = set(records.models) - set(records.matrix(missing="drop").columns)
         records = records.only("benchmark").without(models=incomplete)
