@@ -92,6 +92,7 @@ def run(program: str, **environment) -> str:
 
 def test_the_python_example_runs():
     printed = run(example("fine_selection"))
+    assert "models on" in printed and "models in" in printed and "Selection(winner=" in printed
     assert "stage" in printed and "kept" in printed
 
 
