@@ -12,7 +12,7 @@ import pandas as pd
 from twophase.clustering import Clusters
 from twophase.errors import UserError
 from twophase.inputs import as_clustered, as_scores, up_to
-from twophase.recall import TOP, complete
+from twophase.recall import TOP, complete, ranked
 
 CELLS = 20_000_000  # similarities of singletons to representatives in memory at once: 160 MB
 ROUNDING = 1e-9  # far above that of a mean, far below any difference that matters
@@ -80,10 +80,7 @@ class RecallIndex:
             {"model": self.models[at], "prior": self.prior[at], "proxy": match[at], "recall_score": score[at]}
         )
         table = table.sort_values(["recall_score", "prior", "model"], ascending=[False, False, True])
-        table = table.head(top).set_index("model")
-        table["rank"] = np.arange(1, top + 1)
-        table["recalled"] = True
-        return table
+        return ranked(table.head(top).set_index("model"), top)
 
     def _at_most(self, scores: np.ndarray) -> np.ndarray:
         """What no singleton's recall score exceeds."""

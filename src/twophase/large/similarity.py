@@ -23,16 +23,16 @@ class TopKSimilarity:
     The pairs of 20,000 models take 3.2 GB as a frame; most callers need a block of them, or each pair once.
 
     Args:
-        matrix, k, positive_only: see `twophase.similarity.top_k_similarity`.
+        matrix, k: see `twophase.similarity.top_k_similarity`.
 
     Raises:
         UserError: as there.
     """
 
-    def __init__(self, matrix: pd.DataFrame, k: int | None = None, positive_only: bool = False):
+    def __init__(self, matrix: pd.DataFrame, k: int | None = None):
         matrix = as_matrix(matrix)
         self.values, self.models = matrix.to_numpy(), matrix.columns  # (m, n)
-        self.k, self.positive_only = up_to("k", k, len(matrix), "datasets", K), positive_only
+        self.k = up_to("k", k, len(matrix), "datasets", K)
 
     def frame(self) -> pd.DataFrame:
         """All of it: (n, n), symmetric, with ones on the diagonal; n * n * 8 bytes."""
@@ -46,7 +46,7 @@ class TopKSimilarity:
         """
         left, right = self._scores(models), self._scores(others)
         pairs = np.empty(left.shape[1] * right.shape[1])
-        in_threads(_eq_1, right.shape[1], len(pairs), right, left, False, self.k, self.positive_only, pairs)
+        in_threads(_eq_1, right.shape[1], len(pairs), right, left, False, self.k, pairs)
         # columns stand in memory one after the other, as in a frame: what sums over them give depends on it
         return pd.DataFrame(pairs.reshape(right.shape[1], left.shape[1]).T, models, others, copy=False)
 
@@ -74,7 +74,7 @@ def in_threads(kernel, rows: int, pairs: int, *arguments) -> None:
 
 
 @njit(nogil=True, cache=True)  # compiled once a machine, not once a process
-def _eq_1(first, last, left, right, once, k, positive_only, pairs):
+def _eq_1(first, last, left, right, once, k, pairs):
     """Fills `pairs` for models `first` to `last` of `left` (m, a) against `right` (m, b); `once`: later ones only."""
     m, b = right.shape
     largest = np.empty((k, TILE))  # descending
@@ -89,10 +89,6 @@ def _eq_1(first, last, left, right, once, k, positive_only, pairs):
                 own = left[d, i]
                 for w in range(width):
                     gap[w] = abs(own - right[d, start + w])
-                if positive_only:
-                    for w in range(width):
-                        if own <= 0 or right[d, start + w] <= 0:
-                            gap[w] = 0
                 for rank in range(k):
                     for w in range(width):  # branches would keep the processor from comparing several models at once
                         kept, new = largest[rank, w], gap[w]
@@ -106,12 +102,12 @@ def _eq_1(first, last, left, right, once, k, positive_only, pairs):
                 place += 1
 
 
-def pair_distances(values: np.ndarray, k: int, positive_only: bool = False) -> np.ndarray:
+def pair_distances(values: np.ndarray, k: int) -> np.ndarray:
     """One minus Eq. 1 of each pair of models once, ordered as `scipy.spatial.distance.pdist` does.
 
     Args:
         values: (m datasets, n models) scores, checked before.
-        k, positive_only: see `TopKSimilarity`.
+        k: of Eq. 1.
 
     Returns:
         n * (n - 1) / 2 numbers in [0, 1], which is all the memory it takes.
@@ -119,5 +115,5 @@ def pair_distances(values: np.ndarray, k: int, positive_only: bool = False) -> n
     values = np.require(values, requirements=["C", "W"])  # for read-only arrays the kernel would be compiled anew
     n = values.shape[1]
     pairs = np.empty(n * (n - 1) // 2)
-    in_threads(_eq_1, n, len(pairs), values, values, True, k, positive_only, pairs)
+    in_threads(_eq_1, n, len(pairs), values, values, True, k, pairs)
     return np.subtract(1, pairs, out=pairs)

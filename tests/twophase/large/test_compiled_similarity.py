@@ -15,12 +15,12 @@ from twophase.similarity import top_k_similarity
 def test_compiled_is_the_plain_formula_bit_for_bit(m, n, seed, digits, data):
     """Many equal gaps (one digit), negative scores, more models than a tile."""
     values = (np.random.default_rng(seed).random((m, n)) * 1.3 - 0.3).round(digits)
-    matrix, k, positive = pd.DataFrame(values), data.draw(st.integers(1, m)), data.draw(st.booleans())
-    plain, compiled = top_k_similarity(matrix, k, positive), TopKSimilarity(matrix, k, positive).frame()
+    matrix, k = pd.DataFrame(values), data.draw(st.integers(1, m))
+    plain, compiled = top_k_similarity(matrix, k), TopKSimilarity(matrix, k).frame()
     assert plain.equals(compiled)
     # sums over rows have the bits of the order in memory
     assert plain.to_numpy().flags.f_contiguous and compiled.to_numpy().flags.f_contiguous
-    assert (pair_distances(values, k, positive) == 1 - plain.to_numpy()[np.triu_indices(n, 1)]).all()
+    assert (pair_distances(values, k) == 1 - plain.to_numpy()[np.triu_indices(n, 1)]).all()
 
 
 def test_blocks_pairs_and_threads_are_the_frame_bit_for_bit(monkeypatch):
