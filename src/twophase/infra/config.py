@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 PARAMS = "params.yaml"
 
 
-def find_project(start: Path | None = None) -> Path | None:
-    """The nearest folder upwards from `start` (default: here) that holds `dvc.yaml` and `conf/`."""
-    start = (start or Path.cwd()).resolve()
-    for folder in (start, *start.parents):
+def find_project() -> Path | None:
+    """The nearest folder upwards from here that holds `dvc.yaml` and `conf/`."""
+    here = Path.cwd().resolve()
+    for folder in (here, *here.parents):
         if (folder / "dvc.yaml").is_file() and (folder / "conf" / "config.yaml").is_file():
             return folder
     return None
@@ -118,7 +118,7 @@ def literal(overrides: list[str] | tuple[str, ...], keys: Collection[str]) -> li
     return done
 
 
-def parse(text: str, source: str = PARAMS) -> dict[str, Any]:
+def parse(text: str, source: str) -> dict[str, Any]:
     """The content of a composed file as plain dicts and lists.
 
     Raises:

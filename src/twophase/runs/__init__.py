@@ -3,10 +3,10 @@
 from importlib import import_module
 from typing import Any
 
-from twophase.runs.base import LEDGER, Runs
+from twophase.runs.base import Runs
 from twophase.runs.recorded import RecordedRuns
 
-__all__ = ["LEDGER", "LiveRuns", "RecordedRuns", "Runs"]
+__all__ = ["LiveRuns", "RecordedRuns", "Runs"]
 
 
 def __getattr__(name: str) -> Any:

@@ -20,7 +20,7 @@ CHOICES = [
 
 
 def composed(*overrides):
-    return config.parse(config.compose(overrides))
+    return config.parse(config.compose(overrides), "params.yaml")
 
 
 @pytest.mark.parametrize("choice", CHOICES)
@@ -59,7 +59,7 @@ def test_composing_twice_gives_the_same_bytes_and_keeps_the_overrides():
     text = config.compose(overrides)
     assert text == config.compose(overrides)
     assert yaml.safe_load(text)["overrides"] == overrides
-    params = validate(config.parse(text))
+    params = validate(config.parse(text, "params.yaml"))
     assert params.selection.threshold == 0.05
     assert list(params.domain["cv"].zoo.recipes) == ["vit-latin", "resnet-latin", "vit-greek"]
 
