@@ -1,7 +1,8 @@
 """Proxy scores: how well a pre-trained model fits a labelled dataset, without any fine-tuning.
 
 Each is one pure function of arrays in a module `_name.py` beside this one, marked with `proxy`, which says what it
-reads and what it is called; a higher score always means a better fit. A new module is found by itself.
+reads and what it is called; a higher score always means a better fit. A new module is found by itself. Arrays may be tensors
+or sparse matrices; labels are of any kind that scikit-learn numbers.
 """
 
 import pkgutil

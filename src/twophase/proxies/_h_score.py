@@ -28,7 +28,7 @@ def h_score(features, labels, *, shrinkage="none"):
 
     Args:
         features: (N, D), a model's D features of each of N examples.
-        labels: (N,), target label of each example, integers from 0; of C classes, those that do not occur are ignored.
+        labels: (N,), target label of each example; C classes occur.
         shrinkage: "none" (the paper) or "ledoit-wolf".
 
     Returns:

@@ -25,7 +25,7 @@ def knn(features, labels, *, k=5, metric="cosine"):
 
     Args:
         features: (N, D), a model's D features of each of N examples.
-        labels: (N,), target label of each example, integers from 0.
+        labels: (N,), target label of each example.
         k: number of neighbours, fewer than there are examples.
         metric: "cosine" or "euclidean".
 

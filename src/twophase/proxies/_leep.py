@@ -22,7 +22,7 @@ def leep(probabilities, labels):
 
     Args:
         probabilities: (N, Z), of Z source labels for each of N examples: theta, the softmax of the source head.
-        labels: (N,), target label of each example, integers from 0; numbers that do not occur are ignored.
+        labels: (N,), target label of each example.
 
     Returns:
         float <= 0 in nats; 0 when each source label betrays the target label, and at least minus the entropy of the
@@ -43,7 +43,7 @@ def leep_reinitialised(features, labels, *, seed=0):
 
     Args:
         features: (N, D), input of the head, of each of N examples.
-        labels: (N,), target label of each example, integers from 0.
+        labels: (N,), target label of each example.
         seed: of the head, a linear layer drawn from N(0, 0.02^2) without bias.
 
     Returns:

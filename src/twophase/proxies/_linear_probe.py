@@ -24,7 +24,7 @@ def linear_probe(features, labels, *, folds=3, strength=0.1, seed=0):
 
     Args:
         features: (N, D), a model's D features of each of N examples; the scale of each dimension does not matter.
-        labels: (N,), target label of each example, integers from 0.
+        labels: (N,), target label of each example.
         folds: stratified folds, at least 2; no more are used than the largest class has examples.
         strength: inverse weight of the L2 penalty (scikit-learn's C). Of 1, 0.3, 0.1 and 0.03 the default ranked models
             best on benchmark datasets of the live zoos (mean over both domains).

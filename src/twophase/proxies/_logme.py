@@ -40,7 +40,7 @@ def logme(features, labels):
 
     Args:
         features: (N, D), a model's D features of each of N examples; their scale and rotation do not matter.
-        labels: (N,), target label of each example, integers from 0; of C classes, those that do not occur are ignored.
+        labels: (N,), target label of each example; C classes occur.
 
     Returns:
         float, in nats an example; unbounded on either side, but finite.

@@ -32,7 +32,7 @@ def nleep(
 
     Args:
         features: (N, D), a model's D features of each of N examples; their scale and rotation do not matter.
-        labels: (N,), target label of each example, integers from 0.
+        labels: (N,), target label of each example.
         energy: share of the variance that PCA keeps, above 0 and below 1.
         covariance: "diag" or "full", of each component. Diagonal by default: ten examples do not determine a full
             matrix, and PCA has removed the features' overall correlations.
