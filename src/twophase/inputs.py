@@ -44,7 +44,7 @@ def as_datasets_by_models(matrix: Any) -> pd.DataFrame:
     """A table of scores, holes allowed; raises UserError: none, or its axes are named the other way round."""
     matrix = as_table(matrix, "matrix", "datasets (rows) x models (columns)")
     if matrix.index.name == "model" or matrix.columns.name == "dataset":
-        raise _transposed(matrix)
+        raise transposed(matrix)
     return matrix
 
 
@@ -56,11 +56,12 @@ def as_clustered(matrix: Any, clusters: Any) -> pd.DataFrame:
     if models == set(matrix.columns):
         return matrix
     if models == set(matrix.index):
-        raise _transposed(matrix)
+        raise transposed(matrix)
     raise UserError("clusters and matrix do not name the same models; cluster the columns of this matrix.")
 
 
-def _transposed(matrix: pd.DataFrame) -> UserError:
+def transposed(matrix: pd.DataFrame) -> UserError:
+    """The complaint about a matrix whose rows are models."""
     return UserError(
         f"the matrix is transposed: its rows are the models ({few(matrix.index)}), its columns the datasets "
         f"({few(matrix.columns)}); pass matrix.T."

@@ -5,7 +5,7 @@ import pandas as pd
 
 from twophase.clustering import Clusters
 from twophase.errors import UserError
-from twophase.inputs import as_clustered, as_scores, check_choice, few, up_to
+from twophase.inputs import as_clustered, as_scores, check_choice, few, transposed, up_to
 from twophase.similarity import cosine_similarity
 
 TOP = 10  # models recalled, where there are as many
@@ -85,6 +85,8 @@ def coarse_recall(
     check_choice("singleton_similarity", singleton_similarity, ("eq1", "cosine"))
     top = up_to("top", top, matrix.shape[1], "models", TOP)
     prior, known = matrix.mean(), as_scores(proxy_scores, clusters.to_score, matrix.columns).dropna()  # acc(m_j)
+    if known.index.isin(matrix.index).any() and not known.index.isin(matrix.columns).any():
+        raise transposed(matrix)
     members = to_score(prior, clusters)
     if not members:
         raise UserError("every model is a cluster of its own, so no proxy score can be shared; raise the threshold.")

@@ -151,6 +151,7 @@ SWAPPED = "allowed are RecordedRuns or LiveRuns, then a list of names"
         (lambda r: top_k_similarity(MATRIX.T.rename_axis(index="model"), k=2), TRANSPOSED),
         (lambda r: TrainingRecords.from_matrix(MATRIX.T.rename_axis(columns="dataset")), TRANSPOSED),
         (lambda r: coarse_recall(MATRIX.T, CLUSTERS, SCORES, top=2), TRANSPOSED),
+        (lambda r: coarse_recall(MATRIX.T, cluster_models(MATRIX.T, threshold=0.9), SCORES, top=2), TRANSPOSED),
         (lambda r: GrowingClusters(MATRIX.T, CLUSTERS, k=2), TRANSPOSED),
         (lambda r: RecallIndex(MATRIX.T, CLUSTERS), TRANSPOSED),
         # no matrix
