@@ -92,9 +92,9 @@ def as_table(values: Any, name: str, shape: str) -> pd.DataFrame:
         UserError: it is none, or holds what is no number; `name` and `shape` say what was asked for.
     """
     try:
-        table = values if isinstance(values, pd.DataFrame | Mapping) else np.asarray(plain(values))
-        if np.ndim(table) != 2 and not isinstance(table, Mapping):
-            raise TypeError(f"its shape is {table.shape}")
+        table = values if isinstance(values, pd.DataFrame) else plain(values)
+        if not isinstance(table, pd.DataFrame | Mapping) and np.ndim(table) != 2:
+            raise TypeError(f"its shape is {np.shape(table)}")
         return pd.DataFrame(table).astype(np.float64)
     except (TypeError, ValueError) as error:
         raise UserError(
@@ -109,7 +109,7 @@ def as_scores(scores: Any, *orders: Iterable) -> pd.Series:
         UserError: they are no numbers, name a model twice, or are an array that fits none of `orders`.
     """
     try:
-        found = pd.Series(plain(scores), dtype=np.float64)
+        found = pd.Series(plain(scores), dtype=np.float64).astype(np.float64)  # of what is nested pandas makes objects
     except (TypeError, ValueError) as error:
         raise UserError(
             f"proxy scores: got {shown(scores)}; allowed are numbers by model, a Series or a dict ({error})."
@@ -188,6 +188,8 @@ def not_negative(value: Any) -> bool:
 
 def plain(values: Any) -> Any:
     """Tensors and sparse matrices as NumPy can read them: detached, on the processor, of a type that it has."""
+    if isinstance(values, Mapping):
+        return {name: plain(value) for name, value in values.items()}
     if isinstance(values, list | tuple) and values and hasattr(values[0], "detach"):
         return [plain(value) for value in values]
     if hasattr(values, "detach"):

@@ -56,6 +56,8 @@ def test_an_array_is_a_matrix_whose_models_are_numbered(kind):
 
 def test_a_mapping_of_columns_is_a_matrix():
     assert top_k_similarity(MATRIX.to_dict(), k=2).equals(top_k_similarity(MATRIX, k=2))
+    columns = {name: torch.tensor(column.to_numpy(), requires_grad=True) for name, column in MATRIX.items()}
+    assert top_k_similarity(columns, k=2).equals(top_k_similarity(MATRIX, k=2))
     assert TrainingRecords.from_matrix(MATRIX.to_dict()).matrix().loc["x", "b"] == 0.52
     vectors = MATRIX.T.to_numpy()
     assert (cosine_similarity(vectors).to_numpy() == cosine_similarity(MATRIX.T).to_numpy()).all()
@@ -75,6 +77,7 @@ def test_an_array_of_similarities_has_the_order_of_the_matrix():
         [0.5, 1.0],
         np.array([0.5, 1.0]),
         torch.tensor([0.5, 1.0], requires_grad=True),
+        {name: torch.tensor(score, requires_grad=True) for name, score in SCORES.items()},
         [0.5, 0.1, 0.2, 1.0, 0.3],  # of all models
     ],
 )
@@ -178,6 +181,7 @@ SWAPPED = "allowed are RecordedRuns or LiveRuns, then a list of names"
         (lambda r: coarse_recall(MATRIX, CLUSTERS, [0.5], top=2), r"got 1 without names; allowed are 2 or 5, in the order of a, d or"),
         (lambda r: coarse_recall(MATRIX, CLUSTERS, pd.DataFrame({"s": SCORES}), top=2), "proxy scores: got DataFrame; allowed"),
         (lambda r: coarse_recall(MATRIX, CLUSTERS, pd.Series([0.1, 0.2], ["a", "a"]), top=2), r"of \['a'\] stand twice"),
+        (lambda r: normalize([[0.1, 0.2], [0.3, 0.4]]), "proxy scores: got list; allowed are numbers by model"),
         (lambda r: normalize({"a": "high"}), "proxy scores: got dict; allowed are numbers by model"),
         # in another order
         (lambda r: coarse_recall(CLUSTERS, MATRIX, SCORES), "clusters: got DataFrame; allowed is what cluster_models"),
