@@ -282,6 +282,27 @@ def test_what_was_started_here_ends_with_the_map(name, sent, tmp_path):
     assert psutil.wait_procs(below, timeout=60)[1] == []
 
 
+def test_nobody_joins_a_dask_cluster_of_this_machine_without_its_secret(tmp_path, monkeypatch):
+    """As another user of this machine would, who finds the port."""
+    clusters.close()
+    from twophase.infra.compute.clusters import dask as own
+
+    opened = own.Dask(Engine("dask", workers=1))
+    try:
+        address = opened.client.scheduler.address
+        assert address.startswith("tls://127.0.0.1:")
+        code = (
+            "import sys, distributed\n"
+            "client = distributed.Client(sys.argv[1], timeout=5)\n"
+            "print(client.submit(lambda: 'ran as another', pure=False).result())"
+        )
+        for stranger in (address, address.replace("tls://", "tcp://")):
+            done = subprocess.run([sys.executable, "-c", code, stranger], capture_output=True, text=True, timeout=120)
+            assert done.returncode != 0 and "ran as another" not in done.stdout
+    finally:
+        opened.close()
+
+
 def test_ctrl_c_saves_what_a_cluster_has_done(small, tmp_path):
     asked = select(small, tmp_path / "run", "compute=dask", "compute.workers=2", "training.epochs=50")
     with started(["-m", "twophase", *asked], TWOPHASE_CACHE=str(tmp_path / "store")) as process:

@@ -61,6 +61,7 @@ class Dask(Cluster):
                     preload=[base.__name__],
                     resources=self._held(),
                     silence_logs=logging.CRITICAL,
+                    security=True,  # else whoever reaches the port, another user of this machine too, can run code as this one
                 )
             self.client = distributed.Client(self._own, timeout=WAIT, set_as_default=False)
         except (OSError, RuntimeError) as error:
