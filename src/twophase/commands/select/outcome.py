@@ -15,6 +15,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix
 
 from twophase.commands.wording import counted, metric, seconds, short
+from twophase.errors import unknown
 from twophase.infra.files import write_json
 
 RISING = 0.01  # of validation over the last epoch, from which on more epochs are advised
@@ -155,6 +156,29 @@ class Outcome:
         left = 'style="text-align: left"'
         cells = "".join(f"<tr><th {left}>{name}</th><td {left}>{value}</td></tr>" for name, value in rows.items())
         return f"<table><tbody>{cells}</tbody></table>" + "".join(self.pictures(self).values())
+
+    def why(self, model: str) -> str:
+        """What became of a model, in a sentence.
+
+        Raises:
+            UserError: it was no candidate.
+        """
+        failures = self.facts.get("failures", {})
+        trained = self.history[self.history["model"] == model]
+        if model not in self.recall.index and model not in failures and trained.empty:
+            raise unknown(f"model {model!r}", model, [*self.recall.index, *failures])
+        if model in failures:
+            return f"{model} was left out: {failures[model]}"
+        rank = f"ranked {self.recall.loc[model, 'rank']} of {len(self.recall)} before any training"
+        if trained.empty:
+            return f"{model} was {rank} and not trained."
+        last = trained.sort_values("stage").iloc[-1]
+        won, reached = (
+            model == self.winner,
+            f"with validation {last['val']:.3f} after {counted(last['stage'], 'epoch')}",
+        )
+        ended = "was selected" if won else f"ended ({last['reason']})"
+        return f"{model} was {rank}, and {ended} {reached}."
 
     def usage(self, model: str) -> str:
         """How the model is used, as Python; `model`: its folder."""

@@ -11,6 +11,7 @@ from twophase.commands import wording
 from twophase.commands.select import drawing, report
 from twophase.commands.select.finishing import card
 from twophase.commands.select.outcome import Outcome
+from twophase.errors import UserError
 from twophase.infra import plots
 
 HISTORY = ["stage", "model", "val", "predicted", "kept", "reason"]
@@ -109,6 +110,26 @@ def test_a_winner_that_is_still_rising_is_told(made, vals, rising):
     assert bool(found.rising) == rising
     if rising:
         assert found.rising == "0.500 to 0.600 over the last epoch: training.epochs=8 would give it time"
+
+
+def test_why_says_what_became_of_each_model(made):
+    found = made()
+    found.facts["failures"] = {"broken": "its weights are cut"}
+    assert (
+        found.why("won")
+        == "won was ranked 1 of 3 before any training, and was selected with validation 0.700 after 2 epochs."
+    )
+    assert found.why("a-cut") == (
+        "a-cut was ranked 3 of 3 before any training, and ended (filtered: won has a higher predicted final) with validation "
+        "0.400 after 1 epoch."
+    )
+    assert found.why("broken") == "broken was left out: its weights are cut"
+    assert (
+        replace(found, history=found.history.iloc[1:]).why("a-cut")
+        == "a-cut was ranked 3 of 3 before any training and not trained."
+    )
+    with pytest.raises(UserError, match=r"unknown model 'wom' \(did you mean won\?\)"):
+        found.why("wom")
 
 
 def test_in_a_notebook_paths_are_links_and_no_row_is_empty(made, undrawn):
