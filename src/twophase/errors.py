@@ -5,9 +5,15 @@ import functools
 import sys
 from collections.abc import Callable, Iterable
 
+LONGEST = 2000  # characters of a message: input that it repeats may have millions
+
 
 class UserError(ValueError):
     """Bad input: the message names what was got, what is allowed and what to do (exit code 2 on the command line)."""
+
+    def __init__(self, message: str):
+        half = LONGEST // 2
+        super().__init__(message if len(message) <= LONGEST else f"{message[:half]} … {message[-half:]}")
 
 
 class Unreachable(UserError):
