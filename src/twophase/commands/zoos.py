@@ -55,7 +55,7 @@ def run_tasks(given: argparse.Namespace) -> None:
         named = [part for part in given.overrides if part.startswith("name=")]
         settings = compose([part for part in given.overrides if part not in named])
         data = read_task(settings.task, settings.seed)
-        for line in (*data.guesses, *data.notes):
+        for line in data.said:
             print(line)
         print(wording.frame(add_dataset(_name(named) or Path(settings.task.path).stem, data.task)))
 

@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 from datasets import Dataset
 
 from twophase.commands.matrix.settings import Settings, Source
-from twophase.commands.select.settings import SUFFIXES, kind_of
+from twophase.commands.select.settings import kind_of
 from twophase.errors import Unreachable, UserError, unknown
 from twophase.infra.store import cache_folder, digest
+from twophase.sources.files import tables
 from twophase.sources.files.reader import FileTask
 from twophase.sources.files.reader import read as read_files
 from twophase.sources.hub import dataset_bytes, fetch_dataset, gather
@@ -65,7 +66,7 @@ def sources(given: Settings) -> dict[str, Source]:
         if not root.is_dir():
             raise UserError(f"matrix.tasks={root} is not a folder; give a folder with a file or a folder a task.")
         inside = [one for one in sorted(root.iterdir()) if not one.name.startswith(".")]
-        usable = [one for one in inside if one.is_dir() or one.suffix.lower() in SUFFIXES]
+        usable = [one for one in inside if one.is_dir() or (tables.kind_of(one) and one.suffix != ".txt")]
         found = {one.name if one.is_dir() else one.stem: one for one in usable}
         if not found:
             raise UserError(f"{root} holds no tasks; put csv, json or parquet files there, or folders of pictures.")
@@ -141,8 +142,7 @@ def bring(given: Settings, name: str, source: Source) -> Path:
             for number, split in enumerate(("validation", "test")):
                 task[split] = _some(task[split], most, [given.seed, number])
         tasks.save(task, folder)
-        notes = [*found.guesses, *found.notes]
-        (folder / NOTES).write_text(json.dumps(notes, indent=1), encoding="utf-8")
+        (folder / NOTES).write_text(json.dumps(found.said, indent=1), encoding="utf-8")
         folder.rename(target)
     return target
 

@@ -96,7 +96,7 @@ def _run(given: Settings, folder: Path, say: Callable[[str], None], progress: bo
 
     watch = Watch(given.budget.minutes)
     data = read_task(given.task, given.seed)
-    tell([*data.guesses, *data.notes])
+    tell(data.said)
     sizes, counts = ", ".join(f"{len(rows)} {split}" for split, rows in data.task.items()), data.counts["train"]
     say(f"{sizes} examples; {len(counts)} classes of {counts.min()} to {counts.max()} training examples.")
     modality = modality_of(data.task)

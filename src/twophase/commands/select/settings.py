@@ -1,5 +1,6 @@
 """What `twophase select` is told, as frozen dataclasses (`conf/select.yaml`)."""
 
+import itertools
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -9,6 +10,7 @@ from twophase.infra.compute import Engine, asked
 from twophase.infra.schema import Field, NotNegative, OneOf, build, settings
 from twophase.proxies import PROXIES
 from twophase.selection import check_threshold
+from twophase.sources.files import tables
 from twophase.training.config import Clustering, Leader, Proxy, Recall, Selection, TrainingConfig, check_metric
 from twophase.training.hardware import Hardware
 
@@ -18,7 +20,6 @@ METHODS = ("auto", "leader", "two_phase", "halving", "brute_force")
 # key of a zoo -> the one kind of zoo that reads it
 ONLY = {"path": "folder", "matrix": "hub", "models": "hub", "base_model": "hub", "max_parameters": "hub"}
 DOMAIN = {"text": "nlp", "image": "cv"}  # modality -> the domain of the live zoo whose models read it
-SUFFIXES = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".parquet": "parquet"}
 
 
 @settings()
@@ -34,6 +35,7 @@ class TaskSource:
     test: str | None
     validation: str | None
     max_rows: int | None
+    max_missing: float
     validation_share: float
     test_share: float
 
@@ -173,10 +175,8 @@ def kind_of(path: str | Path) -> str:
     """
     path = Path(path)
     if path.is_dir():
-        inside = [SUFFIXES[p.suffix] for p in sorted(path.iterdir()) if p.suffix in SUFFIXES]
-        return inside[0] if inside else "image_folder"
-    if path.suffix.lower() in SUFFIXES:
-        return SUFFIXES[path.suffix.lower()]
-    raise UserError(
-        f"{path} is neither a folder nor {', '.join(SUFFIXES)}; give task=csv, json, parquet or image_folder."
-    )
+        return tables.kind_in(path) or "image_folder"
+    if kind := tables.kind_of(path):
+        return kind
+    known = ", ".join(itertools.chain(*tables.SUFFIXES.values()))
+    raise UserError(f"{path} is neither a folder nor {known}; give task=csv, json, parquet or image_folder.")

@@ -11,29 +11,36 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from twophase.errors import UserError
 from twophase.sources.files import tables
+from twophase.sources.files.account import Account, plural
 from twophase.sources.files.columns import check_columns, clean_labels
-from twophase.sources.files.tables import composed, encodable, plural, shorten
+from twophase.sources.files.tables import composed, encodable, shorten, shown
 
 LAYOUT = "put pictures in a folder a class, PATH/CLASS/*.jpg or PATH/train/CLASS/*.jpg"
 LARGEST = 512  # pixels a side that are kept
+MOST = 64 * 10**6  # pixels that are decoded, in a gigabyte at most; of a JPEG, a fraction of what it has
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # no EPS and the like, which start other programs
 TOPS = (1, 255, 65535)  # white, in pictures whose mode does not tell
 
 
-def find(root: Path, given: dict[str, Path], notes: list[str]) -> dict[str, Path]:
-    """Split -> folder of class folders, of `root` (classes, or splits with classes) and of further folders.
+def find(root: Path, given: dict[str, Path], notes: list[str]) -> dict[str, list[Path]]:
+    """Split -> one folder of class folders, of `root` (classes, or splits with classes) and of further folders.
 
     Raises:
         UserError: a folder is missing or is a file; a split is there twice, or training is not.
     """
     below = _list(root)[0]
-    sources = tables.splits_among(root, below)
+    named = [folder for folder in below if tables.split_of(folder.name)]
+    if len(named) < len(below):  # "train station" may be a class; a split holds folders
+        named = [folder for folder in named if folder.name.lower() in tables.KEYWORDS or _list(folder)[0]]
+    sources = tables.splits_among(root, named)
     if "train" not in sources:
         if sources and len(sources) == len(below):
             raise UserError(f"{root} has {shorten(f.name for f in below)} and no folder train; {LAYOUT}.")
-        sources = {"train": root}  # "test" beside other folders and no "train" is a class of that name
-    elif others := [folder.name for folder in below if folder not in sources.values()]:
-        notes.append(f"{root.name}: folders beside train left out: {shorten(others)}")
+        sources = {"train": [root]}  # "test" beside other folders and no "train" is a class of that name
+    elif others := [
+        folder.name for folder in root.iterdir() if [folder] not in sources.values() and folder.name[0] != "."
+    ]:
+        notes.append(f"{root.name}: not read: {shorten(sorted(others))}")
     tables.add_given(sources, given)
     for folder in given.values():
         _list(folder)
@@ -48,8 +55,8 @@ def _list(folder: Path) -> tuple[list[Path], list[Path]]:
     return [path for path in shown if path.is_dir()], [path for path in shown if not path.is_dir()]
 
 
-def read(folder: Path, split: str, notes: list[str]) -> pd.DataFrame:
-    """A row a picture: image (the bytes of a PNG file) and label (its folder's name), by folder and file name.
+def read(folder: Path, split: str, notes: list[str]) -> tuple[pd.DataFrame, Account]:
+    """A row a picture: image (the bytes of a PNG file) and label (its folder's name), by folder and file name; and their account.
 
     Raises:
         UserError: no class folders (one only, for training), no pictures, or more than half cannot be read.
@@ -78,27 +85,39 @@ def read(folder: Path, split: str, notes: list[str]) -> pd.DataFrame:
             reading.add(file, composed(place.name), f"{place.name}/{file.name}")
     if not reading.rows and not reading.broken:
         raise UserError(f"{folder}: there are no pictures in {shorten(p.name for p in classes)}; {LAYOUT}.")
-    return reading.told(folder, split, notes)
+    account = Account(folder, len(reading.rows) + sum(map(len, reading.broken.values())), what="file")
+    return reading.told(folder, account, split, notes), account
 
 
 def _names(paths: list[Path]) -> str:
     return shorten((path.name for path in paths), 3)
 
 
-def clean(table: pd.DataFrame, chosen: dict[str, str], path: Path, split: str, notes: list[str]) -> pd.DataFrame:
-    """As `read`, from a table's column of pictures; rows without a label are left out.
+def clean(table: pd.DataFrame, chosen: dict[str, str], account: Account, split: str, notes: list[str]) -> pd.DataFrame:
+    """As `read`, from a table's column of pictures or of names of files beside it; rows without a label are left out.
 
     Raises:
-        UserError: a column is missing in this file, labels are none, or more than half cannot be read.
+        UserError: a column is missing in this file, labels are none, names are addresses, or more than half cannot be read.
     """
-    check_columns(table, chosen, path)
-    labels = clean_labels(table, chosen["label"], path, notes)
+    check_columns(table, chosen, account.path)
+    labels = clean_labels(table, chosen["label"], account, notes)
+    where = f"{account.path}, column {shown(chosen['image'])}"
     reading = _Reading()
     for number, (picture, name) in enumerate(zip(table[chosen["image"]], labels, strict=True), 1):
-        if name is not None:
-            content = picture.get("bytes") if isinstance(picture, dict) else None
-            reading.add(content, name, f"row {number}")
-    return reading.told(path, split, notes)
+        if name is None:
+            continue
+        at, called = picture, f"row {number}"
+        if isinstance(picture, dict):
+            at = picture.get("bytes") or picture.get("path")
+        if isinstance(at, str):
+            if "://" in at:
+                raise UserError(
+                    f"{where}, {called}: {shown(at)} is an address; download the pictures, and write the files' names, or "
+                    "put them in a folder a class (task=image_folder)."
+                )
+            at, called = account.path.parent / at.strip().replace("\\", "/"), at
+        reading.add(at if isinstance(at, bytes | Path) else None, name, called)
+    return reading.told(where, account, split, notes)
 
 
 class _Reading:
@@ -121,15 +140,15 @@ class _Reading:
         self.rows.append((png, label))
         self.changes.update(changes)
 
-    def told(self, path: Path, split: str, notes: list[str]) -> pd.DataFrame:
+    def told(self, where: Path | str, account: Account, split: str, notes: list[str]) -> pd.DataFrame:
         """A row a picture: image and label. Raises UserError where more than half could not be read."""
-        count = sum(map(len, self.broken.values()))
+        count = account.left_out["that cannot be read as pictures"] = sum(map(len, self.broken.values()))
         reasons = sorted(self.broken.items(), key=lambda item: -len(item[1]))
         why = "; ".join(f"{shorten(names, 3)} ({reason})" for reason, names in reasons[:3])
         why += f"; and {plural(len(reasons) - 3, 'more reason')}" if len(reasons) > 3 else ""
         if count > len(self.rows):
             raise UserError(
-                f"{path}: {count} of {count + len(self.rows)} files cannot be read as pictures: {why}; "
+                f"{where}: {count} of {count + len(self.rows)} files cannot be read as pictures: {why}; "
                 f"readable are {', '.join(FORMATS)}."
             )
         if count:
@@ -145,7 +164,7 @@ def _reason(error: Exception, source: Path | bytes | None) -> str:
     if isinstance(error, Image.DecompressionBombError):
         return f"more than {2 * Image.MAX_IMAGE_PIXELS // 10**6} million pixels"
     if isinstance(error, FileNotFoundError):
-        return "a link that leads nowhere"
+        return "no such file"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     return str(error).strip().split("\n")[0][:100] or type(error).__name__
@@ -166,7 +185,10 @@ def _png(source: Path | bytes | None) -> tuple[bytes, list[str]]:
     with Image.open(_open(source), formats=FORMATS) as image:
         reduced = max(image.size) > LARGEST
         image.draft(None, (2 * LARGEST, 2 * LARGEST))  # a JPEG of a hundred megapixels is decoded smaller
-        picture = _rgb(ImageOps.exif_transpose(image), changes)
+        if image.width * image.height > MOST:
+            raise ValueError(f"more than {MOST // 10**6} million pixels")
+        ImageOps.exif_transpose(image, in_place=True)
+        picture = _rgb(image, changes)
     if reduced:
         picture.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
         changes.append(f"larger than {LARGEST} pixels a side reduced to {LARGEST}")
@@ -179,14 +201,14 @@ def _png(source: Path | bytes | None) -> tuple[bytes, list[str]]:
 def _rgb(image: Image.Image, changes: list[str]) -> Image.Image:
     """RGB of any mode: more bits scaled, transparency put on white. Raises ValueError where the scale is unknown."""
     if image.mode.startswith("I") or image.mode == "F":
-        values, mode = np.asarray(image, dtype=float), image.mode
+        values, mode = np.asarray(image, dtype=np.float32), image.mode
         tops = TOPS if mode == "F" else TOPS[1:]
         top = next((top for top in tops if values.max() <= top), None)
         if top is None or not values.min() >= 0:
             raise ValueError(f"mode {mode} with values from {values.min():g} to {values.max():g}, not 0 to {tops[-1]}")
         if top != (1 if mode == "F" else 65535):
             changes.append(f"of mode {mode} with values up to {top}: {top} read as white")
-        return Image.fromarray(np.round(values * (255 / top)).astype(np.uint8)).convert("RGB")
+        return Image.fromarray(np.round(values * np.float32(255 / top)).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")

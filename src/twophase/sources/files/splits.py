@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from twophase.errors import UserError
-from twophase.sources.files.tables import plural, shorten, shown
+from twophase.sources.files.account import Account, plural
+from twophase.sources.files.tables import shorten, shown
 from twophase.training.tasks import SPLITS
 
 UNEVEN = 10  # times the rows of the smallest class
@@ -17,6 +18,7 @@ SMALL = 50  # test rows
 
 def complete(
     frames: dict[str, pd.DataFrame],
+    accounts: dict[str, Account],
     origin: str,
     shares: dict[str, float],
     max_rows: int | None,
@@ -27,6 +29,7 @@ def complete(
 
     Args:
         frames: split -> rows with a column label; at least train.
+        accounts: of these splits; what is drawn or left out here is entered.
         shares: split -> share of the training rows, for the splits that are not in `frames`.
 
     Raises:
@@ -35,7 +38,12 @@ def complete(
     missing = [split for split in ("test", "validation") if split not in frames]
     frames, classes = _in_order(frames)
     _check_labels(frames, origin)
+    before = {split: len(frame) for split, frame in frames.items()}
     frames, classes = _leave_out_rare(frames, classes, origin, missing, notes)
+    for split, frame in frames.items():
+        accounts[split].left_out[f"of classes with fewer than {1 + len(missing)} training rows"] += before[split] - len(
+            frame
+        )
     if max_rows is not None and max_rows < 2 * len(classes):
         raise UserError(
             f"max_rows is {max_rows} for {len(classes)} classes; give {2 * len(classes)} or more, two a class."
@@ -49,7 +57,13 @@ def complete(
         frames[split] = frames["train"][chosen].reset_index(drop=True)
         frames["train"] = frames["train"][~chosen].reset_index(drop=True)
         alone |= set(of["stratum"][of["group"] < 0])
-        notes.append(f"{split}: {len(frames[split])} of {rows} rows set apart, class by class (seed {seed})")
+        accounts["train"].set_apart[split] = len(frames[split])
+        accounts[split] = Account(
+            accounts["train"].path,
+            len(frames[split]),
+            what=accounts["train"].what,
+            drawn=f"class by class (seed {seed})",
+        )
     if alone:
         notes.append(
             f"copies of rows of {shorten(sorted(alone))} may be in two splits, there are too few different ones"
@@ -58,7 +72,7 @@ def complete(
     if max_rows is not None and max_rows < rows:
         single = pd.DataFrame({"group": np.arange(rows), "stratum": frames["train"]["label"]})
         frames["train"] = frames["train"][_draw(single, max_rows, 0, classes, np.random.default_rng([seed, 0]))]
-        notes.append(f"train: {rows} rows capped to {max_rows}, class by class (seed {seed})")
+        accounts["train"].left_out[f"beyond max_rows={max_rows}"] += rows - len(frames["train"])
     leaked = _note_leaks(frames, missing, notes)
     _note_sizes(frames, classes, notes)
     return {split: frames[split].reset_index(drop=True) for split in SPLITS}, classes, leaked

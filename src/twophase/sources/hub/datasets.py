@@ -1,7 +1,7 @@
 """A dataset of a hub as local files: which files of its repository, of which split, and one file a split made of them."""
 
 import difflib
-import json
+import fnmatch
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
@@ -18,14 +18,8 @@ from twophase.sources.hub.transfer import list_repository, receive_all, total_si
 from twophase.training.tasks import SPLITS
 
 FORMATS = ((".parquet",), (".csv",), (".json", ".jsonl"))  # the first that a configuration has is taken
-DESCRIPTIONS = {"dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "config.json"}
 SHARD = re.compile(r"(?P<split>[\w.]+)-\d{5}-of-\d{5}\S*")
 PARTS = {split: rf"{split}\b.*\.(parquet|csv|jsonl|json)" for split in SPLITS}
-WORDS = {
-    "train": ("train", "training"),
-    "validation": ("validation", "valid", "dev", "val"),
-    "test": ("test", "testing", "eval", "evaluation"),
-}  # as the `datasets` library reads them
 
 
 def fetch_dataset(
@@ -82,7 +76,7 @@ def layout(name: str, files: Iterable[str], card: dict, config: str | None = Non
         UserError: no data files, or no such configuration, or several and none named.
     """
     files = sorted(files)
-    data = [f for f in files if f.endswith(sum(FORMATS, ())) and PurePosixPath(f).name not in DESCRIPTIONS]
+    data = [f for f in files if f.endswith(sum(FORMATS, ())) and PurePosixPath(f).name not in tables.DESCRIPTIONS]
     if not data:
         script = any(f.endswith(".py") for f in files)
         raise UserError(
@@ -122,24 +116,29 @@ def _from_card(config: dict, data: list[str]) -> dict[str, list[str]]:
     for row in rows:
         row = row if isinstance(row, dict) else {"split": "train", "path": row}
         patterns = row.get("path") or []
-        patterns = [_pattern(str(p)) for p in (patterns if isinstance(patterns, list) else [patterns])]
-        files = [f for f in data if any(p.fullmatch(f) for p in patterns)]
+        patterns = [str(p) for p in (patterns if isinstance(patterns, list) else [patterns])]
+        files = [f for f in data if any(_fits(f, p) for p in patterns)]
         if files:
             splits.setdefault(str(row.get("split", "train")), []).extend(files)
     return splits
 
 
-def _pattern(glob: str) -> re.Pattern:
-    parts = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    pieces = re.split(r"(\*\*/|\*\*|\*|\?)", glob.removeprefix("./"))
-    return re.compile("".join(parts.get(piece, re.escape(piece)) for piece in pieces))
+def _fits(file: str, glob: str) -> bool:
+    """Whether a path is of a pattern, ** standing for any number of folders; in time that grows with both lengths alone."""
+    parts, reached = file.split("/"), {0}  # how many of the parts the pattern may have used so far
+    for piece in glob.removeprefix("./").split("/"):
+        if piece == "**":
+            reached = set(range(min(reached, default=len(parts) + 1), len(parts) + 1))
+        else:
+            reached = {n + 1 for n in reached if n < len(parts) and fnmatch.fnmatchcase(parts[n], piece)}
+    return len(parts) in reached
 
 
 def _from_folders(data: list[str]) -> dict[str, dict[str, list[str]]]:
     groups: dict[str, list[str]] = {}
     for file in data:
         first = file.split("/")[0]
-        named = "/" in file and first != "data" and _word(first) is None
+        named = "/" in file and first != "data" and tables.split_of(first) is None
         groups.setdefault(first if named else "default", []).append(file)
     return {config: _by_split(files) for config, files in groups.items()}
 
@@ -155,12 +154,7 @@ def _by_split(files: list[str]) -> dict[str, list[str]]:
 def _split(file: PurePosixPath) -> str | None:
     if shard := SHARD.fullmatch(file.name):
         return shard["split"]
-    return next((word for part in reversed(file.parts) if (word := _word(part))), None)
-
-
-def _word(part: str) -> str | None:
-    words = re.split(r"[-._ 0-9]+", part.lower())
-    return next((split for split, known in WORDS.items() if set(known) & set(words)), None)
+    return next((word for part in reversed(file.parts) if (word := tables.split_of(part))), None)
 
 
 def _named(splits: dict[str, list[str]]) -> dict[str, str]:
@@ -209,21 +203,4 @@ def gather(folder: str | Path, target: str | Path, splits: Mapping[str, str] | N
 
 
 def _read(path: Path) -> pd.DataFrame:
-    if path.suffix == ".parquet":
-        table = pq.read_table(path)
-        frame = table.to_pandas()
-        for column, names in _class_labels(table.schema).items():
-            frame[column] = [names[number] if 0 <= number < len(names) else None for number in frame[column]]
-        return frame
-    return tables.read(path.suffix[1:].replace("jsonl", "json"), path, [])
-
-
-def _class_labels(schema: pa.Schema) -> dict[str, list[str]]:
-    """Column -> names of its classes, from the `datasets` library's note in the schema."""
-    note = (schema.metadata or {}).get(b"huggingface")
-    features = json.loads(note).get("info", {}).get("features", {}) if note else {}
-    return {
-        name: list(kind["names"])
-        for name, kind in features.items()
-        if isinstance(kind, dict) and kind.get("_type") == "ClassLabel" and kind.get("names")
-    }
+    return tables.named_classes(pq.read_table(path)) if path.suffix == ".parquet" else tables.read([path], [])[0]

@@ -26,8 +26,38 @@ def rows(*given, name="data.csv", columns=("text", "label")):
 
 
 def directory(folder):
-    table(folder, name="data.csv")
+    table(folder, name="data.csv"), table(folder, name="other.csv")
     return folder
+
+
+def in_part(folder):
+    table(folder, name="train-00000-of-00003.csv"), table(folder, name="train-00002-of-00003.csv")
+    return folder
+
+
+def unlike_parts(folder):
+    table(folder, name="train-1.csv"), table(folder, name="train-2.csv", columns=("text", "kind"))
+    return folder
+
+
+def not_utf8(folder):
+    return table(folder).rename(os.fsdecode(os.fsencode(folder) + b"/caf\xe9.csv"))
+
+
+def split_not_utf8(folder):
+    return table(folder).rename(os.fsdecode(os.fsencode(folder) + b"/train \xe9.csv")).parent
+
+
+def open_quotes(folder):
+    """A quotation mark that takes in rows, and a text of several lines beside it: not even a row a line is right."""
+    lines = [f"text {i},{'xy'[i % 2]}" for i in range(60)]
+    lines[5], lines[9], lines[30] = f'"{lines[5]}', f'"{lines[9]}', '"two\nlines, of a text",y'
+    return written("\n".join(["text,label", *lines]))(folder)
+
+
+def sparse(folder):
+    lines = [f"a text {i},{'pq'[i % 2] if i < 20 else ' '}" for i in range(240)]
+    return written("\n".join(["text,label", *lines]))(folder)
 
 
 def truncated_parquet(folder):
@@ -73,7 +103,43 @@ FAULTS = {
         "row 1: the label in column 'label' is Timestamp.*; a string or a number is needed",
     ),
     "endless": ("csv", lambda f: "/dev/zero", {}, "is a folder or no plain file, where a csv file is needed"),
-    "folder without training": ("csv", directory, {}, r"is a folder without a training file .train\.csv.*'data\.csv'"),
+    "folder without training": ("csv", directory, {}, r"is a folder without a training file .train\.csv.*'data\.csv', 'other\.csv'"),
+    "a part is missing": ("csv", in_part, {}, r"has 2 of the 3 parts of train .'train-00000-of-00003\.csv', .*; bring the others"),
+    "parts with other columns": ("csv", unlike_parts, {}, r"train-2\.csv and train-1\.csv differ in columns .'kind', 'label'."),
+    "kind of another suffix": ("csv", written("[]", "d.jsonl"), {}, r"not \.jsonl; choose task=json, or save it"),
+    "name not UTF-8": ("csv", not_utf8, {}, r"caf\\udce9\.csv', a name that is not UTF-8; rename it"),
+    "name of a split not UTF-8": ("csv", split_not_utf8, {}, r"the name of '.*train \\udce9\.csv' is not UTF-8; rename it"),
+    "rows taken in by a quotation mark": (
+        "csv", open_quotes, {},
+        r"data\.csv, line 7: a quotation mark opens a cell that takes in further rows, so that 62 lines become 56 rows",
+    ),
+    "most labels missing": (
+        "csv", sparse, {},
+        r"220 of 240 rows of train would be left out .220 without a label; columns 'label', 'text'.*max_missing=0\.92 .task",
+    ),
+    "many texts missing": (
+        "csv", rows(*ROWS, *[("", "ham")] * 3), {}, r"3 of 23 rows of train would be left out .3 without a text; .*=0\.14 .task",
+    ),
+    "max_missing": ("csv", ALL, {"max_missing": 1.5}, "max_missing is 1.5; give a share of the rows from 0 to 1"),
+    "distinct keys": (
+        "json", written("\n".join(f'{{"k{i}": 1}}' for i in range(4_000)), "d.jsonl"), {},
+        "has 4,000 rows and 4,000 different columns, nearly all of them empty; give every row the same few",
+    ),
+    "columns without cells": (
+        "csv", written("a," * 4_000 + "b\n" + "x\n" * 4_000), {}, "has 4,001 rows and 4,001 different columns, nearly all",
+    ),
+    "pictures that are not there": (
+        "csv", rows(*((f"p{i}.PNG", "xy"[i % 2]) for i in range(9))), {},
+        r"data\.csv, column 'text': 9 of 9 files cannot be read as pictures: 'p0\.PNG', .* and 6 more .no such file.",
+    ),
+    "addresses of pictures": (
+        "csv", rows(*((f"http://x.org/{i}.jpg?w=1", "xy"[i % 2]) for i in range(9))), {"text": "text"},
+        r"column 'text', row 1: 'http://x\.org/0\.jpg.w=1' is an address; download the pictures",
+    ),
+    "names of sounds": (
+        "csv", rows(*((f"{i}.wav", "xy"[i % 2]) for i in range(9)), columns=("clip", "label")), {},
+        r"column 'clip' holds names or addresses of files .'0\.wav'., no texts; give a column with the texts",
+    ),
     "folder as test": ("csv", ALL, {"test": "."}, "is a folder or no plain file, where a csv file is needed"),
     "a split twice": ("csv", doubled, {}, r"has dev\.csv and val\.csv, both validation; keep one"),
     "symlink loop": ("csv", loop, {}, r"loop\.csv cannot be opened .*symbolic links"),
@@ -144,7 +210,7 @@ FAULTS = {
     "latin-1 json": ("json", written('[{"a": "é"}]'.encode("latin-1"), "d.json"), {}, "is not UTF-8: byte 0xe9 at offset 8"),
     "ragged": ("csv", written("text,label\na,b\nc,d,e,f\n"), {}, "Expected 2 fields in line 3, saw 4"),
     "all rows too long": ("csv", written("text,label\na,b,c\nd,e,f\n"), {}, "Length of header or names does not match"),
-    "open quote": ("csv", written('text,label\n"abc,d\nx,y\n'), {}, "EOF inside string starting at row"),
+    "open quote": ("csv", written('text,label\n"abc,d\n"x, z",y\n"'), {}, "EOF inside string starting at row"),
     "invalid json": ("json", written('[{"text": "a"},\n {"text" 3}]', "d.json"), {}, "not JSON: .* at line 2, column 10"),
     "invalid line": ("json", written('{"text": "a"}\n{"text":\n', "d.jsonl"), {}, "not JSON lines: line 2: .* at column"),
     "deep json": ("json", written("[" * 100_000, "d.json"), {}, "cannot be read as JSON .*flat objects"),

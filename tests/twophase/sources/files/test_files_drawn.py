@@ -53,7 +53,10 @@ def test_training_rows_are_capped_class_by_class(tmp_path):
     made = read("csv", table(tmp_path, rows), max_rows=20)
     assert made.counts["train"].to_dict() == {"often": 18, "rare": 2}
     assert made.counts["test"].sum() == 40
-    assert "train: 140 rows capped to 20, class by class (seed 0)" in made.notes
+    assert made.said[0] == (
+        "train: 200 rows in data.csv (201 lines), 80 read, 120 left out: 120 beyond max_rows=20; "
+        "set apart: 40 for test and 20 for validation"
+    )
     assert read("csv", tmp_path / "data.csv", max_rows=139).counts["train"].sum() == 139
 
 

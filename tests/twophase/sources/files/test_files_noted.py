@@ -9,10 +9,37 @@ from twophase.sources.files.reader import read
 def test_rows_without_label_or_text_are_left_out_and_counted(tmp_path):
     extra = [("no label", None), ("nan label", "NaN"), ("blank label", "  "), (None, "ham"), ("  ", "spam")]
     for kind in ("csv", "json", "parquet"):
-        made = read(kind, table(tmp_path, [*ROWS, *extra], f"d.{kind}"))
+        made = read(kind, table(tmp_path, [*ROWS, *extra], f"d.{kind}"), max_missing=0.2)
         assert made.counts.to_numpy().sum() == 20
-        assert f"d.{kind}: 3 rows without a label left out (1 of them: 'nan' is written there)" in made.notes
-        assert f"d.{kind}: 2 rows without a text left out" in made.notes
+        lines = " (26 lines)" if kind == "csv" else ""
+        assert made.said[0] == (
+            f"train: 25 rows in d.{kind}{lines}, 20 read, 5 left out: 3 without a label, 2 without a text; "
+            "set apart: 4 for test and 2 for validation"
+        )
+        assert f"d.{kind}: 'nan' in column 'label' taken as no label in 1 row" in made.notes
+
+
+def test_every_row_is_accounted_for(tmp_path):
+    train = [(f"text {i}", ("ham", "spam")[i % 2]) for i in range(100)] + [("", "ham"), ("x", ""), ("once", "odd")]
+    test = table(tmp_path, [*ROWS, ("u", "odd"), ("v", None)], "t.tsv")
+    made = read("csv", table(tmp_path, train), test=test, max_rows=40)
+    assert {split: account.facts() for split, account in made.accounts.items()} == {
+        "train": {
+            "source": "data.csv", "drawn": False, "lines": 104, "rows": 103, "read": 50, "used": 40,
+            "left_out": {"without a label": 1, "without a text": 1, "of classes with fewer than 2 training rows": 1,
+                         "beyond max_rows=40": 50},
+            "set_apart": {"validation": 10},
+        },
+        "validation": {"source": "train", "drawn": True, "lines": None, "rows": 10, "read": 10, "used": 10,
+                       "left_out": {}, "set_apart": {}},
+        "test": {"source": "t.tsv", "drawn": False, "lines": 23, "rows": 22, "read": 20, "used": 20,
+                 "left_out": {"without a label": 1, "of classes with fewer than 2 training rows": 1}, "set_apart": {}},
+    }  # fmt: skip
+    assert {split: account.facts()["used"] for split, account in made.accounts.items()} == made.task.num_rows
+    assert made.said[1:3] == [
+        "validation: 10 rows set apart from train, class by class (seed 0)",
+        "test: 22 rows in t.tsv (23 lines), 20 read, 2 left out: 1 without a label, 1 of classes with fewer than 2 training rows",
+    ]
 
 
 def test_rare_classes_are_left_out_everywhere_with_a_note(tmp_path):
@@ -65,9 +92,9 @@ def test_labels_that_look_alike_are_one_class_and_that_is_said(tmp_path):
 @pytest.mark.parametrize("kind", ["csv", "json", "parquet"])
 def test_words_for_nothing_are_classes_and_only_nan_is_missing(tmp_path, kind):
     names = ["yes", "NA", "None", "null", "nan"]
-    made = read(kind, table(tmp_path, [(f"text {i}", names[i % 5]) for i in range(50)], f"d.{kind}"))
+    made = read(kind, table(tmp_path, [(f"text {i}", names[i % 5]) for i in range(50)], f"d.{kind}"), max_missing=0.2)
     assert list(made.counts.index) == ["NA", "None", "null", "yes"]
-    assert f"d.{kind}: 10 rows without a label left out (10 of them: 'nan' is written there)" in made.notes
+    assert f"d.{kind}: 'nan' in column 'label' taken as no label in 10 rows" in made.notes
     assert (f"d.{kind}: 'NA', 'None', 'null' in column 'label' taken as the name of a class; "
             "where the label is missing, empty the cell") in made.notes  # fmt: skip
 

@@ -36,7 +36,7 @@ def test_image_folder_with_splits_and_further_folders(tmp_path):
     (tmp_path / "data" / "extra").mkdir()
     made = read("image_folder", tmp_path / "data", test=pictures(tmp_path / "more", each=3, shade=120))
     assert made.counts.to_dict("list") == {"train": [4, 4], "validation": [2, 2], "test": [3, 3]}
-    assert made.notes[0] == "data: folders beside train left out: 'extra'"
+    assert made.notes[0] == "data: not read: 'extra'"
 
 
 def only(tmp_path, image, name="x.png", **options):
@@ -74,15 +74,19 @@ def test_values_of_many_bits_are_scaled_by_what_they_reach(tmp_path, kind, top, 
     assert any("255 read as white" in note for note in notes) == (top == 255)
 
 
-def test_a_huge_picture_is_left_out_with_the_reason(tmp_path, monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2_000_000)
+def test_a_huge_picture_is_left_out_before_it_is_decoded(tmp_path, monkeypatch):
     folder = pictures(tmp_path / "data")
-    Image.new("1", (4000, 1001)).save(folder / "cat" / "huge.png")
-    Image.new("1", (3000, 1000)).save(folder / "cat" / "large.png")  # PIL only warns of this one
+    # in a few kilobytes, of which the decoded picture and its copies would take gigabytes
+    Image.fromarray(np.zeros((8001, 8000), np.uint16)).save(folder / "cat" / "huge.png")
+    Image.new("L", (8001, 8000)).save(folder / "cat" / "camera.jpg")  # a JPEG is decoded smaller
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40_000_000)
+    Image.new("1", (9000, 9000)).save(folder / "dog" / "bomb.png")  # refused by PIL itself
     made = read("image_folder", folder)
-    assert ("train: 1 file that cannot be read as pictures left out: "
-            "'cat/huge.png' (more than 4 million pixels)") in made.notes  # fmt: skip
-    assert made.counts.to_numpy().sum() == 13
+    assert ("train: 2 files that cannot be read as pictures left out: 'cat/huge.png' (more than 64 million pixels); "
+            "'dog/bomb.png' (more than 80 million pixels)") in made.notes  # fmt: skip
+    assert made.said[0].startswith(
+        "train: 15 files in data, 13 read, 2 left out: 2 that cannot be read as pictures; set"
+    )
 
 
 def test_transparency_is_put_on_white(tmp_path):
@@ -215,6 +219,40 @@ def no_training(folder):
 def test_faults_of_image_folders_are_named(tmp_path, make, message):
     with pytest.raises(UserError, match=message):
         read("image_folder", make(tmp_path))
+
+
+@pytest.mark.parametrize("train, test", [("Training", "Testing"), ("training_set", "test_set"), ("TRAIN", "eval")])
+def test_folders_of_splits_are_known_by_their_words(tmp_path, train, test):
+    for name, shade in ((train, 0), (test, 80)):
+        pictures(tmp_path / name, shade=shade)
+    (tmp_path / "notes.txt").write_text("beside")
+    made = read("image_folder", tmp_path)
+    assert made.counts.to_dict("list") == {"train": [5, 5], "validation": [1, 1], "test": [6, 6]}
+    assert [account.source for account in made.accounts.values()] == [train, train, test]
+    assert made.notes[0] == f"{tmp_path.name}: not read: 'notes.txt'"
+
+
+def test_classes_whose_names_hold_a_word_for_a_split_stay_classes(tmp_path):
+    made = read("image_folder", pictures(tmp_path / "data", ("train station", "test tube", "airport")))
+    assert list(made.counts.index) == ["airport", "test tube", "train station"]
+
+
+@pytest.mark.parametrize("sign", ["/", "\\"])
+@pytest.mark.parametrize("options", [{}, {"text": "file", "label": "kind"}])
+def test_a_table_of_names_gives_the_pictures_beside_it(tmp_path, sign, options):
+    folder = pictures(tmp_path / "data")
+    names = [f"{kind}{sign}{i}.jpg" for kind in ("cat", "dog") for i in range(6)]
+    given = [(name, name[:3], i) for i, name in enumerate([*names, f"cat{sign}gone.jpg"])]
+    made = read("csv", table(folder, given, columns=("file", "kind", "number")), **options)
+    assert list(made.counts.index) == ["cat", "dog"] and made.task["train"][0]["image"].size == (24, 24)
+    assert "column 'file' names pictures, which are read from beside the table" in made.guesses
+    assert f"train: 1 file that cannot be read as pictures left out: {given[-1][0]!r} (no such file)" in made.notes
+    assert seen(made) == seen(read("image_folder", folder))
+
+
+def seen(made):
+    return {row["image"].tobytes(): made.task["train"].features["label"].int2str(row["label"])
+            for rows in made.task.values() for row in rows}  # fmt: skip
 
 
 def test_picture_folders_of_two_splits_must_be_apart(tmp_path):

@@ -75,6 +75,40 @@ def test_columns_are_guessed_by_name_then_by_what_they_hold(tmp_path):
     assert named.guesses == [] and named.task["test"][0]["text"].startswith("short")
 
 
+@pytest.mark.parametrize(
+    ("columns", "label", "text"),
+    [
+        (("sparse", "kind", "text"), "kind", "text"),  # the fewest distinct values, in 20 rows of 240
+        (("label", "category", "text"), "category", "text"),  # both known by their names
+        (("hint", "label", "review"), "label", "review"),
+    ],
+)
+@pytest.mark.parametrize("nothing", ["", "  ", None])
+def test_a_column_that_is_hardly_filled_is_not_guessed(tmp_path, columns, label, text, nothing):
+    given = [("pq"[i % 2] if i < 20 else nothing, "abc"[i % 3], f"a text, number {i}") for i in range(240)]
+    made = read("csv", table(tmp_path, given, columns=columns))
+    assert list(made.counts.index) == ["a", "b", "c"] and made.counts.to_numpy().sum() == 240
+    assert [guess.split(" (")[0] for guess in made.guesses] == [f"label column: {label!r}", f"text column: {text!r}"]
+
+
+def test_a_text_column_that_is_hardly_filled_is_not_guessed(tmp_path):
+    given = [("a title" if i < 20 else "", f"body {i}", "abc"[i % 3]) for i in range(240)]
+    made = read("csv", table(tmp_path, given, columns=("text", "body", "label")))
+    assert made.guesses[1] == "text column: 'body' (by its name)"
+
+
+@pytest.mark.parametrize("address", ["https://x.org/{}", "site{}.com"])
+def test_addresses_that_are_named_as_texts_are_texts(tmp_path, address):
+    path = table(tmp_path, [(address.format(i), "xy"[i % 2]) for i in range(20)], columns=("url", "label"))
+    assert address.format(3) in all_texts(read("csv", path, text="url"))
+
+
+def test_labels_that_look_like_numbers_or_nothing_keep_their_names(tmp_path):
+    names = ["1", "001", "NA", "null", "None", "-1"]
+    made = read("csv", table(tmp_path, [(f"text {i}", names[i % 6]) for i in range(60)]))
+    assert set(made.task["train"].features["label"].names) == set(names)
+
+
 def test_a_column_called_text_is_never_guessed_to_be_the_label(tmp_path):
     rows = [(f"said {i % 3} times", f"kind {i % 4}") for i in range(24)]
     made = read("csv", table(tmp_path, rows, columns=("Text", "which")))

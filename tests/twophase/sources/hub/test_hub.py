@@ -5,7 +5,9 @@ import json
 import shutil
 import socket
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 
 import pandas as pd
 import pytest
@@ -497,6 +499,30 @@ def test_splits_by_name(paths, expected):
     config, named = layout("org/data", paths, {})
     assert config == "default"
     assert {name.split("-")[0] for name in named} == expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("**/*.csv", {"a.csv", "data/b.csv", "data/deep/c.csv"}),
+        ("data/**", {"data/b.csv", "data/deep/c.csv"}),  # of two formats the first is taken
+        ("./data/*", {"data/b.csv"}),
+        ("data/?.[cj]s*", {"data/b.csv"}),
+        ("*", {"a.csv"}),
+        ("**/" * 30 + "d.json", {"data/d.json"}),
+        ("**/" * 30 + "none.json", None),
+        ("**/data/" * 15 + "none.json", None),
+        ("*a" * 40 + "b", None),
+    ],
+)
+def test_patterns_of_a_card_are_looked_up_in_no_time(pattern, expected):
+    deep = "/".join(["data"] * 40)
+    files = ["a.csv", "data/b.csv", "data/deep/c.csv", "data/d.json", f"{deep}/{'a' * 60}.json"]
+    card = {"configs": [{"config_name": "x", "data_files": pattern}]}
+    start = time.perf_counter()
+    with pytest.raises(UserError, match="choose another") if expected is None else nullcontext():
+        assert set(layout("org/data", files, card)[1].values()) == expected
+    assert time.perf_counter() - start < 1
 
 
 def test_split_of_a_card_cannot_name_a_place_outside():
