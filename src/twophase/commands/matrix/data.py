@@ -66,7 +66,7 @@ def sources(given: Settings) -> dict[str, Source]:
         if not root.is_dir():
             raise UserError(f"matrix.tasks={root} is not a folder; give a folder with a file or a folder a task.")
         inside = [one for one in sorted(root.iterdir()) if not one.name.startswith(".")]
-        usable = [one for one in inside if one.is_dir() or (tables.kind_of(one) and one.suffix != ".txt")]
+        usable = [one for one in inside if one.is_dir() or tables.kind_in(one)]
         found = {one.name if one.is_dir() else one.stem: one for one in usable}
         if not found:
             raise UserError(f"{root} holds no tasks; put csv, json or parquet files there, or folders of pictures.")

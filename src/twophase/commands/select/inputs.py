@@ -15,7 +15,7 @@ from twophase.errors import UserError, unknown
 from twophase.infra import config
 from twophase.records import SUFFIXES, TrainingRecords
 from twophase.sources.files.reader import FileTask, read
-from twophase.sources.hub import fetch_dataset, fetch_model, gather
+from twophase.sources.hub import fetch_dataset, fetch_model, gather, left_over
 from twophase.sources.live.opening import open_live, params_of
 from twophase.sources.published import model_recycling, paper_matrices
 from twophase.sources.published.catalogue import Published
@@ -36,8 +36,12 @@ def read_task(task: TaskSource, seed: int = 0) -> FileTask:
         if name is not None:
             raise UserError(f"task.name={name} names a configuration of task=hub; leave it out for task={kind}.")
         return read(kind, path, **source, seed=seed)
+    brought = fetch_dataset(path, name)
     with tempfile.TemporaryDirectory() as folder:
-        return read("parquet", gather(fetch_dataset(path, name), folder), **source, seed=seed)
+        found = read("parquet", gather(brought, folder), **source, seed=seed)
+    if others := left_over(brought):
+        found.notes.append(f"{path}: splits not read: {', '.join(others)}")
+    return found
 
 
 def modality_of(task: DatasetDict) -> str:

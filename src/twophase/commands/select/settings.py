@@ -174,9 +174,7 @@ def kind_of(path: str | Path) -> str:
         UserError: none of them.
     """
     path = Path(path)
-    if path.is_dir():
-        return tables.kind_in(path) or "image_folder"
-    if kind := tables.kind_of(path):
+    if kind := tables.kind_in(path) or ("image_folder" if path.is_dir() else None):
         return kind
     known = ", ".join(itertools.chain(*tables.SUFFIXES.values()))
     raise UserError(f"{path} is neither a folder nor {known}; give task=csv, json, parquet or image_folder.")

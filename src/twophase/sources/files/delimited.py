@@ -20,17 +20,16 @@ SPARSE = (10**7, 20)  # cells, and cells for each that is filled, above which a 
 def read_csv(path: Path, text: str, usual: str, notes: list[str]) -> tuple[pd.DataFrame, int]:
     """All rows as strings, NaN for empty cells; and the number of lines.
 
-    The header may show another separator than the `usual` one of the suffix, with a note. Where a quotation mark stands open, and a row a line
-    is what the header says, the table is read without quoting, with a note.
+    The header may show another separator than the `usual` one of the suffix, with a note. Where a quotation mark stands open,
+    and every line has as many cells as the header, the table is read without quoting, with a note.
 
     Raises:
         UserError: rows with more cells than the header, or a quotation mark whose cell takes in further rows.
     """
     csv.field_size_limit(sys.maxsize)  # texts may be long
     lines = list(io.StringIO(text, newline=""))
-    skipped = bool(
-        lines and re.fullmatch(r'"?sep=.?"?\s*', lines[0], re.IGNORECASE)
-    )  # Excel's line that names the separator
+    # Excel's line that names the separator
+    skipped = bool(lines and re.fullmatch(r'"?sep=.?"?\s*', lines[0], re.IGNORECASE))
     sign = _separator(lines[skipped:], usual)
     names = next(iter(_first_rows(lines[skipped:], sign)), [])
     filled = [line for line in lines[skipped:] if line.strip(" \r\n")]

@@ -136,17 +136,21 @@ def tables_in(path: Path) -> list[Path]:
     return [file for file in files if kind_of(file) and file.name not in DESCRIPTIONS and file.name[0] != "."]
 
 
-def kind_in(folder: Path) -> str | None:
-    """The kind of the tables in a folder, or in folders of it that are named as splits; None where there are none."""
-    there = inside(folder, lambda path: path.name[0] != "." and (not path.is_dir() or split_of(path.name) is not None))
-    kinds = [kind_of(file) for path in there for file in tables_in(path) if not bare(file).endswith(".txt")]
+def kind_in(path: Path) -> str | None:
+    """The kind of a file, or of the tables in a folder and in its folders that are named as splits; None for others.
+
+    A .txt, which may be a note, is of none.
+    """
+    there = [path]
+    if path.is_dir():
+        there = inside(path, lambda one: one.name[0] != "." and (not one.is_dir() or split_of(one.name) is not None))
+    kinds = [kind_of(file) for one in there for file in tables_in(one) if not bare(file).endswith(".txt")]
     return kinds[0] if kinds else None
 
 
 def _splits_of(kind: str, folder: Path, given: Collection[Path], notes: list[str]) -> dict[str, list[Path]]:
-    def rank(
-        file: Path,
-    ) -> tuple[bool, bool, str]:  # what is no note beside the data comes first, then the kind asked for
+    def rank(file: Path) -> tuple[bool, bool, str]:
+        """The kind that is asked for comes first, and last what may be a note beside the data."""
         return bare(file).endswith(".txt"), kind_of(file) != kind, kind_of(file)
 
     there = inside(folder, lambda path: path.name[0] != ".")
@@ -218,11 +222,8 @@ def _read(path: Path, notes: list[str]) -> tuple[pd.DataFrame, int | None]:
         else:
             with _opened(path) as stream:
                 text = stream.read().decode("utf-8-sig")
-            table, lines = (
-                read_csv(path, text, "\t" if bare(path).endswith(".tsv") else ",", notes)
-                if kind == "csv"
-                else (_json(path, text), None)
-            )
+            usual = "\t" if bare(path).endswith(".tsv") else ","
+            table, lines = read_csv(path, text, usual, notes) if kind == "csv" else (_json(path, text), None)
     except UnicodeDecodeError as fault:
         byte, at = fault.object[fault.start], fault.start
         line = fault.object.count(b"\n", 0, at) + 1

@@ -4,7 +4,7 @@ All of it has been tested against a server on the same machine that speaks the h
 reached the live hub.
 """
 
-from twophase.sources.hub.datasets import dataset_bytes, fetch_dataset, gather
+from twophase.sources.hub.datasets import dataset_bytes, fetch_dataset, gather, left_over
 from twophase.sources.hub.models import HubModel, describe, fetch_model, here
 
-__all__ = ["HubModel", "dataset_bytes", "describe", "fetch_dataset", "fetch_model", "gather", "here"]
+__all__ = ["HubModel", "dataset_bytes", "describe", "fetch_dataset", "fetch_model", "gather", "here", "left_over"]

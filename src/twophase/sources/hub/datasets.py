@@ -202,5 +202,11 @@ def gather(folder: str | Path, target: str | Path, splits: Mapping[str, str] | N
     return target
 
 
+def left_over(folder: str | Path) -> list[str]:
+    """The splits in a folder that `gather` leaves out, since they are none of train, validation and test."""
+    there = {path.name.split("-")[0] for path in Path(folder).iterdir()}
+    return sorted(name for name in there if not any(re.match(rf"{split}\b", name) for split in SPLITS))
+
+
 def _read(path: Path) -> pd.DataFrame:
     return tables.named_classes(pq.read_table(path)) if path.suffix == ".parquet" else tables.read([path], [])[0]

@@ -95,6 +95,7 @@ def test_a_dataset_of_the_hub_keeps_its_class_names(server, texts, tmp_path):
     for number in range(2):
         part = whole.shard(2, number) if number else whole.shard(2, 0)
         part.to_parquet(str(folder / "data" / f"train-{number:05}-of-00002.parquet"))
+    whole.to_parquet(str(folder / "data" / "unsupervised-00000-of-00001.parquet"))
     server.datasets["org/messages"] = Repo({"main": folder})
     from twophase.commands.select import settings
     from twophase.commands.select.run import run
@@ -106,6 +107,11 @@ def test_a_dataset_of_the_hub_keeps_its_class_names(server, texts, tmp_path):
         list(found.classes.index) == ["card", "rate", "transfer"]
         and found.facts["data"]["train"] + found.facts["data"]["test"] + found.facts["data"]["validation"] == 90
     )
+    assert (
+        found.facts["data"]["notes"][0]
+        == "train: 90 rows in train.parquet, 90 read; set apart: 18 for test and 9 for validation"
+    )
+    assert "org/messages: splits not read: unsupervised" in found.facts["data"]["notes"]
     assert json.loads((found.model / "config.json").read_text())["id2label"] == {
         "0": "card",
         "1": "rate",

@@ -48,6 +48,12 @@ def test_pictures_to_a_model_and_the_reasons(pictures, tmp_path, capsys):
     written = json.loads((tmp_path / "run" / "selection.json").read_text())
     assert written["winner"] == found.winner and written["test"] == found.test
     assert "Fine-selection" in written["selection"]["how"]
+    assert printed.startswith("train: 64 files in train, 64 read; set apart: 6 for validation\n")
+    assert "\ntest: 32 files in test, 32 read\n" in printed
+    splits = written["data"]["splits"]
+    assert [(name, one["rows"], one["read"], one["used"]) for name, one in splits.items()] == [
+        ("train", 64, 64, 58), ("validation", 6, 6, 6), ("test", 32, 32, 32),
+    ]  # fmt: skip
 
 
 def test_the_winner_is_a_model_for_a_pipeline(pictures, tmp_path):
