@@ -20,6 +20,7 @@ from twophase.sources.hub import fetch_model
 from twophase.sources.live import parameters
 from twophase.sources.live.opening import Live, added_folder, built, live_place, open_live, params_of
 from twophase.training import stored, tasks
+from twophase.training.folders import check, located, name_of
 from twophase.training.loading import load_classifier, load_processor, modality, model_digest
 
 
@@ -122,12 +123,12 @@ def add_model(folder: str | Path, say: Callable[[str], None] = print, name: str 
 def _located(given: str | Path) -> tuple[Path, str]:
     """Folder and name of a model: a folder here, or brought from a hub."""
     folder = Path(given).expanduser()
-    if (folder / "config.json").is_file():
-        return folder, folder.resolve().name
+    if folder.is_dir():
+        check(place := located(folder))
+        return place, name_of(folder).split("/")[-1]
     if folder.exists() or not re.fullmatch(r"[\w.-]+/[\w.-]+(@[\w./-]+)?", str(given)):
         raise UserError(
-            f"{given} is no saved model (there is no config.json); give a folder written by save_pretrained(), or the id of a "
-            "model on a hub: org/name."
+            f"{given} is no folder; give one written by save_pretrained(), or the id of a model on a hub: org/name."
         )
     brought = fetch_model(str(given))
     return brought.folder, brought.name.split("/")[-1]

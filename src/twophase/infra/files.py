@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -51,7 +52,9 @@ def digest(*parts: bytes | Path) -> str:
     """sha256 over bytes and over the content of files, one after the other."""
     total = hashlib.sha256()
     for part in parts:
-        total.update(part if isinstance(part, bytes) else part.read_bytes())
+        with io.BytesIO(part) if isinstance(part, bytes) else part.open("rb") as opened:
+            while piece := opened.read(2**20):
+                total.update(piece)
     return total.hexdigest()
 
 

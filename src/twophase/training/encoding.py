@@ -15,9 +15,8 @@ from torch import Tensor
 
 from twophase.errors import UserError
 from twophase.training import tasks
-from twophase.training.loading import load_processor, modality, processor_digest
+from twophase.training.loading import foreign, load_processor, modality, positions, processor_digest
 
-LONGEST = 512  # tokens, where a tokenizer does not say what its model can read
 CHARACTERS = 32  # a token, at most: a text is cut there before it is tokenized
 KEPT_TASKS, KEPT_BYTES = 16, 2**30
 _ENCODED: dict[tuple, Encoded] = {}  # by digests of task and processor, and splits
@@ -97,7 +96,8 @@ def encoded(
     """
     saved = not isinstance(task, DatasetDict)
     digest = digest or (tasks.digest(task) if saved else task_digest(task))
-    key = digest, processor_digest(model_folder), splits
+    read = positions(model_folder) if modality(model_folder) == "text" else []
+    key = digest, processor_digest(model_folder), *read, splits
     if key not in _ENCODED:
         while len(_ENCODED) >= KEPT_TASKS or sum(kept.nbytes for kept in _ENCODED.values()) > KEPT_BYTES:
             _ENCODED.pop(next(iter(_ENCODED)))
@@ -132,7 +132,8 @@ def encode(task: DatasetDict, model_folder: str | Path) -> Encoded:
     for split, rows in task.items():
         if kind == "image":
             pictures = [picture.convert("RGB") for picture in rows["image"][:]]
-            inputs[split] = {"pixel_values": processor(pictures, return_tensors="pt")["pixel_values"].contiguous()}
+            given = processor(pictures, return_tensors="pt")
+            inputs[split] = {name: values.contiguous() for name, values in given.items()}
         else:
             inputs[split] = _tokens(processor, rows, split)
             _check_vocabulary(int(inputs[split]["input_ids"].max()), Path(model_folder))
@@ -141,7 +142,7 @@ def encode(task: DatasetDict, model_folder: str | Path) -> Encoded:
 
 
 def _tokens(tokenizer, rows: Dataset, split: str) -> dict[str, Tensor]:
-    longest = min(tokenizer.model_max_length, LONGEST)
+    longest = tokenizer.model_max_length
     texts = []
     for column in ("text", "text_pair"):
         if column in rows.features:
@@ -155,7 +156,8 @@ def _tokens(tokenizer, rows: Dataset, split: str) -> dict[str, Tensor]:
     if not any(text.strip() for text in texts[0]):
         raise UserError(f"all {len(texts[0])} texts of split {split} are empty; is this the right column?")
     try:
-        return dict(tokenizer(*texts, truncation=True, max_length=longest, padding="longest", return_tensors="pt"))
+        with foreign():
+            return dict(tokenizer(*texts, truncation=True, max_length=longest, padding="longest", return_tensors="pt"))
     except (UnicodeError, TypeError) as error:
         raise UserError(
             f"split {split} holds text that is not valid Unicode ({error}); save the file as UTF-8."

@@ -13,9 +13,9 @@ from twophase import proxies as proxies_package
 from twophase.infra.files import digest_each
 from twophase.proxies import PROXIES, RELEASED
 from twophase.training.encoding import Encoded, encode
-from twophase.training.finetuning import EVALUATION_BATCH, encoded
+from twophase.training.finetuning import EVALUATION_BATCH, answer, encoded
 from twophase.training.hardware import PLAIN, Hardware, batches, halving
-from twophase.training.loading import has_source_head, load_classifier, load_with_new_layers
+from twophase.training.loading import load_to_look_at
 from twophase.training.stored import libraries
 
 
@@ -48,17 +48,12 @@ def extract(
     start, hardware = time.perf_counter(), hardware.resolved()
     device = hardware.open()
     task = task if isinstance(task, Encoded) else encode(task, model_folder)
-    headed = has_source_head(model_folder)
-    # the last layer of a published head reads the features; without one, the first layer that is not published
-    if headed:
-        model = load_classifier(model_folder, frozen=True)
-        layers = [m for m in model.classifier.modules() if isinstance(m, torch.nn.Linear)][-1:]
-    else:
-        model, layers = load_with_new_layers(model_folder, task.classes)
+    model, layers, headed = load_to_look_at(model_folder, task.classes)
     loaded = time.perf_counter()
-    seen: dict[int, list[torch.Tensor]] = {}
+    seen: dict[int, list[tuple[torch.Tensor, torch.Tensor]]] = {}
     hooks = [
-        m.register_forward_pre_hook(lambda m, given: seen.setdefault(id(m), []).append(given[0].cpu())) for m in layers
+        m.register_forward_hook(lambda m, given, out: seen.setdefault(id(m), []).append((given[0].cpu(), out.cpu())))
+        for m in layers
     ]
     model.to(device).eval()
 
@@ -66,20 +61,40 @@ def extract(
         seen.clear()
         with torch.inference_mode(), hardware.autocast():
             return [
-                model(**{k: v[rows].to(device) for k, v in task.inputs[split].items()}).logits.cpu()
+                answer(model(**{k: v[rows].to(device) for k, v in task.inputs[split].items()})).cpu()
                 for rows in batches(len(task.labels[split]), size)
             ]
 
     parts, _ = halving(EVALUATION_BATCH, logits, str(device))
     for hook in hooks:
         hook.remove()
+    read = next(iter(seen.values()))
+    classes = parts[0].shape[1]
     return Extraction(
-        features=torch.cat(next(iter(seen.values()))).flatten(1).double().numpy(),
-        probabilities=torch.cat(parts).double().softmax(1).numpy() if headed else None,
+        features=torch.cat([_pooled(*both, given) for both, given in zip(read, parts, strict=True)]).double().numpy(),
+        probabilities=torch.cat(parts).double().softmax(1).numpy() if headed and classes > 1 else None,
         labels=task.labels[split].numpy(),
         loading=loaded - start,
         forward=time.perf_counter() - loaded,
     )
+
+
+def _pooled(given: torch.Tensor, out: torch.Tensor, logits: torch.Tensor) -> torch.Tensor:
+    """What a layer read of each example, (N, D): where it read every token, of the one whose output is the model's answer.
+
+    Where the answer is no token's, the mean of all.
+
+    Args:
+        given: (N, D) or (N, …, D), the layer's input.
+        out: its output.
+        logits: (N, C), the model's answer.
+    """
+    if given.ndim == 2:
+        return given
+    given, out = given.flatten(1, -2), out.flatten(1, -2)
+    chosen = (out == logits[:, None]).all(-1) if out.shape[-1] == logits.shape[-1] else torch.zeros(out.shape[:2])
+    share = torch.where(chosen.any(1, keepdim=True), chosen.cumsum(1).eq(1) & chosen.bool(), 1 / chosen.shape[1])
+    return (given * share[..., None]).sum(1)
 
 
 def balanced(labels: np.ndarray, examples: int, seed: int = 0) -> np.ndarray:

@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,6 +26,11 @@ from twophase.training.loading import load_with_new_head
 
 TRAINING_VERSION = 2  # raise it when a change of this file changes any score: kept cells are trained again
 EVALUATION_BATCH = 256
+
+
+def answer(output: Any) -> Tensor:
+    """The logits (N, C) of what a model returned: a few architectures name them otherwise, and all give them first."""
+    return output.logits if hasattr(output, "logits") else output[0]
 
 
 class Diverged(RuntimeError):
@@ -132,7 +138,7 @@ class FineTuning:
     def _logits(self, split: str, rows: Tensor | slice) -> Tensor:
         inputs = {name: values[rows].to(self._device) for name, values in self.task.inputs[split].items()}
         with self.hardware.autocast():
-            return self.model(**inputs).logits.float()
+            return answer(self.model(**inputs)).float()
 
     def _scored(self, split: str) -> float:
         labels, predicted = self.task.labels[split].numpy(), self.predict(split).argmax(1)

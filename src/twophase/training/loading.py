@@ -1,9 +1,14 @@
 """Loading models that were saved with `save_pretrained`: safetensors only, nothing downloaded is executed."""
 
+import copy
 import json
+import re
+import signal
+import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
 import torch
 from safetensors.torch import load_file
 from torch import nn
@@ -15,14 +20,24 @@ from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
 )
+from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES as OF_IMAGES
 from transformers.utils import logging
 
 from twophase.errors import UserError
 from twophase.infra.files import digest
+from twophase.training import folders
+from twophase.training.folders import PROCESSOR_FILES, VOCABULARIES
 
 # Nothing is brought from anywhere, and Python files beside a model are not run: where this is left open, transformers asks
 # on the terminal, and whoever pipes "yes" into a run has agreed.
 LOCAL = {"local_files_only": True, "trust_remote_code": False}
+LONGEST = 512  # tokens, where neither a tokenizer nor its model says how many are read
+PATIENCE = 600  # seconds that a model may take to load
+# Position 0 of a text comes behind that of the padding: of so many positions, the padding's and those before are not for tokens.
+BEHIND_PADDING = (
+    "camembert", "data2vec-text", "esm", "ibert", "layoutlmv3", "lilt", "longformer", "luke", "markuplm", "mpnet", "roberta",
+    "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod",
+)  # fmt: skip
 
 
 @contextmanager
@@ -39,25 +54,52 @@ def quiet():
             logging.enable_progress_bar()
 
 
+@contextmanager
+def foreign(seconds: int | None = None):
+    """Others' code, which may panic (what a library in Rust raises is no `Exception`) or never end; either is an `Exception` here.
+
+    Args:
+        seconds: after which it is stopped, in the main thread of a process; None: never.
+    """
+    timed = seconds and hasattr(signal, "SIGALRM") and threading.current_thread() is threading.main_thread()
+
+    def stop(*_) -> None:
+        raise TimeoutError(f"not done after {seconds} seconds")
+
+    if timed:
+        before, left = signal.signal(signal.SIGALRM, stop), signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    except (Exception, KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:
+        raise RuntimeError(f"{type(error).__name__}: {error}") from error
+    finally:
+        if timed:
+            signal.setitimer(signal.ITIMER_REAL, *left)
+            signal.signal(signal.SIGALRM, before)
+
+
 def has_source_head(folder: str | Path) -> bool:
-    """Whether the saved model is a classifier over source labels of its own."""
+    """Whether the saved model says that it is a classifier of whole texts or pictures over source labels of its own."""
     config = json.loads((Path(folder) / "config.json").read_text())
-    return any("Classification" in name for name in config.get("architectures") or [])
+    return any(re.search("(Sequence|Image)Classification", name) for name in config.get("architectures") or [])
 
 
 def modality(folder: str | Path) -> str:
     """What a saved model reads: "image" if an image processor lies beside it, "text" if a tokenizer does.
 
+    Where both do, its architecture decides.
+
     Raises:
         UserError: there is neither.
     """
-    for kind, file in (("image", "preprocessor_config.json"), ("text", "tokenizer_config.json")):
-        if (Path(folder) / file).is_file():
-            return kind
-    raise UserError(
-        f"{folder} has neither preprocessor_config.json nor tokenizer_config.json; save the model's image processor "
-        "or tokenizer there with save_pretrained()."
-    )
+    kinds = folders.reads(Path(folder))
+    if not kinds:
+        raise UserError(f"{folder} {folders.NO_PROCESSOR}.")
+    if len(kinds) == 1:
+        return kinds.pop()
+    return "image" if json.loads((Path(folder) / "config.json").read_text()).get("model_type") in OF_IMAGES else "text"
 
 
 def load_classifier(folder: str | Path, frozen: bool = False, **options) -> nn.Module:
@@ -85,39 +127,78 @@ def _mapped(folder: str | Path) -> nn.Module | None:
     """
     auto = AutoModelForImageClassification if modality(folder) == "image" else AutoModelForSequenceClassification
     try:
+        _check_memory(folder)
         config = AutoConfig.from_pretrained(str(folder), **LOCAL)
         if config.model_type in _CONVERTED:
             return None
         weights = load_file(Path(folder) / "model.safetensors")
         with quiet():
-            model = auto.from_config(config, trust_remote_code=False)
+            model = auto.from_config(config, dtype=torch.float32, trust_remote_code=False)
         own = {name: (values.shape, values.dtype) for name, values in model.state_dict().items()}
         if own != {name: (values.shape, values.dtype) for name, values in weights.items()}:
             _CONVERTED.add(config.model_type)
             return None
         model.load_state_dict(weights, assign=True)
+        _pad(model, folder)
     except Exception:  # whatever is wrong with it, the usual way says it
         return None
     return model.eval()
 
 
-def load_with_new_layers(folder: str | Path, classes: tuple[str, ...]) -> tuple[nn.Module, list[nn.Module]]:
-    """A headless model as a classifier, and its linear layers that were not in the folder.
+def load_to_look_at(folder: str | Path, classes: tuple[str, ...]) -> tuple[nn.Module, list[nn.Module], bool]:
+    """A model as it is published, its layers of which one reads the features, and whether it has a head over source labels.
+
+    With such a head they are the layers that end it; else those that were not in the folder (for `classes`), in their order.
 
     Raises:
         UserError: see `load_classifier`.
     """
-    model, report = _load(folder, num_labels=len(classes))
-    new = {key.removesuffix(".weight") for key in report["missing_keys"]}
-    return model, [m for name, m in model.named_modules() if name in new and isinstance(m, Linear)]
+    headed, missing = has_source_head(folder), set()
+    model = _mapped(folder) if headed else None
+    if model is None:
+        model, report = _load(folder, **({} if headed else {"num_labels": len(classes)}))
+        missing = {key.rpartition(".")[0] for key in report["missing_keys"]}
+    ends = _ends(model)
+    if missing.isdisjoint(ends):
+        return model, [model.get_submodule(name) for name in ends], headed
+    new = [one for name, one in model.named_modules() if name in missing and isinstance(one, Linear)]
+    return model, new, False
+
+
+_ENDS: dict[tuple, tuple[str, ...]] = {}  # by class and parameters
+
+
+def _ends(model: nn.Module) -> tuple[str, ...]:
+    """Names of the layers that give a number a label: those that have another shape where there is one label more.
+
+    Raises:
+        UserError: there are none.
+    """
+    key = type(model), *(name for name, _ in model.named_parameters())
+    if key not in _ENDS:
+        config = copy.deepcopy(model.config)
+        config.num_labels += 1
+        with torch.device("meta"):
+            wider = dict(type(model)._from_config(config).named_parameters())
+        changed = (name for name, one in model.named_parameters() if wider[name].shape != one.shape)
+        _ENDS[key] = tuple(dict.fromkeys(name.rpartition(".")[0] for name in changed))
+    if not _ENDS[key]:
+        raise UserError(
+            f"{type(model).__name__} has no head that could be made for other classes; choose another architecture."
+        )
+    return _ENDS[key]
 
 
 def _load(folder: str | Path, **options) -> tuple[nn.Module, dict]:
+    """A classifier in float32, in whatever type it was saved, and the report of `from_pretrained`."""
     kind = modality(folder)
     auto = AutoModelForImageClassification if kind == "image" else AutoModelForSequenceClassification
+    _check_memory(folder)
     try:
-        with quiet():
-            return auto.from_pretrained(str(folder), use_safetensors=True, output_loading_info=True, **LOCAL, **options)
+        with quiet(), foreign(PATIENCE):
+            model, report = auto.from_pretrained(
+                str(folder), use_safetensors=True, dtype=torch.float32, output_loading_info=True, **LOCAL, **options
+            )
     except Exception as error:
         _refuse_code(folder, error)
         cause = (str(error).splitlines() or [""])[0]
@@ -125,6 +206,31 @@ def _load(folder: str | Path, **options) -> tuple[nn.Module, dict]:
             f"{folder} cannot be loaded as a classifier of {kind}s ({type(error).__name__}: {cause}); "
             "give a folder written by save_pretrained with safetensors weights."
         ) from error
+    _pad(model, folder)
+    body = [name for name, _ in model.named_parameters() if name.startswith(f"{model.base_model_prefix}.")]
+    if 2 * len(lost := report["missing_keys"] & set(body)) > len(body):
+        raise UserError(
+            f"the weights in {folder} are another model's than config.json says: {len(lost)} of {len(body)} layers are not there "
+            f"({min(lost)} …); save the model again with save_pretrained()."
+        )
+    return model, report
+
+
+def _check_memory(folder: str | Path) -> None:
+    """Raise UserError if a model's weights, in float32, are more than this machine's memory holds."""
+    here, needed = psutil.virtual_memory().total, 4 * folders.parameter_count(Path(folder))
+    if needed > here:
+        raise UserError(
+            f"{folder} needs {needed / 2**30:.0f} GiB for its weights in float32, and this machine has {here / 2**30:.0f} GiB; leave it "
+            "out, or compute where there is more."
+        )
+
+
+def _pad(model: nn.Module, folder: str | Path) -> None:
+    """Tell a model that knows of no padding which token its tokenizer pads with: it reads a text up to there."""
+    config = model.config.get_text_config()
+    if modality(folder) == "text" and getattr(config, "pad_token_id", None) is None:
+        config.pad_token_id = load_processor(folder).pad_token_id
 
 
 def _refuse_code(folder: str | Path, error: Exception) -> None:
@@ -153,24 +259,20 @@ def load_with_new_head(folder: str | Path, classes: tuple[str, ...], seed: int) 
     model, report = _load(
         folder, id2label=names, label2id={name: i for i, name in names.items()}, ignore_mismatched_sizes=True
     )
+    ends, body = _ends(model), model.base_model_prefix
+    heads = list(dict.fromkeys(top if (top := name.split(".")[0]) != body else name for name in ends))
     keys = [key if isinstance(key, str) else key[0] for key in report["mismatched_keys"]]
-    if body := sorted(key for key in keys if not key.startswith("classifier.")):
+    if strange := sorted(key for key in keys if not key.startswith(tuple(f"{head}." for head in heads))):
         raise UserError(
-            f"the weights in {folder} have other shapes than its config.json says ({len(body)} layers, the first: {body[0]}); "
+            f"the weights in {folder} have other shapes than its config.json says ({len(strange)} layers, the first: {strange[0]}); "
             "save the model again with save_pretrained()."
         )
-    for module in model.classifier.modules():
+    for module in (module for head in heads for module in model.get_submodule(head).modules()):
         if hasattr(module, "reset_parameters"):
             module.reset_parameters()
-    last = [module for module in model.classifier.modules() if isinstance(module, Linear)][-1]
-    torch.nn.init.zeros_(last.weight)
-    torch.nn.init.zeros_(last.bias)
+    for parameter in (one for name in ends for one in model.get_submodule(name).parameters(recurse=False)):
+        torch.nn.init.zeros_(parameter)
     return model
-
-
-PROCESSOR_FILES = ("preprocessor_config.json", "tokenizer.json", "tokenizer_config.json")
-# of tokenizers without tokenizer.json
-VOCABULARIES = ("vocab.txt", "vocab.json", "merges.txt", "bpe.codes", "spiece.model", "sentencepiece.bpe.model")
 
 
 def processor_digest(folder: str | Path) -> str:
@@ -184,9 +286,19 @@ def processor_digest(folder: str | Path) -> str:
 
 
 def model_digest(folder: str | Path) -> str:
-    """sha256 over a saved model's configuration, processor and weights."""
-    weights = Path(folder) / "model.safetensors"
-    return digest(Path(folder) / "config.json", *_there(folder, *PROCESSOR_FILES), weights)
+    """sha256 over a saved model's configuration, processor and weights.
+
+    Raises:
+        UserError: it is no model that can be loaded (`folders.fault`).
+    """
+    weights = folders.check(Path(folder))
+    processor = _there(folder, *PROCESSOR_FILES)
+    words = (
+        []
+        if any(path.suffix == ".json" and path.stem == "tokenizer" for path in processor)
+        else _there(folder, *VOCABULARIES)
+    )
+    return digest(Path(folder) / "config.json", *processor, *words, *weights)
 
 
 def _there(folder: str | Path, *names: str) -> list[Path]:
@@ -194,19 +306,54 @@ def _there(folder: str | Path, *names: str) -> list[Path]:
 
 
 def load_processor(folder: str | Path):
-    """What makes a saved model's inputs: its image processor or its tokenizer.
+    """What makes a saved model's inputs: its image processor, or its tokenizer.
+
+    A tokenizer reads as many tokens as the model has positions, `LONGEST` at most; without a token for padding it pads with that
+    for the end of a text, which is `stands_in` then.
 
     Raises:
         UserError: there is none, or it cannot be read.
     """
     kind = modality(folder)
     try:
-        if kind == "image":
-            return AutoImageProcessor.from_pretrained(str(folder), backend="pil", **LOCAL)
-        return AutoTokenizer.from_pretrained(str(folder), **LOCAL)
+        with foreign(PATIENCE):
+            if kind == "image":
+                return AutoImageProcessor.from_pretrained(str(folder), backend="pil", **LOCAL)
+            tokenizer = AutoTokenizer.from_pretrained(str(folder), **LOCAL)
+            known = len(tokenizer) > len(tokenizer.all_special_ids)
     except Exception as error:
         _refuse_code(folder, error)
         what = "image processor" if kind == "image" else "tokenizer"
         raise UserError(
             f"{folder} has no usable {what} ({type(error).__name__}); save it there with save_pretrained()."
         ) from error
+    if not known:
+        raise UserError(f"{folder} has a tokenizer without a vocabulary; save it there with save_pretrained().")
+    tokenizer.model_max_length = min(tokenizer.model_max_length, LONGEST, *positions(folder))
+    tokenizer.stands_in = None
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.stands_in = (
+            tokenizer.eos_token or tokenizer.unk_token or tokenizer.convert_ids_to_tokens(0)
+        )
+    return tokenizer
+
+
+def positions(folder: str | Path) -> list[int]:
+    """How many tokens a saved model has positions for, if it says so: one number, or none.
+
+    Raises:
+        UserError: its configuration cannot be read.
+    """
+    if not (Path(folder) / "config.json").is_file():  # not there yet while the model is being pre-trained
+        return []
+    try:
+        text = AutoConfig.from_pretrained(str(folder), **LOCAL).get_text_config()
+    except Exception as error:
+        _refuse_code(folder, error)
+        raise UserError(
+            f"{folder} has a config.json that cannot be read ({type(error).__name__}); {folders.SAVE}."
+        ) from error
+    count = getattr(text, "max_position_embeddings", getattr(text, "max_seq_len", None))
+    if not isinstance(count, int) or count < 1:
+        return []
+    return [count - text.pad_token_id - 1 if text.model_type in BEHIND_PADDING else count]

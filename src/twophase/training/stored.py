@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from twophase.errors import UserError
 from twophase.infra.compute import Failure, parallel_map
 from twophase.infra.store import Store, digest
 from twophase.training import finetuning, tasks
@@ -73,6 +74,8 @@ def digests(data: dict[str, Path], folders: dict[str, Path]) -> tuple[dict[str, 
     for model, folder in folders.items():
         try:
             of_models[model] = model_digest(folder)
+        except UserError as error:
+            broken[model] = str(error)
         except OSError as error:
             broken[model] = f"its files cannot be read: {error}"
     return of_data, of_models, broken

@@ -115,7 +115,7 @@ def test_a_model_of_a_zoo_that_is_not_built_is_not_built_to_be_shown(tmp_path, m
     [
         ("vit", "the live zoo has a 'vit' of its own; give another name"),
         ("../up", "'../up' is no name"),
-        ("", "is no saved model"),
+        ("", "nowhere is no folder; give one written by save_pretrained"),
     ],
 )
 def test_names_that_cannot_be(live, own, name, message):
@@ -131,7 +131,7 @@ def test_a_model_with_other_weights_under_the_same_name(live, own, pictures):
 
 def test_a_broken_model_is_refused_before_anything_is_kept(live, own):
     (own / "model.safetensors").write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00{")
-    with pytest.raises(UserError, match="cannot be loaded as a classifier of images"):
+    with pytest.raises(UserError, match="own: model.safetensors is no safetensors file"):
         zoos.add_model(own, name="mine")
     assert zoos.added("cv") == []
 

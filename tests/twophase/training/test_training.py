@@ -86,10 +86,12 @@ def test_truncated_weights_and_missing_processor_are_named(folders, tmp_path):
     broken = shutil.copytree(folders / "headed", tmp_path / "broken")
     weights = (broken / "model.safetensors").read_bytes()
     (broken / "model.safetensors").write_bytes(weights[: len(weights) // 2])
-    with pytest.raises(UserError, match="broken cannot be loaded as a classifier of images"):
+    with pytest.raises(
+        UserError, match=r"broken: model.safetensors has \d[\d,]* bytes, its header says \d[\d,]*: it is damaged"
+    ):
         finetuning.train_cell(broken, folders / "degradation", CONFIG)
     (broken / "preprocessor_config.json").unlink()
-    with pytest.raises(UserError, match=r"has neither preprocessor_config\.json nor tokenizer_config\.json"):
+    with pytest.raises(UserError, match=r"has neither preprocessor_config\.json nor a tokenizer"):
         finetuning.train_cell(broken, folders / "degradation", CONFIG)
 
 

@@ -22,7 +22,7 @@ from twophase.sources.files.reader import FileTask
 from twophase.sources.files.reader import read as read_files
 from twophase.sources.hub import dataset_bytes, fetch_dataset, gather
 from twophase.training import tasks
-from twophase.training.encoding import LONGEST
+from twophase.training.loading import LONGEST
 
 NOTES = "task.json"  # beside a kept task: what was guessed and left out
 DESCRIPTIVE = ("role", "rows", "tokens", "note")  # of a source, what changes no row

@@ -2,16 +2,13 @@
 
 import json
 from dataclasses import dataclass, replace
-from math import prod
 from pathlib import Path
 from typing import Any
-
-from safetensors import SafetensorError, safe_open
 
 from twophase.commands.matrix.settings import Estimate, Settings
 from twophase.errors import UserError
 from twophase.sources.hub import describe, here
-from twophase.training import loading
+from twophase.training import folders, loading
 
 SIDE = 224  # pixels, where a configuration does not say
 
@@ -59,10 +56,7 @@ def names(given: Settings) -> dict[str, Path | None]:
         return given.chosen("model", dict.fromkeys(given.matrix.models))
     if not root.is_dir():
         raise UserError(f"matrix.models={root} is not a folder; give a folder of folders written by save_pretrained.")
-    found = {one.name: one for one in sorted(root.iterdir()) if (one / "config.json").is_file()}
-    if not found:
-        raise UserError(f"{root} holds no models: none of its folders has a config.json; save_pretrained() writes it.")
-    return given.chosen("model", found)
+    return given.chosen("model", folders.listed(root))
 
 
 def look(given: Settings, name: str, folder: Path | None, ask: bool) -> Model:
@@ -79,11 +73,11 @@ def look(given: Settings, name: str, folder: Path | None, ask: bool) -> Model:
         if folder is None:
             return _described(given, name) if ask else assumed(given, name)
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        parameters = parameter_count(folder)
+        parameters = folders.parameter_count(folder)
         modality = loading.modality(folder)
-    except (OSError, ValueError) as error:
+    except UserError as error:
         return replace(assumed(given, name), folder=folder, download=0, fault=str(error).splitlines()[0])
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     computing, tokens = multiplications(config, parameters, given.estimate)
     tokens = tokens if modality == "image" else None
     return Model(name, folder, modality, parameters, computing, tokens, 0, "its files")
@@ -105,25 +99,6 @@ def assumed(given: Settings, name: str) -> Model:
         if part in name.lower():
             return Model(name, None, "image" if tokens else None, parameters, computing, tokens, None, "assumed")
     return Model(name, None, None, given.estimate.parameters, given.estimate.computing, None, None, "assumed")
-
-
-def parameter_count(folder: Path) -> int:
-    """Parameters of a saved model, from the headers of its weights.
-
-    Raises:
-        OSError: there are none, or they cannot be read.
-    """
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise FileNotFoundError(f"{folder} has no model.safetensors")
-    total = 0
-    for file in files:
-        try:
-            with safe_open(file, "np") as weights:
-                total += sum(prod(weights.get_slice(name).get_shape()) for name in weights.keys())  # noqa: SIM118
-        except SafetensorError as error:
-            raise OSError(f"{file} cannot be read ({error})") from error
-    return total
 
 
 def multiplications(config: dict[str, Any], parameters: float, estimate: Estimate) -> tuple[float, float | None]:

@@ -16,7 +16,7 @@ from twophase.commands.matrix import models as candidates
 from twophase.commands.matrix.data import Data
 from twophase.commands.matrix.models import Model
 from twophase.commands.matrix.settings import Estimate, Settings
-from twophase.errors import Unreachable
+from twophase.errors import Unreachable, UserError
 from twophase.infra.compute import Engine, worker_count
 from twophase.infra.store import Store, cache_folder
 from twophase.sources.hub.place import offline
@@ -201,7 +201,7 @@ def _cells(given: Settings, models: list[Model], found: list[Data]) -> pd.DataFr
 def _digest(folder: Path) -> str | None:
     try:
         return model_digest(folder)
-    except OSError:
+    except (OSError, UserError):
         return None
 
 

@@ -24,7 +24,7 @@ from twophase.leader_pipeline import Known
 from twophase.selection import HISTORY, Selection
 from twophase.sources.files.reader import FileTask
 from twophase.training.config import scorer
-from twophase.training.encoding import CHARACTERS, LONGEST
+from twophase.training.encoding import CHARACTERS
 from twophase.training.finetuning import FineTuning
 from twophase.training.loading import load_processor, quiet
 
@@ -201,9 +201,7 @@ def _save(outcome: Outcome, trained: FineTuning, source: Path) -> None:
     """The winner with its tokenizer or image processor and a card, whole or not at all."""
     new = outcome.model.with_name("model.new")
     shutil.rmtree(new, ignore_errors=True)
-    processor = load_processor(source)
-    if hasattr(processor, "model_max_length"):  # a pipeline then cuts texts where training did
-        processor.model_max_length = min(processor.model_max_length, LONGEST)
+    processor = load_processor(source)  # a pipeline cuts texts where training did: this says how many tokens are read
     with quiet():
         trained.save(new)
         processor.save_pretrained(new)

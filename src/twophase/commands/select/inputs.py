@@ -13,6 +13,7 @@ from datasets import Dataset, DatasetDict
 from twophase.commands.select.settings import DOMAIN, Settings, TaskSource, ZooSource, usual
 from twophase.errors import UserError, unknown
 from twophase.infra import config
+from twophase.infra.compute import Failure, parallel_map
 from twophase.records import SUFFIXES, TrainingRecords
 from twophase.sources.files.reader import FileTask, read
 from twophase.sources.hub import fetch_dataset, fetch_model, gather, left_over
@@ -20,7 +21,7 @@ from twophase.sources.live.opening import open_live, params_of
 from twophase.sources.published import model_recycling, paper_matrices
 from twophase.sources.published.catalogue import Published
 from twophase.training.config import TrainingConfig
-from twophase.training.encoding import LONGEST
+from twophase.training.folders import models_in
 from twophase.training.loading import load_processor, quiet
 
 ZOOS = ("live", "folder", "hub")
@@ -183,14 +184,7 @@ def _of_folder(path: Path, cut: float | None, training: TrainingConfig) -> Candi
     """Models in the folders of a folder, with its records.csv if there is one."""
     if not path.is_dir():
         raise UserError(f"zoo.path={path} is not a folder; give a folder of folders written by save_pretrained.")
-    inside = sorted(path.iterdir())
-    folders = {one.name: one for one in inside if (one / "config.json").is_file()}
-    if not folders:
-        raise UserError(
-            f"{path} holds no models: none of its folders has a config.json; save models there with save_pretrained()."
-        )
-    bare = [one.name for one in inside if one.is_dir() and one.name not in folders and not one.name.startswith(".")]
-    left_out = dict.fromkeys(bare, "it has no config.json, as save_pretrained writes it")
+    folders, left_out = models_in(path)
     table = path / "records.csv"
     if not table.is_file():
         return Candidates(f"{path}", folders, None, cut, training, left_out)
@@ -254,15 +248,25 @@ def candidate_notices(given: Settings, candidates: Candidates) -> list[str]:
 
 
 def length_notices(folder: Path, texts: Dataset) -> list[str]:
-    """That a model does not read training texts to the end."""
+    """That a model does not read training texts to the end, or has no token of its own for padding."""
     rows = texts.select(range(min(LOOKED_AT, len(texts))))
-    read_tokens, longer = texts_beyond(folder, rows)
+    (found,) = parallel_map(_asked, [(folder, rows)])
+    if isinstance(found, Failure):
+        return [f"{folder.name} cannot be asked how much of a text it reads ({found.reason})."]
+    read_tokens, longer, padding = found
+    said = [f"{folder.name} has no token for padding; {padding!r} stands for it."] if padding else []
     if not longer:
-        return []
+        return said
     share = max(1, round(100 * longer / len(rows)))
     return [
-        f"{folder.name} reads {read_tokens} tokens of a text; {share} % of the training texts are longer, and cut there."
+        *said,
+        f"{folder.name} reads {read_tokens} tokens of a text; {share} % of the training texts are longer, and cut there.",
     ]
+
+
+def _asked(item: tuple[Path, Dataset]) -> tuple[int, int, str | None]:
+    """`texts_beyond`, and the token that stands for padding where there is none for it; in a worker."""
+    return *texts_beyond(*item), load_processor(item[0]).stands_in
 
 
 def texts_beyond(model: Path, texts: Dataset, characters: int | None = None) -> tuple[int, int]:
@@ -274,7 +278,7 @@ def texts_beyond(model: Path, texts: Dataset, characters: int | None = None) -> 
         characters: a token has at most; more of a text than the model can read is not looked at. None: it is.
     """
     tokenizer = load_processor(model)
-    longest = min(tokenizer.model_max_length, LONGEST)
+    longest = tokenizer.model_max_length
     end = None if characters is None else longest * characters
     columns = [[text[:end] for text in texts[name]] for name in ("text", "text_pair") if name in texts.features]
     with quiet():

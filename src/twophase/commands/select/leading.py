@@ -134,7 +134,8 @@ def prepare(
         progress and halved,
         metric=given.metric,
         trust_remote_code=given.trust_remote_code,
-        side_by_side=halved and given.compute.engine != "serial" and left is None,  # `before` counts rounds, not epochs
+        # `before` counts rounds, not epochs; a leader of others' models is trained alone, in a worker
+        side_by_side=(halved or given.zoo.kind != "live") and given.compute.engine != "serial" and left is None,
         before=before,
         hardware=given.hardware,
     )

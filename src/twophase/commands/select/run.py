@@ -31,7 +31,7 @@ from twophase.commands.select.outcome import Outcome
 from twophase.commands.select.recalling import everyone, recall
 from twophase.commands.select.settings import Settings, compose, with_path
 from twophase.errors import UserError
-from twophase.infra.compute import single_thread, using
+from twophase.infra.compute import apart, single_thread, using
 from twophase.infra.files import room, write_json, write_text
 from twophase.infra.store import cache_folder
 from twophase.leader_pipeline import Known
@@ -85,7 +85,8 @@ def run(given: Settings, say: Callable[[str], None] = print, progress: bool = Tr
     given = replace(given, compute=one_a_gpu(given.compute, given.hardware))
     folder = Path(given.out).expanduser() if given.out else Path("runs") / (Path(given.task.path).stem or "task")
     # threads of small models would wait for each other on a busy machine
-    with room(folder, cache_folder()), single_thread(), using(given.compute):
+    others = given.zoo.kind != "live"  # a model that is not of this house may do anything to its process
+    with room(folder, cache_folder()), single_thread(), using(given.compute), apart(others):
         return _run(given, folder, say, progress)
 
 
@@ -135,6 +136,9 @@ def _run(given: Settings, folder: Path, say: Callable[[str], None], progress: bo
     except OutOfTime as ended:
         say(str(ended))
         return best_so_far(reached, str(ended))
+    finally:
+        for model, why in prepared.runs.failures.items():
+            say(f"{model} failed in training and is left out: {why}.")
     return finish(reached, chosen, how)
 
 

@@ -83,6 +83,7 @@ def worker_count(workers: int | None = None) -> int:
 
 
 _CHOSEN: ContextVar[Engine | None] = ContextVar("engine", default=None)
+_APART: ContextVar[bool] = ContextVar("apart", default=False)
 
 
 def chosen() -> Engine:
@@ -115,6 +116,16 @@ def using(engine: Engine) -> Iterator[None]:
         yield
     finally:
         _CHOSEN.reset(token)
+
+
+@contextlib.contextmanager
+def apart(wanted: bool = True) -> Iterator[None]:
+    """Compute even one item alone in a worker inside, whatever it may do to its process; compute=serial and one worker have none."""
+    token = _APART.set(wanted)
+    try:
+        yield
+    finally:
+        _APART.reset(token)
 
 
 @cache
@@ -167,7 +178,8 @@ def parallel_map(
 def imap(function: Callable[[Any], Any], items: Iterable[Any], workers: int | None = None) -> Iterator[tuple[int, Any]]:
     """(index, result) of each item as results come; see `parallel_map`."""
     items, engine = list(items), chosen()
-    count = min(worker_count(workers or engine.workers), len(items))
+    count = worker_count(workers or engine.workers)
+    count = count if _APART.get() else min(count, len(items))
     if not items:
         return
     if engine.engine in CLUSTERS:
@@ -208,4 +220,4 @@ def width() -> int:
 
 def spreads(count: int) -> bool:
     """Whether the chosen engine computes so many items elsewhere than in this process: a cluster takes even one."""
-    return count > 0 and (chosen().engine in CLUSTERS or min(count, width()) > 1)
+    return count > 0 and (chosen().engine in CLUSTERS or min(width() if _APART.get() else count, width()) > 1)

@@ -39,10 +39,12 @@ def failure(error: BaseException) -> Failure:
 
 
 def guarded(function: Callable[[Any], Any], item: Any) -> Any:
-    """`function(item)`, or the failure that its exception is."""
+    """`function(item)`, or the failure that its exception is; what a library in Rust raises in panic is no `Exception`."""
     try:
         return function(item)
-    except Exception as error:
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:
         return failure(error)
 
 

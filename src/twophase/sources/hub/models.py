@@ -11,9 +11,9 @@ from pathlib import Path
 from twophase.errors import Unreachable, UserError
 from twophase.sources.hub.place import Place
 from twophase.sources.hub.transfer import Repository, list_repository, receive, receive_all, total_size
+from twophase.training.folders import PROCESSOR_FILES, VOCABULARIES
 
 SETTINGS = ("config.json", "tokenizer_config.json", "preprocessor_config.json", "processor_config.json")
-PROCESSORS = ("tokenizer_config.json", "preprocessor_config.json")  # `loading.modality` needs one of them
 BESIDE = re.compile(
     r"README\.md|tokenizer\.json|special_tokens_map\.json|added_tokens\.json"
     r"|vocab\.(json|txt)|merges\.txt|bpe\.codes|[\w.-]+\.model"
@@ -141,9 +141,9 @@ def _refuse(name: str, names: Collection[str], allow_pickle: bool) -> list[str]:
         )
     if not weights and not pickles:
         raise UserError(f"{name} has no model.safetensors; give a model whose weights were saved with transformers.")
-    if not any(file in names for file in PROCESSORS):
+    if not any(file in names for file in (*PROCESSOR_FILES, *VOCABULARIES)):
         raise UserError(
-            f"{name} has no tokenizer or image processor; one of {', '.join(PROCESSORS)} is needed to make its "
+            f"{name} has no tokenizer or image processor; one of {', '.join(PROCESSOR_FILES)} is needed to make its "
             "inputs. Give a model that has one."
         )
     if not weights:

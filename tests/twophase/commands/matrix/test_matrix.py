@@ -22,7 +22,7 @@ from twophase.commands.matrix.models import Model
 from twophase.errors import UserError
 from twophase.infra.store import Store, cache_folder
 from twophase.sources.hub import transfer
-from twophase.training import stored, tasks
+from twophase.training import folders, stored, tasks
 from twophase.training.config import TrainingConfig
 from twophase.training.hardware import Hardware
 
@@ -347,7 +347,7 @@ def test_what_multiplies_a_token_is_read_from_a_configuration(config, computing,
 
 def test_parameters_are_counted_from_headers(texts):
     folder = texts[0] / "bert-24"
-    assert models.parameter_count(folder) == sum(
+    assert folders.parameter_count(folder) == sum(
         tensor.numel() for tensor in load_file(folder / "model.safetensors").values()
     )
     assert json.loads((folder / "config.json").read_text())["hidden_size"] == 24

@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+from safetensors.numpy import save_file
 
 from twophase.commands.select import inputs
 from twophase.errors import UserError
@@ -56,7 +57,9 @@ def test_records_that_do_not_fit_their_folder(records, message, tmp_path):
     from twophase.training.config import TrainingConfig
 
     (tmp_path / "vit").mkdir()
-    (tmp_path / "vit" / "config.json").write_text("{}")
+    for name in ("config.json", "preprocessor_config.json"):
+        (tmp_path / "vit" / name).write_text("{}")
+    save_file({}, tmp_path / "vit" / "model.safetensors")
     (tmp_path / "records.csv").write_text(records)
     with pytest.raises(UserError, match=message):
         inputs._of_folder(tmp_path, 0.1, TrainingConfig())
