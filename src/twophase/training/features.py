@@ -68,7 +68,8 @@ def extract(
     parts, _ = halving(EVALUATION_BATCH, logits, str(device))
     for hook in hooks:
         hook.remove()
-    read = next(iter(seen.values()))
+    varied = (given for given in seen.values() if any((one != one[:1]).any() for one, _ in given))
+    read = next(varied, next(iter(seen.values())))  # a new layer may read what is the same for all
     classes = parts[0].shape[1]
     return Extraction(
         features=torch.cat([_pooled(*both, given) for both, given in zip(read, parts, strict=True)]).double().numpy(),

@@ -189,16 +189,27 @@ def _ends(model: nn.Module) -> tuple[str, ...]:
     return _ENDS[key]
 
 
-def _load(folder: str | Path, **options) -> tuple[nn.Module, dict]:
-    """A classifier in float32, in whatever type it was saved, and the report of `from_pretrained`."""
+def _heads(model: nn.Module) -> list[str]:
+    """Names of the parts of a model that `_ends` end: below the model itself, or in its body the layers alone."""
+    tops = ((name, name.split(".")[0]) for name in _ends(model))
+    return list(dict.fromkeys(name if top == model.base_model_prefix else top for name, top in tops))
+
+
+def _load(folder: str | Path, new_head: bool = False, **options) -> tuple[nn.Module, dict]:
+    """A classifier in float32, in whatever type it was saved, and the report of `from_pretrained`.
+
+    Raises:
+        UserError: see `load_classifier`; layers of another shape than its configuration says, but for a head that is to be new.
+    """
     kind = modality(folder)
     auto = AutoModelForImageClassification if kind == "image" else AutoModelForSequenceClassification
     _check_memory(folder)
     try:
         with quiet(), foreign(PATIENCE):
             model, report = auto.from_pretrained(
-                str(folder), use_safetensors=True, dtype=torch.float32, output_loading_info=True, **LOCAL, **options
-            )
+                str(folder), use_safetensors=True, dtype=torch.float32, output_loading_info=True, ignore_mismatched_sizes=True,
+                **LOCAL, **options,
+            )  # fmt: skip
     except Exception as error:
         _refuse_code(folder, error)
         cause = (str(error).splitlines() or [""])[0]
@@ -212,6 +223,13 @@ def _load(folder: str | Path, **options) -> tuple[nn.Module, dict]:
         raise UserError(
             f"the weights in {folder} are another model's than config.json says: {len(lost)} of {len(body)} layers are not there "
             f"({min(lost)} …); save the model again with save_pretrained()."
+        )
+    keys = [key if isinstance(key, str) else key[0] for key in report["mismatched_keys"]]
+    heads = tuple(f"{head}." for head in _heads(model)) if new_head and keys else ()
+    if strange := sorted(key for key in keys if not key.startswith(heads)):
+        raise UserError(
+            f"the weights in {folder} have other shapes than its config.json says ({len(strange)} layers, the first: {strange[0]}); "
+            "save the model again with save_pretrained()."
         )
     return model, report
 
@@ -256,21 +274,11 @@ def load_with_new_head(folder: str | Path, classes: tuple[str, ...], seed: int) 
     """
     torch.manual_seed(seed)
     names = dict(enumerate(classes))
-    model, report = _load(
-        folder, id2label=names, label2id={name: i for i, name in names.items()}, ignore_mismatched_sizes=True
-    )
-    ends, body = _ends(model), model.base_model_prefix
-    heads = list(dict.fromkeys(top if (top := name.split(".")[0]) != body else name for name in ends))
-    keys = [key if isinstance(key, str) else key[0] for key in report["mismatched_keys"]]
-    if strange := sorted(key for key in keys if not key.startswith(tuple(f"{head}." for head in heads))):
-        raise UserError(
-            f"the weights in {folder} have other shapes than its config.json says ({len(strange)} layers, the first: {strange[0]}); "
-            "save the model again with save_pretrained()."
-        )
-    for module in (module for head in heads for module in model.get_submodule(head).modules()):
+    model, _ = _load(folder, new_head=True, id2label=names, label2id={name: i for i, name in names.items()})
+    for module in (module for head in _heads(model) for module in model.get_submodule(head).modules()):
         if hasattr(module, "reset_parameters"):
             module.reset_parameters()
-    for parameter in (one for name in ends for one in model.get_submodule(name).parameters(recurse=False)):
+    for parameter in (one for name in _ends(model) for one in model.get_submodule(name).parameters(recurse=False)):
         torch.nn.init.zeros_(parameter)
     return model
 
