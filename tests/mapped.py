@@ -22,6 +22,18 @@ def odd_fails(number):
     return number
 
 
+class Panic(BaseException):
+    """What a library in Rust raises in panic: no `Exception`."""
+
+
+def panics(_):
+    raise Panic("no entry found for key")
+
+
+def interrupts(_):
+    raise KeyboardInterrupt
+
+
 def product(seed):
     """Sums whose last bit depends on how many threads share the work."""
     random = np.random.default_rng(seed)

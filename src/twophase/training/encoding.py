@@ -162,6 +162,10 @@ def _tokens(tokenizer, rows: Dataset, split: str) -> dict[str, Tensor]:
         raise UserError(
             f"split {split} holds text that is not valid Unicode ({error}); save the file as UTF-8."
         ) from error
+    except RuntimeError as error:
+        raise UserError(
+            f"the tokenizer in {tokenizer.name_or_path} cannot read the texts of split {split} ({error}); save the model's own there."
+        ) from error
 
 
 def _check_vocabulary(highest: int, folder: Path) -> None:

@@ -55,7 +55,7 @@ def quiet():
 
 
 @contextmanager
-def foreign(seconds: int | None = None):
+def foreign(seconds: float | None = None):
     """Others' code, which may panic (what a library in Rust raises is no `Exception`) or never end; either is an `Exception` here.
 
     Args:
@@ -64,10 +64,10 @@ def foreign(seconds: int | None = None):
     timed = seconds and hasattr(signal, "SIGALRM") and threading.current_thread() is threading.main_thread()
 
     def stop(*_) -> None:
-        raise TimeoutError(f"not done after {seconds} seconds")
+        raise TimeoutError(f"not done after {seconds:g} seconds")
 
     if timed:
-        before, left = signal.signal(signal.SIGALRM, stop), signal.setitimer(signal.ITIMER_REAL, seconds)
+        before, left = signal.signal(signal.SIGALRM, stop), signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
     try:
         yield
     except (Exception, KeyboardInterrupt, SystemExit, GeneratorExit):
@@ -132,7 +132,7 @@ def _mapped(folder: str | Path) -> nn.Module | None:
         if config.model_type in _CONVERTED:
             return None
         weights = load_file(Path(folder) / "model.safetensors")
-        with quiet():
+        with quiet(), foreign(PATIENCE / 10):  # else the usual way takes its time
             model = auto.from_config(config, dtype=torch.float32, trust_remote_code=False)
         own = {name: (values.shape, values.dtype) for name, values in model.state_dict().items()}
         if own != {name: (values.shape, values.dtype) for name, values in weights.items()}:

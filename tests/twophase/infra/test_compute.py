@@ -8,10 +8,23 @@ import time
 
 import psutil
 import pytest
-from mapped import always_killed, grown, hears_ctrl_c, killed_once, loaded, odd_fails, product, square, threads
+from mapped import (
+    always_killed,
+    grown,
+    hears_ctrl_c,
+    interrupts,
+    killed_once,
+    loaded,
+    odd_fails,
+    panics,
+    product,
+    square,
+    threads,
+)
 
 from twophase.errors import UserError
-from twophase.infra.compute import Engine, Failure, parallel_map, spreads, stop, using, warm, width, worker_count
+from twophase.infra.compute import Engine, Failure, apart, parallel_map, spreads, stop, using, warm, width, worker_count
+from twophase.infra.compute.worker import KILLED
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])
@@ -34,6 +47,20 @@ def test_where_there_is_one_item_or_one_worker_this_process_computes():
     ):
         with using(engine):
             assert (width(), spreads(1), spreads(2)) == (width_, False, width_ > 1)
+
+
+def test_one_item_that_is_computed_apart_may_end_its_process(monkeypatch):
+    monkeypatch.setenv("TWOPHASE_WORKERS", "2")
+    with apart():
+        assert spreads(1)
+        assert parallel_map(always_killed, [1]) == [Failure(KILLED)]
+    assert not spreads(1)
+
+
+def test_a_panic_of_a_library_is_a_failure_and_ctrl_c_is_none():
+    assert parallel_map(panics, [None], 1) == [Failure("Panic: no entry found for key")]
+    with pytest.raises(KeyboardInterrupt):
+        parallel_map(interrupts, [None], 1)
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ def _run(given: Settings, folder: Path, say: Callable[[str], None], progress: bo
         return best_so_far(reached, str(ended))
     finally:
         for model, why in prepared.runs.failures.items():
-            say(f"{model} failed in training and is left out: {why}.")
+            say(f"{model} failed in training and is left out: {why.rstrip('.')}.")
     return finish(reached, chosen, how)
 
 
