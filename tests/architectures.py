@@ -22,7 +22,6 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES as OF_IMAGES
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as OF_TEXTS
 
-from twophase.errors import UserError
 from twophase.training import features, finetuning, loading, tasks
 from twophase.training.config import TrainingConfig
 
@@ -188,8 +187,8 @@ def tried(kind, name, folder, data):
         ends = ", ".join(loading._ends(loading.load_classifier(folder)))
         rows = features.score_cell(folder, data, ["leep", "logme"])
         curve = finetuning.train_cell(folder, data, TrainingConfig(epochs=1, batch_size=4))
-    except UserError as error:
-        return "", f"no: {error}"
+    except Exception as error:
+        return "", f"no: {' '.join(str(error).split()).partition('. ')[0]}"
     assert len(rows) == 2 and all(np.isfinite([row["score"] for row in rows])) and 0 <= curve[0]["test"] <= 1
     return ends, "yes"
 

@@ -15,9 +15,11 @@ from torch import Tensor
 
 from twophase.errors import UserError
 from twophase.training import tasks
+from twophase.training.hardware import batches
 from twophase.training.loading import foreign, load_processor, modality, positions, processor_digest
 
 CHARACTERS = 32  # a token, at most: a text is cut there before it is tokenized
+SHORT = 32  # tokens: texts no longer than that are computed as they are padded, which costs little
 KEPT_TASKS, KEPT_BYTES = 16, 2**30
 _ENCODED: dict[tuple, Encoded] = {}  # by digests of task and processor, and splits
 
@@ -139,6 +141,37 @@ def encode(task: DatasetDict, model_folder: str | Path) -> Encoded:
             _check_vocabulary(int(inputs[split]["input_ids"].max()), Path(model_folder))
         labels[split] = torch.tensor(rows["label"][:], dtype=torch.int64)
     return Encoded(inputs, labels, classes)
+
+
+def unpadded(inputs: dict[str, Tensor], rows: Tensor | slice) -> dict[str, Tensor]:
+    """The inputs of some rows, where texts are not `SHORT` without the columns that are padding in all of them."""
+    given = {name: values[rows] for name, values in inputs.items()}
+    if _short(inputs):
+        return given
+    read = given["attention_mask"].any(0).nonzero().flatten()
+    kept, width = slice(int(read[0]), int(read[-1]) + 1), inputs["attention_mask"].shape[1]
+    return {name: values[:, kept] if values.shape[1:2] == (width,) else values for name, values in given.items()}
+
+
+def alike(inputs: dict[str, Tensor], count: int, size: int) -> tuple[list[Tensor | slice], Tensor | slice]:
+    """Batches of at most `size` of `count` rows to ask a model, and what puts its answers back in order.
+
+    Where texts are not `SHORT`, those of similar length are together: none is padded to more than twice its own.
+    """
+    if _short(inputs):
+        return list(batches(count, size)), slice(None)
+    lengths = inputs["attention_mask"].sum(1)
+    order, parts = lengths.argsort(stable=True), [[]]
+    for row in order.tolist():
+        if len(parts[-1]) == size or (parts[-1] and lengths[row] > max(SHORT, 2 * lengths[parts[-1][0]])):
+            parts.append([])
+        parts[-1].append(row)
+    return [torch.tensor(part) for part in parts], order.argsort()
+
+
+def _short(inputs: dict[str, Tensor]) -> bool:
+    mask = inputs.get("attention_mask")
+    return mask is None or mask.ndim != 2 or mask.shape[1] <= SHORT
 
 
 def _tokens(tokenizer, rows: Dataset, split: str) -> dict[str, Tensor]:

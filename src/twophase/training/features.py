@@ -12,9 +12,9 @@ from datasets import DatasetDict
 from twophase import proxies as proxies_package
 from twophase.infra.files import digest_each
 from twophase.proxies import PROXIES, RELEASED
-from twophase.training.encoding import Encoded, encode
+from twophase.training.encoding import Encoded, alike, encode, unpadded
 from twophase.training.finetuning import EVALUATION_BATCH, answer, encoded
-from twophase.training.hardware import PLAIN, Hardware, batches, halving
+from twophase.training.hardware import PLAIN, Hardware, halving
 from twophase.training.loading import load_to_look_at
 from twophase.training.stored import libraries
 
@@ -57,23 +57,25 @@ def extract(
     ]
     model.to(device).eval()
 
-    def logits(size: int) -> list[torch.Tensor]:
+    def logits(size: int) -> tuple[list[torch.Tensor], torch.Tensor | slice]:
         seen.clear()
+        inputs = task.inputs[split]
+        groups, back = alike(inputs, len(task.labels[split]), size)
         with torch.inference_mode(), hardware.autocast():
-            return [
-                answer(model(**{k: v[rows].to(device) for k, v in task.inputs[split].items()})).cpu()
-                for rows in batches(len(task.labels[split]), size)
-            ]
+            given = ({k: v.to(device) for k, v in unpadded(inputs, rows).items()} for rows in groups)
+            return [answer(model(**one)).cpu() for one in given], back
 
-    parts, _ = halving(EVALUATION_BATCH, logits, str(device))
+    (parts, back), _ = halving(EVALUATION_BATCH, logits, str(device))
     for hook in hooks:
         hook.remove()
     varied = (given for given in seen.values() if any((one != one[:1]).any() for one, _ in given))
     read = next(varied, next(iter(seen.values())))  # a new layer may read what is the same for all
     classes = parts[0].shape[1]
     return Extraction(
-        features=torch.cat([_pooled(*both, given) for both, given in zip(read, parts, strict=True)]).double().numpy(),
-        probabilities=torch.cat(parts).double().softmax(1).numpy() if headed and classes > 1 else None,
+        features=torch.cat([_pooled(*both, given) for both, given in zip(read, parts, strict=True)])[back]
+        .double()
+        .numpy(),
+        probabilities=torch.cat(parts)[back].double().softmax(1).numpy() if headed and classes > 1 else None,
         labels=task.labels[split].numpy(),
         loading=loaded - start,
         forward=time.perf_counter() - loaded,

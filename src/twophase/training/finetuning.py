@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from twophase.errors import UserError
 from twophase.training.config import TrainingConfig
-from twophase.training.encoding import Encoded, encode, encoded
-from twophase.training.hardware import PLAIN, Hardware, batches, halving, summed_gradients
+from twophase.training.encoding import Encoded, alike, encode, encoded, unpadded
+from twophase.training.hardware import PLAIN, Hardware, halving, summed_gradients
 from twophase.training.loading import load_with_new_head
 
 TRAINING_VERSION = 2  # raise it when a change of this file changes any score: kept cells are trained again
@@ -136,7 +136,7 @@ class FineTuning:
         return self.config.learning_rate * (self._total - step) / max(1, self._total - rising)
 
     def _logits(self, split: str, rows: Tensor | slice) -> Tensor:
-        inputs = {name: values[rows].to(self._device) for name, values in self.task.inputs[split].items()}
+        inputs = {name: values.to(self._device) for name, values in unpadded(self.task.inputs[split], rows).items()}
         with self.hardware.autocast():
             return answer(self.model(**inputs)).float()
 
@@ -150,12 +150,13 @@ class FineTuning:
         self.model.eval()
         count = len(self.task.labels[split])
 
-        def logits(size: int) -> list[Tensor]:
+        def logits(size: int) -> Tensor:
+            groups, back = alike(self.task.inputs[split], count, size)
             with torch.inference_mode():
-                return [self._logits(split, rows).cpu() for rows in batches(count, size)]
+                return torch.cat([self._logits(split, rows).cpu() for rows in groups])[back]
 
-        parts, self._evaluation_batch = halving(self._evaluation_batch, logits, str(self._device))
-        return torch.cat(parts).softmax(1).numpy()
+        found, self._evaluation_batch = halving(self._evaluation_batch, logits, str(self._device))
+        return found.softmax(1).numpy()
 
     def test(self) -> float:
         """Score on the test split, of the model as it stands."""

@@ -146,5 +146,5 @@ def test_a_model_of_the_hub_is_added_to_the_live_zoo(server, texts, tmp_path, mo
     assert trained == [("nlp", {"a": model_digest(texts[0] / "bert-16")})]
     with pytest.raises(UserError, match="org/none"):
         zoos.add_model("org/none")
-    with pytest.raises(UserError, match="is no saved model .* or the id of a model on a hub"):
+    with pytest.raises(UserError, match="is no folder; .* or the id of a model on a hub"):
         zoos.add_model("/nowhere/at/all")
