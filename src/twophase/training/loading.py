@@ -135,8 +135,9 @@ def _mapped(folder: str | Path) -> nn.Module | None:
         with quiet(), foreign(PATIENCE / 10):  # else the usual way takes its time
             model = auto.from_config(config, dtype=torch.float32, trust_remote_code=False)
         own = {name: (values.shape, values.dtype) for name, values in model.state_dict().items()}
-        if own != {name: (values.shape, values.dtype) for name, values in weights.items()}:
+        if own.keys() != weights.keys():
             _CONVERTED.add(config.model_type)
+        if own != {name: (values.shape, values.dtype) for name, values in weights.items()}:
             return None
         model.load_state_dict(weights, assign=True)
         _pad(model, folder)

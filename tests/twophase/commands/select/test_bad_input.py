@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from safetensors.numpy import save_file
 
 from twophase.__main__ import main
 from twophase.errors import UserError
@@ -33,7 +34,7 @@ CASES = {
     "unknown zoo": (["task.path={t}", "zoo=cloud"], "unknown zoo 'cloud'"),
     "zoo folder missing": (["task.path={t}", "zoo=folder"], "zoo.path is missing"),
     "zoo folder is none": (["task.path={t}", "zoo=folder", "zoo.path=/nowhere"], "is not a folder"),
-    "zoo folder is empty": (["task.path={t}", "zoo=folder", "zoo.path={d}"], "holds no models"),
+    "zoo folder is empty": (["task.path={t}", "zoo=folder", "zoo.path={d}"], "holds no model that can be loaded"),
     "unknown proxy": (["task.path={t}", "proxy=leap"], "unknown proxy 'leap'"),
     "unknown metric": (["task.path={t}", "metric=f2"], "unknown metric 'f2'"),
     "budget of nothing": (["task.path={t}", "budget.minutes=0"], "budget.minutes: got 0"),
@@ -74,7 +75,9 @@ def test_one_line_and_exit_code_2(arguments, message, table, tmp_path, capsys, m
     (tmp_path / "notes.txt").write_text("not a table")
     if any("{z}" in part for part in arguments):
         (models / "one").mkdir(parents=True)
-        (models / "one" / "config.json").write_text("{}")
+        for name in ("config.json", "preprocessor_config.json"):
+            (models / "one" / name).write_text("{}")
+        save_file({}, models / "one" / "model.safetensors")
         (models / "records.csv").write_text("a,b\n1,2\n")
     filled = [part.format(t=table, d=tmp_path, z=models) for part in arguments]
     if "zoo=hub_cv" in filled and not published_or_none:

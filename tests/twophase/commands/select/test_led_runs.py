@@ -131,7 +131,7 @@ def test_settings_that_cannot_be_are_named(known, tmp_path, override, said):
 
 def test_a_model_that_cannot_be_read_is_named_and_left(known, tmp_path, capsys):
     zoo = shutil.copytree(known[0], tmp_path / "zoo")
-    (zoo / "resnet" / "model.safetensors").write_bytes(b"cut")
+    (zoo / "resnet" / "config.json").write_text('{"model_type": "of another library"}')
     found = led((zoo, known[1]), tmp_path / "run", "leader.price=0")
     assert found.winner != "resnet" and "resnet" in found.facts["failures"]
     assert "resnet cannot be looked at" in capsys.readouterr().out
