@@ -135,9 +135,9 @@ def parser() -> Parser:
         "given", nargs="*", metavar="source | key=value", help="sources to get, and overrides (published.mirror=folder)"
     )
     verb("doctor", "report versions, machine, cache, data and whether params.yaml is in step", overrides=False)
-    verb("clean", "remove every kept result from the cell store", overrides=False).add_argument(
-        "--yes", action="store_true", help="do not ask"
-    )
+    verb(
+        "clean", "remove every kept result from the cell store, but nothing that you added", overrides=False
+    ).add_argument("--yes", action="store_true", help="do not ask")
     return top
 
 

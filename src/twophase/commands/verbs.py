@@ -65,11 +65,11 @@ def run_records(given: argparse.Namespace) -> None:
 
 
 def run_clean(given: argparse.Namespace) -> None:
-    """`twophase clean`: an empty cell store."""
+    """`twophase clean`: a cell store without its entries; what the user added, and what others keep there, stays."""
     store = Store()
     files, size = store.size()
     if not files:
-        print(f"{store.root} is empty")
+        print(f"{store.root} holds nothing to remove")
         return
     held = f"{files} files ({size / 1e6:.1f} MB)"
     if not given.yes:
@@ -78,8 +78,10 @@ def run_clean(given: argparse.Namespace) -> None:
         if input(f"remove {held} from {store.root}? [y/N] ").strip().lower() != "y":
             print("nothing removed")
             return
-    store.clear()
+    left = store.clear()
     print(f"removed {held} from {store.root}")
+    if left:
+        print(f"left there, since you added it or it is not this program's: {', '.join(left)}")
 
 
 def run_doctor(given: argparse.Namespace) -> int:

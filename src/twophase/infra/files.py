@@ -1,4 +1,6 @@
-"""Files that are there whole or not at all, digests of what files hold, and what is said when the disk is full."""
+"""Files and folders that are there whole or not at all, a reader of what is kept, digests, and what is said when the disk
+is full.
+"""
 
 import contextlib
 import errno
@@ -12,7 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from twophase.errors import UserError
+
+LARGEST = 100_000_000  # bytes of a kept JSON file
 
 
 @contextlib.contextmanager
@@ -37,6 +43,32 @@ def replacing(path: str | Path) -> Iterator[Path]:
         new.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def replacing_folder(folder: str | Path) -> Iterator[Path]:
+    """An empty folder beside `folder` to fill, which takes its place once all its files are on the disk.
+
+    Whatever stops the filling, `folder` stays as it was.
+    """
+    folder = Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".new-", ignore_cleanup_errors=True) as beside:
+        new, old = Path(beside) / "new", Path(beside) / "old"
+        new.mkdir()  # with the rights that the user's folders have
+        yield new
+        for path in new.rglob("*"):
+            if path.is_file():
+                with path.open("rb+") as file:
+                    os.fsync(file.fileno())
+        if os.path.lexists(folder):
+            folder.rename(old)
+        try:
+            new.rename(folder)
+        except OSError:
+            if os.path.lexists(old):
+                old.rename(folder)
+            raise
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write a text file (UTF-8), whole or not at all."""
     with replacing(path) as new:
@@ -46,6 +78,37 @@ def write_text(path: str | Path, text: str) -> None:
 def write_json(path: str | Path, value: Any) -> None:
     """Write a JSON file for people to read, whole or not at all."""
     write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def read_json(path: str | Path, kind: Any, remedy: str) -> Any:
+    """What a kept JSON file holds.
+
+    Args:
+        kind: the type that it must have: dict[str, str], a dataclass, …
+        remedy: what the user does about a damaged one.
+
+    Raises:
+        UserError: it is no file, too large, no JSON or not of this type.
+    """
+    path = Path(path)
+    try:
+        if not path.is_file():  # a pipe or device would never end
+            raise ValueError("it is no file")
+        if path.stat().st_size > LARGEST:
+            raise ValueError(f"it has over {LARGEST:,} bytes")
+        return TypeAdapter(kind).validate_python(json.loads(path.read_bytes()))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = f"{first['loc'][0]}: " if first["loc"] else ""
+        reason = where + first["msg"]
+    except (OSError, ValueError, RecursionError) as error:
+        reason = str(error)
+    raise UserError(f"{path} is damaged ({reason}); {remedy}.")
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file, so that another can take its place; returns where it is now."""
+    return path.replace(path.with_name(f"{path.name}.broken"))
 
 
 def digest(*parts: bytes | Path) -> str:

@@ -40,6 +40,8 @@ def through_store(
 ) -> list[Any]:
     """The value of each key: read from the store, or `function(item)` kept as soon as it is there.
 
+    What another process is computing is left to it, and read when it is done.
+
     Args:
         description: names the work, on the bar and to whoever waits for the store.
         progress: whether to show the bar.
@@ -49,21 +51,24 @@ def through_store(
         A value or a `Failure` for each key, in order.
     """
     values = [store.get(kind, key) for key in keys]
-    if all(value is not None for value in values):
-        return values
-    with store.lock(description):
-        values = [store.get(kind, key) for key in keys]
-        missing = [index for index, value in enumerate(values) if value is None]
+    left = [index for index, value in enumerate(values) if value is None]
+    while left:
+        with store.lock(kind, [keys[index] for index in left], description) as free:
+            held = [left[number] for number in free]
+            for index in held:
+                values[index] = store.get(kind, keys[index])
+            missing = [index for index in held if values[index] is None]
 
-        def keep(number: int, value: Any) -> None:
-            values[missing[number]] = value
-            if not isinstance(value, Failure):
-                store.put(kind, keys[missing[number]], value)
-                if on_kept is not None:
-                    on_kept(missing[number])
+            def keep(number: int, value: Any, missing: list[int] = missing) -> None:
+                values[missing[number]] = value
+                if not isinstance(value, Failure):
+                    store.put(kind, keys[missing[number]], value)
+                    if on_kept is not None:
+                        on_kept(missing[number])
 
-        shown = description if progress else None
-        parallel_map(function, [items[i] for i in missing], description=shown, on_result=keep)
+            shown = description if progress else None
+            parallel_map(function, [items[i] for i in missing], description=shown, on_result=keep)
+        left = [index for index in left if index not in set(held)]
     return values
 
 

@@ -105,7 +105,7 @@ def test_doctor_says_what_is_out_of_step(project, capsys):
 def test_clean_needs_a_yes(project, monkeypatch, capsys):
     store = Store()
     assert main(["clean"]) == 0
-    assert "is empty" in capsys.readouterr().out
+    assert "holds nothing to remove" in capsys.readouterr().out
     store.put("cells", 1, 1)
     with open(os.devnull) as nobody:
         monkeypatch.setattr(sys, "stdin", nobody)

@@ -168,7 +168,7 @@ def test_clear_removes_entries_and_nothing_else(url):
 
 
 def test_nobody_holds_a_url(url):
-    with Store().lock("one"), Store().lock("two"):
+    with Store().lock("cells", [1], "one"), Store().lock("cells", [1], "two"):
         pass
 
 
@@ -221,6 +221,7 @@ print(store.get_folder("models", {"m": 1}) / "from")
 
 
 def test_processes_that_put_the_same_folder_leave_a_whole_one(tmp_path, monkeypatch):
+    monkeypatch.delenv("TWOPHASE_CACHE", raising=False)
     url = f"file://{tmp_path}/shared"
     writers = []
     for number in "012":

@@ -3,18 +3,18 @@
 `TWOPHASE_CACHE` names it: a folder (default: the user's cache folder of this platform), shared by every clone and
 experiment, or a URL that fsspec knows, shared by machines (`remote`). A reader sees a whole entry or none; an entry that
 does not read back as it was written counts as missing. In a folder, entries are written to a temporary name and renamed,
-and one run at a time holds it.
+and what one run is computing no other computes.
 """
 
 import contextlib
+import errno
 import json
 import os
 import re
 import shutil
-import socket
 import sys
-import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,24 @@ from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 
 from twophase.errors import UserError
-from twophase.infra import files
+from twophase.infra import files, locks
 
 __all__ = ["MARKER", "Store", "cache_folder", "digest"]
 
 MARKER = ".complete.json"
 URL = re.compile(r"[a-zA-Z][\w.+-]*://")
 WAIT = 3600.0  # seconds that a second run waits for the first
+DEEPEST = 4  # folders in which an entry of the folder can lie
+OWN = {  # what of a folder is counted and removed, and what is in it then: others may keep things in the same folder
+    r"(fetched/[0-9a-f]{16}/)?\w+/[0-9a-f]{2}/[0-9a-f]{64}\.json": "",
+    r"(\w+/)+([0-9a-f]{2}|tasks)/\.new-\w+(\.json)?": "",  # what a kill has left
+    r"(fetched/[0-9a-f]{16}/)?\w+/[0-9a-f]{2}/[0-9a-f]{64}": MARKER,
+    r"parts/[0-9a-f]{64}": "",
+    r"hub/(models|datasets)--[^/]+": ".lock",
+    r"matrix/tasks/[^/]+-[0-9a-f]{12}": "task.json",
+    r"matrix/checkpoints/[0-9a-f]{16}": "run.json",
+    r"live/\w+-[0-9a-f]{8}": "data",
+}
 
 
 class Store:
@@ -92,9 +103,9 @@ class Store:
         sizes = self._place.sizes()
         return len(sizes), sum(sizes)
 
-    def clear(self) -> None:
-        """Remove every entry; waits for a run that uses a folder as its store."""
-        self._place.clear()
+    def clear(self) -> list[str]:
+        """Remove every entry; waits for runs that use a folder as their store. Returns what is left: it was not ours."""
+        return self._place.clear()
 
     def probe(self) -> None:
         """Write and remove a file.
@@ -109,16 +120,19 @@ class Store:
                 f"the store {self.root} cannot be used ({error}): name another one in TWOPHASE_CACHE"
             ) from None
 
-    def lock(self, purpose: str, wait: float = WAIT) -> contextlib.AbstractContextManager[None]:
-        """Hold the store: a second process waits up to `wait` seconds, told at once who holds it.
+    def lock(
+        self, kind: str, keys: list[Any], purpose: str, wait: float = WAIT
+    ) -> contextlib.AbstractContextManager[list[int]]:
+        """Hold the entries of those keys that no other process holds, and be told their numbers: at least one.
 
-        Only a folder can be held. A URL never is: two runs that share one may both compute what neither has finished, and
-        what a cell holds does not depend on who computed it (but for its seconds; the last one stays).
+        If others hold them all, it waits up to `wait` seconds, and says at once for whom. Only entries of a folder can be
+        held. Those of a URL never are: two runs that share one may both compute what neither has finished, and what a cell
+        holds does not depend on who computed it (but for its seconds; the last one stays).
 
         Raises:
             UserError: still held after `wait` seconds; names the holder's process, host and command.
         """
-        return self._place.lock(purpose, wait)
+        return self._place.lock([_name(kind, key) for key in keys], purpose, wait)
 
 
 def _name(kind: str, key: Any) -> str:
@@ -198,30 +212,47 @@ class Local:
         return None
 
     def put_folder(self, name: str, key: Any, build: Callable[[Path], Any]) -> Path:
+        if (kept := self.get_folder(name)) is not None:
+            return kept
         target = self.path(name)
         with _writable(self.root):
             target.parent.mkdir(parents=True, exist_ok=True)
-            temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=".new-"))
         try:
-            build(temporary)
-            marker = {"key": key, "files": contents(temporary)}
-            (temporary / MARKER).write_text(json.dumps(marker, sort_keys=True, indent=1), encoding="utf-8")
+            with files.replacing_folder(target) as new:
+                build(new)
+                marker = {"key": key, "files": contents(new)}
+                (new / MARKER).write_text(json.dumps(marker, sort_keys=True, indent=1), encoding="utf-8")
+                if self.get_folder(name) is not None:  # another process has kept the same: either will do
+                    raise FileExistsError(target)
+        except OSError:
             if self.get_folder(name) is None:
-                shutil.rmtree(target, ignore_errors=True)
-                # another process may have kept the same entry in between: either copy will do
-                with contextlib.suppress(OSError):
-                    temporary.rename(target)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+                raise
         return target
 
     def sizes(self) -> list[int]:
-        return [path.stat().st_size for path in self.root.rglob("*") if path.is_file()]
+        inside = [file for own in self._own() for file in (own.rglob("*") if own.is_dir() else [own])]
+        return [file.lstat().st_size for file in inside if not file.is_dir()]
 
-    def clear(self) -> None:
-        with self.lock("clean"):
-            for kind in [folder for folder in self.root.iterdir() if folder.is_dir() and folder.name != "locks"]:
-                shutil.rmtree(kind)
+    def clear(self) -> list[str]:
+        with self._turn([], "clean", WAIT):
+            for own in list(self._own()):
+                shutil.rmtree(own) if own.is_dir() else own.unlink(missing_ok=True)
+                for above in own.relative_to(self.root).parents[:-1]:
+                    with contextlib.suppress(OSError):  # there is more in it
+                        (self.root / above).rmdir()
+        return sorted(one.name for one in self.root.iterdir() if one.name != "locks")
+
+    def _own(self, folder: Path | None = None) -> Iterator[Path]:
+        """The entries, and what else of `cache_folder` is made again when it is missing; nothing behind a link."""
+        folder = folder or self.root
+        inside = [one for one in folder.iterdir() if not one.is_symlink()] if folder.is_dir() else []
+        for path in inside:
+            name = path.relative_to(self.root).as_posix()
+            kinds = [needed for pattern, needed in OWN.items() if re.fullmatch(pattern, name)]
+            if kinds and (path / kinds[0]).exists():
+                yield path
+            elif path.is_dir() and name.count("/") < DEEPEST:
+                yield from self._own(path)
 
     def probe(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
@@ -230,46 +261,65 @@ class Local:
         probe.unlink()
 
     @contextlib.contextmanager
-    def lock(self, purpose: str, wait: float = WAIT) -> Iterator[None]:
-        """The operating system frees the lock with its process, however that ended."""
-        folder = self.root / "locks"
-        with _writable(self.root):
-            folder.mkdir(parents=True, exist_ok=True)
-        lock, note = FileLock(folder / "store.lock"), folder / "holder.json"
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            print(f"twophase: {purpose} waits for {_holder(note)} (up to {wait:.0f} s)", file=sys.stderr, flush=True)
-            try:
-                lock.acquire(timeout=wait, poll_interval=0.2)
-            except Timeout:
+    def lock(self, names: list[str], purpose: str, wait: float) -> Iterator[list[int]]:
+        own = self.root / "locks" / f"{uuid.uuid4().hex}.lock"
+        with contextlib.ExitStack() as stack:
+            with self._turn(names, purpose, wait) as free:
+                stack.callback(own.unlink, missing_ok=True)
+                stack.enter_context(locks.held(own, entries=[names[number] for number in free]))
+            yield free
+
+    @contextlib.contextmanager
+    def _turn(self, names: list[str], purpose: str, wait: float) -> Iterator[list[int]]:
+        """While nobody else can begin to hold anything: the numbers of the names that are free, once one is.
+
+        No names: once nothing is held.
+        """
+        deadline = None
+        while True:
+            with _writable(self.root):
+                (self.root / "locks").mkdir(parents=True, exist_ok=True)
+                turn = FileLock(self.root / "locks" / "store.lock").acquire()
+            with turn:
+                taken = self._taken()
+                free = [number for number, name in enumerate(names) if name not in taken]
+                if free or not taken:
+                    yield free
+                    return
+            who = locks.named(taken.get(names[0] if names else next(iter(taken))))
+            if deadline is None:
+                deadline = time.monotonic() + wait
+                print(f"twophase: {purpose} waits for {who} (up to {wait:.0f} s)", file=sys.stderr, flush=True)
+            if time.monotonic() > deadline:
                 raise UserError(
-                    f"the store {self.root} is in use by {_holder(note)}: wait for it or stop that process, "
+                    f"the store {self.root} is in use by {who}: wait for it or stop that process, "
                     "then repeat; or give this run a store of its own in TWOPHASE_CACHE"
-                ) from None
-        try:
-            command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
-            who = {"pid": os.getpid(), "host": socket.gethostname(), "command": command, "since": time.time()}
-            files.write_text(note, json.dumps(who))
-            yield
-        finally:
-            note.unlink(missing_ok=True)
-            lock.release()
+                )
+            time.sleep(0.2)
 
-
-def _holder(note: Path) -> str:
-    try:
-        who = json.loads(note.read_text(encoding="utf-8"))
-        return f"process {who['pid']} on {who['host']} ({who['command']})"
-    except (OSError, ValueError, KeyError):
-        return "another process"
+    def _taken(self) -> dict[str, locks.Holder]:
+        """Entry -> who holds it."""
+        taken = {}
+        for lock in self.root.glob("locks/*.lock"):
+            if lock.name == "store.lock":
+                continue
+            try:
+                with FileLock(lock).acquire(timeout=0):  # its process was killed
+                    lock.with_suffix(".json").unlink(missing_ok=True)
+                    lock.unlink()
+            except Timeout:
+                who = locks.holder(lock)
+                taken |= dict.fromkeys(who.entries if who else [lock.name], who)
+        return taken
 
 
 @contextlib.contextmanager
 def _writable(root: Path) -> Iterator[None]:
     try:
         yield
-    except (PermissionError, NotADirectoryError, FileExistsError) as error:
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
         raise UserError(
             f"the store {root} cannot be written ({error}): name another folder in TWOPHASE_CACHE"
         ) from None

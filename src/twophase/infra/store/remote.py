@@ -100,21 +100,22 @@ class Remote:
     def sizes(self) -> list[int]:
         return [facts["size"] for facts in self._entries().values()]
 
-    def clear(self) -> None:
+    def clear(self) -> list[str]:
         found = self._entries()
         # markers first: a folder that is half removed must not look whole
         for path in sorted(found, key=lambda path: not path.endswith(MARKER)):
             self._remove(path)
         shutil.rmtree(self._copies.root, ignore_errors=True)
+        return []
 
     def probe(self) -> None:
         self._put(".probe", b"")
         self._remove(f"{self._base}/.probe")
 
     @contextlib.contextmanager
-    def lock(self, purpose: str, wait: float = 0) -> Iterator[None]:
+    def lock(self, names: list[str], purpose: str, wait: float = 0) -> Iterator[list[int]]:
         """Nobody holds a URL: there is no lock that all these places know."""
-        yield
+        yield list(range(len(names)))
 
     def _bytes(self, name: str) -> bytes | None:
         with self._reached("read"), contextlib.suppress(FileNotFoundError):

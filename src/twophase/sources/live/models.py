@@ -25,7 +25,7 @@ def build_zoo(params: Params, domain: str, data: Path, folder: Path) -> None:
     keys = {name: zoo_key(recipe, recipes, data) for name, recipe in recipes.items()}
     built: dict[str, Path] = {}
     reasons: dict[str, str] = {}
-    with store.lock(f"{domain} zoo"):
+    with store.lock("models", [keys], f"{domain} zoo"):
         lacking = [name for name in recipes if store.get_folder("models", keys[name]) is None]
         shared = _make_shared([recipes[name] for name in lacking], data, domain)
         left = list(recipes)
