@@ -1,6 +1,6 @@
 """The command line: `twophase VERB [argument] key=value …`.
 
-Exit code 0, 2 for the user's fault (one line on stderr), 130 for Ctrl-C.
+Exit code 0, 2 for what the user can mend (one line on stderr), 130 for Ctrl-C, 141 if nobody reads on what it prints.
 """
 
 import argparse
@@ -10,10 +10,12 @@ from pkgutil import resolve_name
 from typing import NoReturn
 
 from twophase import __version__
-from twophase.errors import exit_code
+from twophase.errors import UserError, exit_code
 
 # the module whose function run_VERB does it, imported when it is called, so that --help answers at once; else verbs.py
 HOMES = {"select": "select.run", "matrix": "matrix.running", "models": "zoos", "tasks": "zoos"}
+
+CLOSED = 141  # as of a process that a closed pipe ends
 
 EXAMPLES = """examples:
   twophase select reviews.csv task.text=review task.label=stars
@@ -145,10 +147,20 @@ def parser() -> Parser:
 def main(arguments: list[str] | None = None) -> int | None:
     """Run the command line; returns the exit code."""
     try:
+        if hasattr(sys.stdout, "reconfigure"):  # what an encoding lacks is written as \xb1
+            sys.stdout.reconfigure(errors="backslashreplace")
         given = parser().parse_args(arguments)
         run = resolve_name(f"twophase.commands.{HOMES.get(given.verb, 'verbs')}:run_{given.verb}")
-        return run(given)
+        code = run(given)
+        if sys.stdout:
+            sys.stdout.flush()  # here, where an output that cannot be written is no success
+        return code
     except BrokenPipeError:
-        # the reader (head, less) has seen enough; keep Python from complaining again when it closes the pipe
+        # keep Python from complaining again when it closes the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return CLOSED
+    except OSError as error:
+        raise UserError(
+            f"{error}. See to the disk and your rights there, or name another place (TWOPHASE_CACHE, out=…); what was finished is "
+            "kept, and the same command goes on."
+        ) from error

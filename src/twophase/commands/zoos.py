@@ -1,7 +1,6 @@
 """`twophase models` and `twophase tasks`: what live zoos have, and what a user adds (its cells alone are trained)."""
 
 import argparse
-import json
 import re
 import shutil
 from collections.abc import Callable
@@ -15,11 +14,12 @@ from twophase.commands.select.inputs import modality_of, read_task
 from twophase.commands.select.settings import DOMAIN, compose, kind_of
 from twophase.commands.verbs import apart
 from twophase.errors import UserError, unknown
-from twophase.infra.files import replacing, write_json
+from twophase.infra.files import read_json, replacing_folder, room
+from twophase.infra.store import cache_folder
 from twophase.sources.hub import fetch_model
 from twophase.sources.live import parameters
-from twophase.sources.live.opening import Live, added_folder, built, live_place, open_live, params_of
-from twophase.training import stored, tasks
+from twophase.sources.live.opening import Live, added_folder, built, live_place, open_live, params_of, train_added
+from twophase.training import tasks
 from twophase.training.folders import check, located, name_of
 from twophase.training.loading import load_classifier, load_processor, modality, model_digest
 
@@ -39,7 +39,8 @@ def run_models(given: argparse.Namespace) -> None:
         folder, scores = show(names[0])
         print(f"{names[0]}: {folder}")
     else:
-        scores = add_model(names[0], name=_name(overrides))
+        with room(cache_folder()):
+            scores = add_model(names[0], name=_name(overrides))
     print(wording.frame(scores))
 
 
@@ -50,7 +51,8 @@ def run_tasks(given: argparse.Namespace) -> None:
     elif given.action == "save":
         if len(given.overrides) != 2:
             raise UserError(f"got {' '.join(given.overrides) or 'nothing'}; `tasks save` takes a dataset and a folder")
-        name, folder = given.overrides[0], save_task(*given.overrides)
+        with room(cache_folder(), Path(given.overrides[1]).parent):
+            name, folder = given.overrides[0], save_task(*given.overrides)
         print(f"{name} is in {folder}. Next: twophase select task={kind_of(folder)} task.path={folder}")
     else:
         named = [part for part in given.overrides if part.startswith("name=")]
@@ -58,7 +60,9 @@ def run_tasks(given: argparse.Namespace) -> None:
         data = read_task(settings.task, settings.seed)
         for line in data.said:
             print(line)
-        print(wording.frame(add_dataset(_name(named) or Path(settings.task.path).stem, data.task)))
+        with room(cache_folder()):
+            scores = add_dataset(_name(named) or Path(settings.task.path).stem, data.task)
+        print(wording.frame(scores))
 
 
 def _list_models(overrides: list[str]) -> None:
@@ -113,11 +117,11 @@ def add_model(folder: str | Path, say: Callable[[str], None] = print, name: str 
     place = _place(live, "models", name)
     if not place.exists():
         unwanted = shutil.ignore_patterns("*.bin", "*.pt", "*.pth", "*.h5", "*.msgpack", "*.py")
-        shutil.copytree(folder, new := _beside(place), ignore=unwanted)
-        new.rename(place)
+        with replacing_folder(place) as new:
+            shutil.copytree(folder, new, ignore=unwanted, dirs_exist_ok=True)
     elif model_digest(place) != model_digest(folder):
         raise UserError(f"a model {name!r} with other weights is there already; give name=… or delete {place}.")
-    return _train(live, domain, live.data, {name: place}, name)
+    return train_added(params_of(domain), domain, live.data, {name: place}, name)
 
 
 def _located(given: str | Path) -> tuple[Path, str]:
@@ -146,49 +150,25 @@ def add_dataset(name: str, task: DatasetDict, say: Callable[[str], None] = print
     domain = DOMAIN[modality_of(task)]
     live = open_live(params_of(domain), domain, say)
     place = _place(live, "tasks", name)
-    tasks.save(task, new := _beside(place))
-    if place.exists() and tasks.digest(place) != tasks.digest(new):
-        shutil.rmtree(new)
-        raise UserError(
-            f"a dataset {name!r} with other content is there already; choose another name, or delete {place}."
-        )
-    shutil.rmtree(place, ignore_errors=True)
-    new.rename(place)
-    return _train(live, domain, {name: place}, live.folders, name)
+    with replacing_folder(place) as new:
+        tasks.save(task, new)
+        if place.exists() and tasks.digest(place) != tasks.digest(new):
+            raise UserError(
+                f"a dataset {name!r} with other content is there already; choose another name, or delete {place}."
+            )
+    return train_added(params_of(domain), domain, {name: place}, live.folders, name)
 
 
 def _place(live: Live, kind: str, name: str) -> Path:
     """Where the user's model or dataset of this name is kept; `kind`: "models" or "tasks"."""
-    if not re.fullmatch(r"[\w][\w.-]*", name):
-        raise UserError(f"{name!r} is no name: letters, digits, dots, dashes and underscores are allowed; give name=…")
+    if not re.fullmatch(r"[\w][\w.-]{,59}", name):
+        raise UserError(
+            f"{name!r} is no name: at most 60 letters, digits, dots, dashes and underscores are allowed; give name=…"
+        )
     place = live.added / kind / name
     if (name in live.folders or name in live.data) and not place.exists():
         raise UserError(f"the live zoo has a {name!r} of its own; give another name: name=…")
     return place
-
-
-def _beside(place: Path) -> Path:
-    """A folder to fill before it takes its place."""
-    new = place.with_name(f".{place.name}.new")
-    shutil.rmtree(new, ignore_errors=True)
-    return new
-
-
-def _train(live: Live, domain: str, data: dict[str, Path], folders: dict[str, Path], name: str) -> pd.DataFrame:
-    """Train the cells of what was added, write their records and failures; the scores as a table."""
-    params = params_of(domain)
-    wanted = [(model, dataset, params.seed) for dataset in data for model in folders]
-    roles, training = dict.fromkeys(data, "benchmark"), params.domain[domain].training
-    rows, failures = stored.train_folders(folders, data, roles, wanted, training, f"cells of {name}")
-    if not rows.empty:
-        with replacing(live.added / "records" / f"{name}.csv") as new:
-            rows.to_csv(new, index=False)
-    axis = "dataset" if rows.empty or rows["model"].nunique() == 1 else "model"
-    reasons = {str(failure[1] if axis == "dataset" else failure[0]): failure[3] for failure in failures}
-    write_json(live.added / "failures" / f"{name}.json", reasons)
-    scores = rows.dropna(subset=["test"]).set_index(axis)["test"] if not rows.empty else pd.Series(dtype=float)
-    table = pd.DataFrame({"score": scores, "failure": ""})
-    return pd.concat([table, pd.DataFrame({"score": None, "failure": reasons})]) if reasons else table
 
 
 def added(domain: str) -> list[str]:
@@ -222,7 +202,7 @@ def show(name: str, say: Callable[[str], None] = print) -> tuple[Path, pd.DataFr
 
 def _scores(live: Live, name: str) -> pd.DataFrame:
     file = live.added / "failures" / f"{name}.json"
-    failed = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    failed = read_json(file, dict[str, str], "delete it, or add it again") if file.exists() else {}
     final = live.records.matrix(missing="keep")
     scores = final.get(name, pd.Series(index=final.index, dtype=float))
     return pd.DataFrame({"score": scores, "failure": [failed.get(d, failed.get("", "")) for d in scores.index]})
@@ -243,15 +223,15 @@ def save_task(name: str, path: str | Path, say: Callable[[str], None] = print) -
         raise unknown(f"dataset {name!r}", name, domains)
     task = tasks.load(built(params, domains[name], say)[2] / name)
     classes = task["train"].features["label"].names
-    path.mkdir(parents=True, exist_ok=True)
-    for split, rows in task.items():
-        if "text" in rows.features:
-            frame = rows.to_pandas()
-            frame["label"] = [classes[label] for label in frame["label"]]
-            frame.to_csv(path / f"{split}.csv", index=False, lineterminator="\n")
-            continue
-        for number, row in enumerate(rows):
-            folder = path / split / classes[row["label"]].replace("/", "-")
-            folder.mkdir(parents=True, exist_ok=True)
-            row["image"].save(folder / f"{number:04}.png")
+    with replacing_folder(path) as new:
+        for split, rows in task.items():
+            if "text" in rows.features:
+                frame = rows.to_pandas()
+                frame["label"] = [classes[label] for label in frame["label"]]
+                frame.to_csv(new / f"{split}.csv", index=False, lineterminator="\n")
+                continue
+            for number, row in enumerate(rows):
+                folder = new / split / classes[row["label"]].replace("/", "-")
+                folder.mkdir(parents=True, exist_ok=True)
+                row["image"].save(folder / f"{number:04}.png")
     return path

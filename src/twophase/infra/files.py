@@ -69,6 +69,12 @@ def replacing_folder(folder: str | Path) -> Iterator[Path]:
             raise
 
 
+def tidy(*folders: Path) -> None:
+    """Remove what writers that were killed have left in folders that nobody else writes into now."""
+    for left in (left for folder in folders for left in folder.glob(".new-*")):
+        shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink(missing_ok=True)
+
+
 def write_text(path: str | Path, text: str) -> None:
     """Write a text file (UTF-8), whole or not at all."""
     with replacing(path) as new:
@@ -131,13 +137,13 @@ def room(*folders: Path) -> Iterator[None]:
     """Turn a full disk, on which these folders are, into one clear message, whoever met it."""
     try:
         yield
-    except (OSError, RuntimeError) as error:
+    except Exception as error:  # of torch, safetensors and pyarrow, too
         full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
         places = [place for place in folders if place.exists()]
         crowded = [place for place in places if shutil.disk_usage(place).free < 2**20]
         if isinstance(error, UserError) or not (full or crowded):
             raise
+        where = " and ".join(map(str, crowded)) or f"{' or '.join(map(str, places))}, or for what is printed"
         raise UserError(
-            f"no space is left for {' and '.join(map(str, crowded or places))}; what was finished is kept. Free some space and "
-            "repeat the same command."
+            f"no space is left for {where}; what was finished is kept. Free some space and repeat the same command."
         ) from error

@@ -32,8 +32,8 @@ def held(lock: Path, what: str = "", remedy: str = "", entries: Sequence[str] = 
 
     Raises:
         UserError: another process has it, which is named; `what` is in use, and `remedy` says what else to do than wait.
+            Or the lock file cannot be written.
     """
-    lock.parent.mkdir(parents=True, exist_ok=True)
     file, note = FileLock(lock), lock.with_suffix(".json")
     try:
         file.acquire(timeout=0)

@@ -31,7 +31,8 @@ def save(task: DatasetDict, folder: str | Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for split, rows in task.items():
         rows = rows if rows._indices is None else rows.flatten_indices()  # rows that were chosen are a view of all
-        pq.write_table(rows.data.table.cast(rows.features.arrow_schema), folder / f"{split}.parquet")
+        with files.replacing(folder / f"{split}.parquet") as new:
+            pq.write_table(rows.data.table.cast(rows.features.arrow_schema), new)
     return folder
 
 

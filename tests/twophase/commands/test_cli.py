@@ -1,5 +1,7 @@
 """The command line: exit codes, one-line complaints, speed."""
 
+import errno
+import io
 import os
 import subprocess
 import sys
@@ -114,6 +116,48 @@ def test_clean_needs_a_yes(project, monkeypatch, capsys):
     assert store.get("cells", 1) == 1
     assert main(["clean", "--yes"]) == 0
     assert store.get("cells", 1) is None
+
+
+def test_a_pipe_that_nobody_reads_is_no_success():
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-m", "twophase", "proxies", "list"], stdout=write, stderr=subprocess.PIPE, text=True
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_an_output_that_is_full_is_one_line():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "twophase", "proxies", "list"], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 2 and done.stderr.startswith(
+        "twophase: [Errno 28] No space left on device. See to the disk"
+    )
+    assert done.stderr.count("\n") == 1
+
+
+def test_what_an_output_cannot_encode_is_escaped(monkeypatch, capsys):
+    monkeypatch.setattr("twophase.commands.verbs.run_proxies", lambda given: print("± 1"))
+    monkeypatch.setattr(sys, "stdout", out := io.TextIOWrapper(io.BytesIO(), encoding="ascii"))
+    assert main(["proxies", "list"]) == 0
+    assert out.buffer.getvalue() == b"\\xb1 1\n"
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.EFBIG, errno.ENAMETOOLONG, errno.ESTALE])
+def test_what_the_system_refuses_is_one_line(monkeypatch, capsys, number):
+    def refused(given):
+        raise OSError(number, os.strerror(number), "/somewhere/x")
+
+    monkeypatch.setattr("twophase.commands.verbs.run_proxies", refused)
+    assert main(["proxies", "list"]) == 2
+    said = capsys.readouterr().err
+    assert (
+        said.startswith(f"twophase: [Errno {number}] {os.strerror(number)}: '/somewhere/x'. See to")
+        and said.count("\n") == 1
+    )
 
 
 def test_ctrl_c_is_130(monkeypatch, capsys):

@@ -1,5 +1,6 @@
 """Models and datasets of one's own in a live zoo; the zoo here is the small one, in the place of the project's."""
 
+import errno
 import shutil
 
 import pandas as pd
@@ -44,13 +45,13 @@ def own(pictures, tmp_path):
 
 def test_a_model_is_added_by_its_own_cells(live, own, monkeypatch):
     trained = []
-    honest = zoos.stored.train_one
+    honest = opening.stored.train_one
 
     def train_one(item):
         trained.append((item[0].name, item[1].name))
         return honest(item)
 
-    monkeypatch.setattr(zoos.stored, "train_one", train_one)
+    monkeypatch.setattr(opening.stored, "train_one", train_one)
     table = zoos.add_model(own, name="mine")
     assert sorted(trained) == [("mine", name) for name in ("degradation", "focus", "surfaces")]
     matrix = live().records.matrix()
@@ -64,9 +65,9 @@ def test_a_model_is_added_by_its_own_cells(live, own, monkeypatch):
 def test_failed_cells_stay_visible_and_the_same_call_tries_them_again(live, own, monkeypatch):
     from twophase.infra.compute import Failure
 
-    honest = zoos.stored.through_store
+    honest = opening.stored.through_store
     monkeypatch.setattr(
-        zoos.stored, "through_store",
+        opening.stored, "through_store",
         lambda store, kind, keys, function, items, *rest: [
             Failure("the power went out") if item[1].name == "focus" else value
             for item, value in zip(items, honest(store, kind, keys, function, items, *rest), strict=True)
@@ -76,11 +77,49 @@ def test_failed_cells_stay_visible_and_the_same_call_tries_them_again(live, own,
     assert table.loc["focus", "failure"] == "the power went out" and table["score"].notna().sum() == 2
     _, shown = zoos.show("mine")
     assert shown.loc["focus", "failure"] == "the power went out"
-    monkeypatch.setattr(zoos.stored, "through_store", honest)
+    monkeypatch.setattr(opening.stored, "through_store", honest)
     again = zoos.add_model(own, name="mine")
     assert (again["failure"] == "").all() and live().records.matrix().loc["focus", "mine"] == again.loc[
         "focus", "score"
     ]
+
+
+@pytest.mark.parametrize("damage", [b"", b"model,dataset\nmine", b"\x00\xff\x80"])
+def test_damaged_records_are_named_set_aside_and_made_anew_from_the_cells(live, own, monkeypatch, capsys, damage):
+    table = zoos.add_model(own, name="mine")
+    records = opening.added_folder("cv") / "records" / "mine.csv"
+    whole = records.read_bytes()
+    records.write_bytes(damage)
+    monkeypatch.setattr(opening.stored, "train_one", lambda item: pytest.fail("it is trained again"))
+    assert live().records.matrix()["mine"].to_dict() == table["score"].to_dict()
+    assert records.read_bytes() == whole and records.with_name("mine.csv.broken").read_bytes() == damage
+    said = capsys.readouterr().out
+    assert str(records) in said and "It is mine.csv.broken now, and made anew from the cells." in said
+
+
+def test_damaged_records_of_what_the_user_deleted_are_set_aside(live, own):
+    zoos.add_model(own, name="mine")
+    added = opening.added_folder("cv")
+    shutil.rmtree(added / "models" / "mine")
+    (added / "records" / "mine.csv").write_bytes(b"")
+    assert "mine" not in live().folders and not (added / "records" / "mine.csv").exists()
+
+
+def test_a_full_disk_leaves_the_kept_records(live, own, monkeypatch, capsys):
+    zoos.add_model(own, name="mine")
+    records = opening.added_folder("cv") / "records" / "mine.csv"
+    whole = records.read_bytes()
+    honest = opening.TrainingRecords.write
+
+    def write(self, path):
+        honest(self, path)
+        path.write_bytes(path.read_bytes()[:100])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(opening.TrainingRecords, "write", write)
+    assert main(["models", "add", str(own), "name=mine"]) == 2
+    assert "no space is left for" in capsys.readouterr().err
+    assert records.read_bytes() == whole and [path.name for path in records.parent.iterdir()] == ["mine.csv"]
 
 
 def test_a_benchmark_dataset_is_added_by_a_cell_of_every_model(live, pictures):

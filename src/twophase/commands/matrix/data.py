@@ -1,9 +1,8 @@
 """The datasets of a matrix: files of the user's, or ids on a hub, each read once and kept as a task."""
 
-import json
 import math
 import re
-import tempfile
+import shutil
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,8 @@ from datasets import Dataset
 from twophase.commands.matrix.settings import Settings, Source
 from twophase.commands.select.settings import kind_of
 from twophase.errors import Unreachable, UserError, unknown
-from twophase.infra.store import cache_folder, digest
+from twophase.infra.files import read_json, replacing_folder, write_json
+from twophase.infra.store import Store, cache_folder, digest
 from twophase.sources.files import tables
 from twophase.sources.files.reader import FileTask
 from twophase.sources.files.reader import read as read_files
@@ -25,6 +25,7 @@ from twophase.training import tasks
 from twophase.training.loading import LONGEST
 
 NOTES = "task.json"  # beside a kept task: what was guessed and left out
+PARTS = "parts"  # of a hub, while they are made into a task
 DESCRIPTIVE = ("role", "rows", "tokens", "note")  # of a source, what changes no row
 
 
@@ -106,6 +107,16 @@ def read(given: Settings, name: str, source: Source) -> Data:
         UserError: it cannot be had or read.
     """
     folder = bring(given, name, source)
+    try:
+        return _kept(given, name, source, folder)
+    except (OSError, ValueError, KeyError) as error:  # pyarrow's are among them
+        shutil.rmtree(folder)
+        found = _kept(given, name, source, bring(given, name, source))
+        anew = f"{folder} was damaged ({str(error).splitlines()[0]}) and is made anew"
+        return replace(found, notes=(anew, *found.notes))
+
+
+def _kept(given: Settings, name: str, source: Source, folder: Path) -> Data:
     tables = {split: pq.ParquetFile(folder / f"{split}.parquet") for split in tasks.SPLITS}
     rows = {split: table.metadata.num_rows for split, table in tables.items()}
     columns = [column for column in ("text", "text_pair") if column in tables["train"].schema_arrow.names]
@@ -114,7 +125,7 @@ def read(given: Settings, name: str, source: Source) -> Data:
         texts = tables["train"].read(columns).to_pandas()
         longest = int(texts.fillna("").map(len).sum(axis=1).max())
         tokens = min(LONGEST, math.ceil(longest / given.estimate.characters_per_token))
-    notes = tuple(json.loads((folder / NOTES).read_text(encoding="utf-8")))
+    notes = read_json(folder / NOTES, tuple[str, ...], "delete it")
     return Data(name, source, folder, "text" if columns else "image", rows, tokens, 0, notes=notes)
 
 
@@ -134,16 +145,18 @@ def bring(given: Settings, name: str, source: Source) -> Path:
     target = place(given, name, source)
     if target.is_dir():
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".new-") as new:
-        found = _read(given, source, Path(new))
-        task, folder = found.task, Path(new) / "task"
-        if most := given.matrix.max_evaluation_rows:
-            for number, split in enumerate(("validation", "test")):
-                task[split] = _some(task[split], most, [given.seed, number])
-        tasks.save(task, folder)
-        (folder / NOTES).write_text(json.dumps(found.said, indent=1), encoding="utf-8")
-        folder.rename(target)
+    with Store(cache_folder()).lock("tasks", [target.name], f"reading {name}"):
+        if target.is_dir():  # another run has brought it
+            return target
+        with replacing_folder(target) as folder:
+            found = _read(given, source, folder)
+            task = found.task
+            if most := given.matrix.max_evaluation_rows:
+                for number, split in enumerate(("validation", "test")):
+                    task[split] = _some(task[split], most, [given.seed, number])
+            tasks.save(task, folder)
+            shutil.rmtree(folder / PARTS, ignore_errors=True)
+            write_json(folder / NOTES, found.said)
     return target
 
 
@@ -156,7 +169,7 @@ def _read(given: Settings, source: Source, folder: Path) -> FileTask:
                 f"{path}: columns are joined and labels rounded for datasets of a hub only; write such a column into the file."
             )
     else:
-        kind, path = "parquet", gather(fetch_dataset(source.path, source.name), folder / "parts", source.splits)
+        kind, path = "parquet", gather(fetch_dataset(source.path, source.name), folder / PARTS, source.splits)
         _prepare(path, source)
     options: dict[str, Any] = {"validation_share": part.validation_share, "test_share": part.test_share}
     if kind != "image_folder":

@@ -1,8 +1,10 @@
 """A matrix, really trained: what is missing is brought and trained, and the records are written."""
 
 import argparse
+import contextlib
+import errno
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pandas as pd
 
@@ -13,9 +15,9 @@ from twophase.commands.matrix.planning import Plan, engine, hardware, pairs, pla
 from twophase.commands.matrix.report import text
 from twophase.commands.matrix.settings import Settings, compose
 from twophase.errors import Unreachable, UserError
-from twophase.infra import config
+from twophase.infra import config, locks
 from twophase.infra.compute import using
-from twophase.infra.files import replacing, room
+from twophase.infra.files import replacing, room, tidy, write_text
 from twophase.infra.schema import build
 from twophase.infra.store import cache_folder
 from twophase.records import TrainingRecords
@@ -49,10 +51,9 @@ def run(given: Settings, say: Callable[[str], None] = print, progress: bool = Tr
         UserError: the folder holds other records, or not one cell could be trained.
     """
     chosen, checkpoints = hardware(given), cache_folder() / "matrix" / "checkpoints"
-    _open(given)
-    planned = plan(given)
-    say(f"{text(planned)}\n")
-    with room(cache_folder()), using(engine(given)):
+    with room(given.folder, cache_folder()), using(engine(given)), _open(given):
+        planned = plan(given)
+        say(f"{text(planned)}\n")
         models, found, failures = _bring(given, planned, say, progress)
         tables, looks = [], []
         for modality, training in given.trainings.items():
@@ -74,8 +75,8 @@ def run(given: Settings, say: Callable[[str], None] = print, progress: bool = Tr
             scores, unseen = _look(given, meeting, progress)
             looks.append(scores)
             failures += failed + unseen
-    rows, scores = (pd.concat(parts) if parts else pd.DataFrame() for parts in (tables, looks))
-    return _write(given, rows, scores, failures, say)
+        rows, scores = (pd.concat(parts) if parts else pd.DataFrame() for parts in (tables, looks))
+        return _write(given, rows, scores, failures, say)
 
 
 def _look(
@@ -89,18 +90,26 @@ def _look(
     return rows, [(model, dataset, "", f"as the leader looks at it: {reason}") for model, dataset, _, reason in failed]
 
 
-def _open(given: Settings) -> None:
+@contextlib.contextmanager
+def _open(given: Settings) -> Iterator[None]:
+    """Make the folder of records, which nobody else writes into until this run ends."""
     folder = given.folder
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if (folder / "records.csv").exists() and not (folder / MARK).is_file():
-            raise UserError(
-                f"{folder / 'records.csv'} was not written by this command and would be replaced; give out=… another folder, "
-                "or move it."
-            )
-        (folder / MARK).write_text(json.dumps({"matrix": given.matrix.name}) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written ({error}); give out=… another folder.") from error
+    with contextlib.ExitStack() as held:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if (folder / "records.csv").exists() and not (folder / MARK).is_file():
+                raise UserError(
+                    f"{folder / 'records.csv'} was not written by this command and would be replaced; give out=… another "
+                    "folder, or move it."
+                )
+            held.enter_context(locks.held(folder / ".lock", str(folder), "or give out=… another folder"))
+            tidy(folder)
+            write_text(folder / MARK, json.dumps({"matrix": given.matrix.name}) + "\n")
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise
+            raise UserError(f"{folder} cannot be written ({error}); give out=… another folder.") from error
+        yield
 
 
 def _bring(
@@ -143,7 +152,8 @@ def _write(
 ) -> pd.DataFrame:
     folder = given.folder
     table = pd.DataFrame(failures, columns=FAILURE_COLUMNS)
-    table.to_csv(folder / "failures.csv", index=False, lineterminator="\n")
+    with replacing(folder / "failures.csv") as new:
+        table.to_csv(new, index=False, lineterminator="\n")
     if rows.empty:
         reason = failures[0][-1] if failures else "no model reads what the datasets hold"
         raise UserError(f"not one cell could be trained; the first reason: {reason}")
@@ -156,6 +166,7 @@ def _write(
     trained = by_cell.agg(seconds=("seconds", "sum"))
     if "micro_batch" in rows:
         trained["micro_batch"] = by_cell["micro_batch"].last().astype("Int64")
-    trained.assign(device=chosen.device, precision=chosen.precision).to_csv(folder / "cells.csv", lineterminator="\n")
+    with replacing(folder / "cells.csv") as new:
+        trained.assign(device=chosen.device, precision=chosen.precision).to_csv(new, lineterminator="\n")
     say(f"{len(trained)} cells in {folder / 'records.csv'}; {len(table)} failures in {folder / 'failures.csv'}")
     return records.frame

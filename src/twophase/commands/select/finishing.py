@@ -1,7 +1,6 @@
 """The end of a run: the winner saved with its card, costs against brute force, the outcome and its report."""
 
 import json
-import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from twophase.commands.select.recalling import Ranking
 from twophase.commands.select.settings import Settings
 from twophase.commands.wording import counted, named
 from twophase.errors import UserError
+from twophase.infra.files import replacing_folder, write_text
 from twophase.leader import Step
 from twophase.leader_pipeline import Known
 from twophase.selection import HISTORY, Selection
@@ -26,7 +26,7 @@ from twophase.sources.files.reader import FileTask
 from twophase.training.config import scorer
 from twophase.training.encoding import CHARACTERS
 from twophase.training.finetuning import FineTuning
-from twophase.training.loading import load_processor, quiet
+from twophase.training.loading import load_classifier, load_processor, quiet
 
 KINDS = {"image_folder": "imagefolder"}  # what the hub calls data of no hub: by the reader of the `datasets` library
 METRICS = {"macro_f1": "f1", "weighted_f1": "f1", "matthews": "matthews_correlation"}  # the hub's names
@@ -199,15 +199,19 @@ def _read_of_text(data: FileTask, model: Path) -> str:
 
 def _save(outcome: Outcome, trained: FineTuning, source: Path) -> None:
     """The winner with its tokenizer or image processor and a card, whole or not at all."""
-    new = outcome.model.with_name("model.new")
-    shutil.rmtree(new, ignore_errors=True)
     processor = load_processor(source)  # a pipeline cuts texts where training did: this says how many tokens are read
-    with quiet():
-        trained.save(new)
-        processor.save_pretrained(new)
-    (new / "README.md").write_text(card(outcome), encoding="utf-8")
-    shutil.rmtree(outcome.model, ignore_errors=True)
-    new.rename(outcome.model)
+    with replacing_folder(outcome.model) as new:
+        with quiet():
+            trained.save(new)
+            processor.save_pretrained(new)
+        write_text(new / "README.md", card(outcome))
+        load_processor(new)
+        written, read = trained.model.state_dict(), load_classifier(new).state_dict()
+        if written.keys() != read.keys() or not all(values.cpu().equal(read[name]) for name, values in written.items()):
+            raise UserError(
+                f"the model that was written to {outcome.folder} reads back with other weights; nothing in it was replaced. See to "
+                "the disk, and repeat the same command."
+            )
 
 
 def card(outcome: Outcome) -> str:

@@ -4,10 +4,12 @@ Everything is kept in one folder, so that a run can be stopped and go on.
 """
 
 import argparse
+import contextlib
 import errno
 import json
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -31,10 +33,12 @@ from twophase.commands.select.outcome import Outcome
 from twophase.commands.select.recalling import everyone, recall
 from twophase.commands.select.settings import Settings, compose, with_path
 from twophase.errors import UserError
+from twophase.infra import locks
 from twophase.infra.compute import apart, single_thread, using
-from twophase.infra.files import room, write_json, write_text
+from twophase.infra.files import read_json, room, tidy, write_json, write_text
 from twophase.infra.store import cache_folder
 from twophase.leader_pipeline import Known
+from twophase.sources.files.reader import FileTask
 from twophase.training import tasks
 from twophase.training.encoding import task_digest
 from twophase.training.hardware import one_a_gpu
@@ -72,6 +76,9 @@ def run_select(given: argparse.Namespace) -> int:
             print(f"\n{stopped.outcome}")
             print("twophase: interrupted; the same command goes on", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        print("twophase: stopped, since nobody reads on what it prints; the same command goes on", file=sys.stderr)
+        raise
     return 0
 
 
@@ -87,22 +94,24 @@ def run(given: Settings, say: Callable[[str], None] = print, progress: bool = Tr
     # threads of small models would wait for each other on a busy machine
     others = given.zoo.kind != "live"  # a model that is not of this house may do anything to its process
     with room(folder, cache_folder()), single_thread(), using(given.compute), apart(others):
-        return _run(given, folder, say, progress)
+        watch = Watch(given.budget.minutes)
+        data = read_task(given.task, given.seed)
+        for line in data.said:
+            say(line)
+        sizes, counts = ", ".join(f"{len(rows)} {split}" for split, rows in data.task.items()), data.counts["train"]
+        say(f"{sizes} examples; {len(counts)} classes of {counts.min()} to {counts.max()} training examples.")
+        with open_run(folder, data.task, given.task.path):
+            return _run(given, folder, data, watch, say, progress)
 
 
-def _run(given: Settings, folder: Path, say: Callable[[str], None], progress: bool) -> Outcome:
+def _run(
+    given: Settings, folder: Path, data: FileTask, watch: Watch, say: Callable[[str], None], progress: bool
+) -> Outcome:
     def tell(lines: list[str]) -> None:
         for line in lines:
             say(line)
 
-    watch = Watch(given.budget.minutes)
-    data = read_task(given.task, given.seed)
-    tell(data.said)
-    sizes, counts = ", ".join(f"{len(rows)} {split}" for split, rows in data.task.items()), data.counts["train"]
-    say(f"{sizes} examples; {len(counts)} classes of {counts.min()} to {counts.max()} training examples.")
     modality = modality_of(data.task)
-    open_run(folder, data.task, given.task.path)
-
     candidates = open_candidates(given.zoo, given.training, modality, say, given.trust_remote_code)
     tell(note_settings(given, folder) + candidate_notices(given, candidates))
     tasks.save(data.task, folder / "task")
@@ -168,30 +177,39 @@ def method_of(given: Settings, candidates: Candidates, say: Callable[[str], None
     return "two_phase", None
 
 
-def open_run(folder: Path, task: DatasetDict, path: str) -> None:
-    """Make the run's folder, or go on in one of the same task.
+@contextlib.contextmanager
+def open_run(folder: Path, task: DatasetDict, path: str) -> Iterator[None]:
+    """Make the run's folder, or go on in one of the same task; another run in it is refused until this one ends.
 
     Raises:
-        UserError: the folder cannot be made, or holds something else.
+        UserError: the folder cannot be made, holds something else, or is in use.
     """
-    note, facts = folder / "run.json", {"task": task_digest(task), "path": str(path)}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if note.is_file():
-            known = json.loads(note.read_text(encoding="utf-8"))
-            if known.get("task") != facts["task"]:
-                raise UserError(
-                    f"{folder} holds a run of another task ({known.get('path', 'unknown')}, or the same with other rows or "
-                    "splits); give out=… another folder, or delete it."
-                )
-            return
-        if any(folder.iterdir()):
-            raise UserError(f"{folder} is not empty and holds no run; give out=… a new folder.")
-        write_json(note, facts)
-    except (OSError, ValueError) as error:
-        if isinstance(error, UserError) or getattr(error, "errno", None) == errno.ENOSPC:
-            raise
-        raise UserError(f"{folder} cannot be the run's folder ({error}); give out=… another one.") from error
+    note, facts, another = (
+        folder / "run.json",
+        {"task": task_digest(task), "path": str(path)},
+        "give out=… another folder",
+    )
+    with contextlib.ExitStack() as held:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if not os.path.lexists(note) and any(not one.name.startswith(".lock") for one in folder.iterdir()):
+                raise UserError(f"{folder} is not empty and holds no run; give out=… a new folder.")
+            held.enter_context(locks.held(folder / ".lock", str(folder), another))
+            tidy(folder, folder / "task", *folder.glob("checkpoints/*"))
+            if os.path.lexists(note):
+                known = read_json(note, dict[str, str], f"delete {folder}, or {another}")
+                if known.get("task") != facts["task"]:
+                    raise UserError(
+                        f"{folder} holds a run of another task ({known.get('path', 'unknown')}, or the same with other rows "
+                        f"or splits); {another}, or delete it."
+                    )
+            else:
+                write_json(note, facts)
+        except OSError as error:
+            if error.errno == errno.ENOSPC:
+                raise
+            raise UserError(f"{folder} cannot be the run's folder ({error}); {another}.") from error
+        yield
 
 
 def note_settings(given: Settings, folder: Path) -> list[str]:

@@ -12,6 +12,7 @@ from huggingface_hub import constants, errors, is_offline_mode
 from huggingface_hub.utils import validate_repo_id
 
 from twophase.errors import UserError
+from twophase.infra.files import write_text
 from twophase.infra.store import cache_folder
 
 PUBLIC = "https://huggingface.co"
@@ -58,9 +59,7 @@ class Place:
     def keep(self, config: str, folder: Path) -> None:
         """Note, for the revision asked for and for the commit, that `folder` is whole."""
         for revision in {self.revision, folder.name[:40]}:
-            note = self._note(revision, config)
-            note.parent.mkdir(exist_ok=True)
-            note.write_text(folder.name, encoding="utf-8")
+            write_text(self._note(revision, config), folder.name)
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[Path]:

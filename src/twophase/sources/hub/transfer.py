@@ -20,6 +20,7 @@ from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_st
 from tqdm import tqdm
 
 from twophase.errors import Unreachable, UserError
+from twophase.infra.files import replacing
 from twophase.sources.hub.place import COMMIT, endpoint
 
 TIMEOUT = 20.0  # seconds that the hub may be silent
@@ -117,7 +118,8 @@ def receive(repository: Repository, name: str, target: Path, bar: tqdm = NO_BAR)
                     raise
                 time.sleep(PAUSE)
     _check(repository, name, part)
-    part.replace(target)
+    with replacing(target) as new:
+        part.replace(new)
 
 
 def _stream(address: str, part: Path, size: int | None, bar: tqdm) -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from twophase.errors import UserError
 from twophase.infra.compute import Failure, parallel_map
+from twophase.infra.files import replacing
 from twophase.infra.store import Store, cache_folder, digest
 from twophase.sources.live.parameters import Params
 from twophase.sources.live.zoo import pretraining
@@ -49,7 +50,8 @@ def build_zoo(params: Params, domain: str, data: Path, folder: Path) -> None:
     for name, kept in built.items():
         store.export(kept, folder / name)
     unbuilt = pd.DataFrame(sorted(reasons.items()), columns=["model", "reason"])
-    unbuilt.to_csv(folder / UNBUILT, index=False, lineterminator="\n")
+    with replacing(folder / UNBUILT) as new:
+        unbuilt.to_csv(new, index=False, lineterminator="\n")
 
 
 def zoo_key(recipe: Any, recipes: dict[str, Any], data: Path) -> dict:

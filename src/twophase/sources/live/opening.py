@@ -9,7 +9,7 @@ import pandas as pd
 
 from twophase.errors import UserError
 from twophase.infra.config import find_project
-from twophase.infra.files import replacing
+from twophase.infra.files import replacing, set_aside, write_json
 from twophase.infra.store import cache_folder, digest
 from twophase.records import TrainingRecords
 from twophase.sources.live import corpora, parameters
@@ -18,6 +18,7 @@ from twophase.sources.live.models import build_zoo
 from twophase.sources.live.records import train_cells
 from twophase.sources.live.scores import looks
 from twophase.sources.live.zoo.pretraining import ZOO_VERSION
+from twophase.training import stored
 from twophase.training.finetuning import TRAINING_VERSION
 
 MINUTES = {"cv": 4, "nlp": 5}  # what building a live zoo took on two cores
@@ -43,25 +44,66 @@ class Live:
 
 
 def open_live(params: parameters.Params, domain: str, say: Callable[[str], None]) -> Live:
-    """The live zoo of a domain: the project's, or built once beside the cell store; and what the user has added."""
+    """The live zoo of a domain: the project's, or built once beside the cell store; and what the user has added.
+
+    Records of what was added that are damaged are set aside and made anew from the cells.
+    """
     added = added_folder(domain)
     models, table, data = built(params, domain, say)
     known = TrainingRecords.read(table).only("benchmark")
     folders = {name: models / name for name in known.models}
-    tables = [known.frame, *map(pd.read_csv, sorted((added / "records").glob("*.csv")))]
     folders |= {one.name: one for one in sorted((added / "models").glob("*")) if (one / "config.json").is_file()}
-    frame = pd.concat(tables, ignore_index=True)
-    frame = frame[frame["model"].isin(folders)].drop_duplicates(["model", "dataset", "seed", "epoch"], keep="last")
     places = {name: data / name for name in params.domain[domain].tasks.benchmark}
     places |= {one.name: one for one in sorted((added / "tasks").glob("*")) if one.is_dir()}
+    tables = [known.frame]
+    for file in sorted((added / "records").glob("*.csv")):
+        if (own := _sound(file, say)) is None:
+            data_of = {file.stem: places[file.stem]} if file.stem in places else places
+            models_of = {file.stem: folders[file.stem]} if file.stem in folders else folders
+            if data_of is not places or models_of is not folders:  # else the user has deleted it
+                train_added(params, domain, data_of, models_of, file.stem)
+            own = TrainingRecords.read(file) if file.is_file() else None
+        tables += [own.frame] if own else []
+    frame = pd.concat(tables, ignore_index=True)
+    frame = frame[frame["model"].isin(folders)].drop_duplicates(["model", "dataset", "seed", "epoch"], keep="last")
     known = TrainingRecords.from_frame(frame[frame["dataset"].isin(places)])
     here = {name: places[name] for name in known.datasets()}
     return Live(folders, known, partial(looks, params, table.with_name("looks.csv"), folders, here), places, added)
 
 
+def _sound(table: Path, say: Callable[[str], None]) -> TrainingRecords | None:
+    """Kept records; None if they are damaged: then they are named and set aside."""
+    try:
+        return TrainingRecords.read(table)
+    except UserError as error:
+        say(f"{error} It is {set_aside(table).name} now, and made anew from the cells.")
+        return None
+
+
+def train_added(
+    params: parameters.Params, domain: str, data: dict[str, Path], folders: dict[str, Path], name: str
+) -> pd.DataFrame:
+    """Train the cells of what the user added under a name, write their records and failures; the scores as a table."""
+    added = added_folder(domain)
+    wanted = [(model, dataset, params.seed) for dataset in data for model in folders]
+    roles, training = dict.fromkeys(data, "benchmark"), params.domain[domain].training
+    rows, failures = stored.train_folders(folders, data, roles, wanted, training, f"cells of {name}")
+    if not rows.empty:
+        with replacing(added / "records" / f"{name}.csv") as new:
+            TrainingRecords.from_frame(rows).write(new)
+    axis = "dataset" if rows.empty or rows["model"].nunique() == 1 else "model"
+    reasons = {str(failure[1] if axis == "dataset" else failure[0]): failure[3] for failure in failures}
+    write_json(added / "failures" / f"{name}.json", reasons)
+    scores = rows.dropna(subset=["test"]).set_index(axis)["test"] if not rows.empty else pd.Series(dtype=float)
+    table = pd.DataFrame({"score": scores, "failure": ""})
+    return pd.concat([table, pd.DataFrame({"score": None, "failure": reasons})]) if reasons else table
+
+
 def built(params: parameters.Params, domain: str, say: Callable[[str], None]) -> tuple[Path, Path, Path]:
     """Folder of the models, file of their records, and folder of the datasets; built if they are not there."""
     models, table, data = live_place(params, domain)
+    if table.is_file() and cache_folder() in table.parents:  # a project's is git's
+        _sound(table, say)
     if not table.is_file():
         _ready(domain)
         datasets, number = len(params.domain[domain].tasks.roles), len(params.domain[domain].zoo.recipes)

@@ -20,6 +20,7 @@ from twophase.commands.matrix import models, planning, settings
 from twophase.commands.matrix.data import Data
 from twophase.commands.matrix.models import Model
 from twophase.errors import UserError
+from twophase.infra import locks
 from twophase.infra.store import Store, cache_folder
 from twophase.sources.hub import transfer
 from twophase.training import folders, stored, tasks
@@ -133,6 +134,25 @@ def test_another_table_of_records_is_not_replaced(own, trained):
     with pytest.raises(UserError, match=r"records.csv was not written by this command .* give out=… another folder"):
         matrix.run(settings.compose(overrides(own)))
     assert (own[0] / "records.csv").read_text() == "mine\n" and not trained
+
+
+@pytest.mark.parametrize("name", ["task.json", "test.parquet"])
+def test_a_kept_task_that_is_damaged_is_named_and_made_anew(own, name):
+    given = settings.compose(overrides(own))
+    (before,) = [one for one in matrix.plan(given).data if one.name == "messages"]
+    (before.folder / name).write_bytes(b"{")
+    (after,) = [one for one in matrix.plan(given).data if one.name == "messages"]
+    assert after.rows == before.rows and after.notes[1:] == before.notes
+    assert after.notes[0].startswith(f"{before.folder} was damaged (")
+    assert tasks.load(after.folder)["test"].num_rows == before.rows["test"]
+
+
+def test_a_second_run_on_the_same_folder_says_who_has_it(own, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    with locks.held(tmp_path / "out" / ".lock"):
+        assert main(["matrix", "run", *overrides(own, f"out={tmp_path / 'out'}")]) == 2
+    assert f"out is in use by process {os.getpid()} on " in capsys.readouterr().err
+    assert not (tmp_path / "out" / "matrix.json").exists()
 
 
 def test_killed_it_goes_on_with_what_is_missing(own, trained):

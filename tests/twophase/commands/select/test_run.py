@@ -16,6 +16,7 @@ import twophase
 from twophase.commands.select import finishing, inputs, settings
 from twophase.commands.select.run import Stopped
 from twophase.errors import UserError
+from twophase.infra import locks
 from twophase.training import finetuning
 
 FAST = (
@@ -264,6 +265,30 @@ def test_another_tasks_folder_is_left_alone(pictures, texts, tmp_path):
     with pytest.raises(UserError, match="holds a run of another task .*photos"):
         twophase.select(texts[1], zoo=texts[0], out=tmp_path / "run", progress=False)
     assert (tmp_path / "run" / "selection.json").read_bytes() == before
+
+
+def test_a_second_run_on_the_same_folder_says_who_has_it(pictures, tmp_path):
+    with locks.held(tmp_path / ".lock"), pytest.raises(UserError, match=rf"in use by process {os.getpid()} on .*out=…"):
+        chosen(pictures, tmp_path, top=2)
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_a_model_that_reads_back_otherwise_is_no_success_and_replaces_nothing(pictures, tmp_path, monkeypatch):
+    chosen(pictures, tmp_path / "run", top=2)
+    weights = tmp_path / "run" / "model" / "model.safetensors"
+    before, honest = weights.read_bytes(), finetuning.FineTuning.save
+
+    def save(self, folder):
+        honest(self, folder)
+        content = bytearray((folder / "model.safetensors").read_bytes())
+        content[-1] ^= 1  # a bit of the last weight
+        (folder / "model.safetensors").write_bytes(content)
+
+    monkeypatch.setattr(finetuning.FineTuning, "save", save)
+    (tmp_path / "run" / ".new-left").mkdir()
+    with pytest.raises(UserError, match="reads back with other weights; nothing in it was replaced"):
+        chosen(pictures, tmp_path / "run", top=2)
+    assert weights.read_bytes() == before and not list((tmp_path / "run").glob(".new-*"))
 
 
 def test_a_full_disk_is_one_message_and_nothing_is_lost(pictures, tmp_path, monkeypatch):

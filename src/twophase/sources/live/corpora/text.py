@@ -19,6 +19,7 @@ import pandas as pd
 
 from twophase.errors import UserError
 from twophase.infra.compute import Failure, parallel_map
+from twophase.infra.files import replacing
 from twophase.sources.live.corpora.harvest import STANDARD_LIBRARY, harvest, source
 from twophase.sources.live.corpora.harvest import folder as installed
 
@@ -155,8 +156,8 @@ def prepare(tasks: list[str], folder: Path, files: int | None = None) -> pd.Data
     rows = pd.concat(harvests, ignore_index=True)
     normal = rows["text"].map(_normal)
     rows = rows[~normal.duplicated() & (normal != "")]
-    folder.mkdir(parents=True, exist_ok=True)
-    rows.to_parquet(folder / CORPUS, index=False, compression="zstd")
+    with replacing(folder / CORPUS) as new:
+        rows.to_parquet(new, index=False, compression="zstd")
     told = []
     for package in read:
         own = rows[rows["package"] == package]
