@@ -28,6 +28,14 @@ def unknown(what: str, got: object, allowed: Iterable[object]) -> UserError:
     return UserError(f"unknown {what}{hint}; allowed: {', '.join(allowed) or 'none'}")
 
 
+def refused(error: OSError) -> UserError:
+    """What the system refuses, as the user's to mend."""
+    return UserError(
+        f"{error}. See to the disk and your rights there, or name another place (TWOPHASE_CACHE, out=…); what was finished is "
+        "kept, and the same command goes on."
+    )
+
+
 def exit_code(interrupted: str = "interrupted") -> Callable[[Callable[..., int | None]], Callable[..., int]]:
     """Makes of a command one that returns its exit code: its own (0 for none), 2 on a `UserError`, 130 on Ctrl-C.
 

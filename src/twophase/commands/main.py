@@ -10,7 +10,7 @@ from pkgutil import resolve_name
 from typing import NoReturn
 
 from twophase import __version__
-from twophase.errors import UserError, exit_code
+from twophase.errors import exit_code, refused
 
 # the module whose function run_VERB does it, imported when it is called, so that --help answers at once; else verbs.py
 HOMES = {"select": "select.run", "matrix": "matrix.running", "models": "zoos", "tasks": "zoos"}
@@ -160,7 +160,4 @@ def main(arguments: list[str] | None = None) -> int | None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLOSED
     except OSError as error:
-        raise UserError(
-            f"{error}. See to the disk and your rights there, or name another place (TWOPHASE_CACHE, out=…); what was finished is "
-            "kept, and the same command goes on."
-        ) from error
+        raise refused(error) from error

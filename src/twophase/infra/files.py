@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from twophase.errors import UserError
+from twophase.errors import UserError, refused
 
 LARGEST = 100_000_000  # bytes of a kept JSON file
 
@@ -134,15 +134,21 @@ def digest_each(*paths: Path) -> str:
 
 @contextlib.contextmanager
 def room(*folders: Path) -> Iterator[None]:
-    """Turn a full disk, on which these folders are, into one clear message, whoever met it."""
+    """Turn a full disk, on which these folders are, and whatever else the system refuses, into one clear message.
+
+    Raises:
+        UserError: whoever met it.
+    """
     try:
         yield
     except Exception as error:  # of torch, safetensors and pyarrow, too
         full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
         places = [place for place in folders if place.exists()]
         crowded = [place for place in places if shutil.disk_usage(place).free < 2**20]
-        if isinstance(error, UserError) or not (full or crowded):
+        if isinstance(error, UserError | BrokenPipeError) or not (full or crowded or isinstance(error, OSError)):
             raise
+        if not (full or crowded):
+            raise refused(error) from error
         where = " and ".join(map(str, crowded)) or f"{' or '.join(map(str, places))}, or for what is printed"
         raise UserError(
             f"no space is left for {where}; what was finished is kept. Free some space and repeat the same command."

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from datasets import DatasetDict
+from pydantic import TypeAdapter
 
 from twophase.errors import UserError
 from twophase.infra import files
@@ -37,7 +38,7 @@ class Checkpoints:
         self._folder, note = Path(folder), Path(folder) / "run.json"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            known = json.loads(note.read_text()) if note.exists() else facts
+            known = files.read_json(note, dict[str, Any], ANOTHER[:-1]) if note.exists() else facts
             differ = [name for name in known | facts if known.get(name) != facts.get(name)]
             outdated = bool(differ) and set(differ) <= set(VERSIONS)
             if outdated:
@@ -45,7 +46,7 @@ class Checkpoints:
                     old.unlink()
             if outdated or not note.exists():
                 files.write_text(note, json.dumps(facts, indent=1))
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise UserError(f"{folder} cannot hold checkpoints ({error}); {ANOTHER}") from error
         if differ and not outdated:
             raise UserError(f"{folder} holds another run's checkpoints ({', '.join(differ)} differ); {ANOTHER}")
@@ -63,16 +64,37 @@ class Checkpoints:
         try:
             # mapped, since most calls want the scores only; on the processor, since the next process may have no GPU
             kept = torch.load(path, weights_only=True, mmap=True, map_location="cpu")
+            KEPT.validate_python(kept)
+            if len({len(kept[name]) for name in ("val", "accuracy", "seconds")}) > 1:
+                raise ValueError("its lists have different lengths")
         except Exception as error:  # zip, pickle and end-of-file errors share no parent
-            raise UserError(f"{path} is damaged ({error}); delete it to train {model!r} again.") from error
+            raise self.damaged(model, error) from error
         if kept["source"] != source:
             raise UserError(f"{path} was trained from other weights than {model!r} has now; {ANOTHER}")
         return kept
+
+    def damaged(self, model: str, error: Exception) -> UserError:
+        """The complaint about a model's checkpoint."""
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        return UserError(f"{self._path(model)} is damaged ({reason}); delete it to train {model!r} again.")
 
     def write(self, model: str, kept: dict) -> None:
         """Keep source, val, accuracy and seconds (lists over epochs), state, and failure if there was one."""
         with files.replacing(self._path(model)) as new:
             torch.save(kept, new)
+
+
+@dataclass
+class _Kept:
+    source: str
+    val: list[float]
+    accuracy: list[float]
+    seconds: list[float]
+    state: dict[str, Any] | None
+    failure: str = ""
+
+
+KEPT = TypeAdapter(_Kept)  # what `Checkpoints.write` keeps
 
 
 @dataclass(frozen=True)
@@ -201,7 +223,10 @@ class ResumableTraining:
         if not isinstance(task, Encoded):
             task = encoded(task, folder, tuple(task), self._facts["task"])
         run = FineTuning(folder, task, self.training, self.seed, self._score, self.hardware)
-        return run.restore(state) if state else run
+        try:
+            return run.restore(state) if state else run
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise self._kept.damaged(model, error) from error
 
 
 def step(job: tuple[ResumableTraining, str, int]) -> Step:

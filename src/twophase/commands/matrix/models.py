@@ -1,12 +1,12 @@
 """The models of a matrix: what they weigh, how much they multiply, and where they are."""
 
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from twophase.commands.matrix.settings import Estimate, Settings
 from twophase.errors import UserError
+from twophase.infra.files import read_json
 from twophase.sources.hub import describe, here
 from twophase.training import folders, loading
 
@@ -74,10 +74,10 @@ def look(given: Settings, name: str, folder: Path | None, ask: bool) -> Model:
             return _described(given, name) if ask else assumed(given, name)
     try:
         parameters = folders.parameter_count(folder)
+        config = read_json(folder / "config.json", dict[str, Any], "save the model again with save_pretrained()")
         modality = loading.modality(folder)
     except UserError as error:
         return replace(assumed(given, name), folder=folder, download=0, fault=str(error).splitlines()[0])
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     computing, tokens = multiplications(config, parameters, given.estimate)
     tokens = tokens if modality == "image" else None
     return Model(name, folder, modality, parameters, computing, tokens, 0, "its files")
@@ -109,14 +109,16 @@ def multiplications(config: dict[str, Any], parameters: float, estimate: Estimat
     width = _first(config, "hidden_size", "dim", "d_model")
     layers = _first(config, "num_hidden_layers", "n_layers", "num_layers")
     side = _first(config, "image_size") or SIDE
-    side = side[0] if isinstance(side, list) and len(side) == 2 else side
     patch = _first(config, "patch_size")
     pictures = patch is not None or "num_channels" in config or "image_size" in config
-    if not isinstance(width, int) or not isinstance(layers, int) or (pictures and patch is None):
+    if width is None or layers is None or (pictures and patch is None):
         return parameters, estimate.uses * (side / SIDE) ** 2 if pictures else None
     inner = _first(config, "intermediate_size", "hidden_dim", "ffn_dim") or 4 * width
     return layers * (4.0 * width**2 + 2.0 * width * inner), (side // patch) ** 2 + 1.0 if pictures else None
 
 
-def _first(config: dict[str, Any], *keys: str) -> Any:
-    return next((config[key] for key in keys if config.get(key) is not None), None)
+def _first(config: dict[str, Any], *keys: str) -> int | None:
+    """The first of the settings that is a whole number above 0, or the first of two for a picture's sides."""
+    found = [config.get(key) for key in keys]
+    found = [one[0] if isinstance(one, list) and len(one) == 2 else one for one in found]
+    return next((one for one in found if type(one) is int and one > 0), None)

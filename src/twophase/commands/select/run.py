@@ -220,9 +220,9 @@ def note_settings(given: Settings, folder: Path) -> list[str]:
     note = folder / "settings.json"
     now = {name: value for name, value in asdict(given).items() if name not in ("asked", "compute", "out", "task")}
     text = json.dumps(now, indent=2, sort_keys=True, default=str) + "\n"
-    before = note.read_text(encoding="utf-8") if note.is_file() else text
+    before = note.read_bytes() if note.is_file() else text.encode()
     write_text(note, text)
-    if before == text or not (folder / "selection.json").is_file():
+    if before == text.encode() or not (folder / "selection.json").is_file():
         return []
     return [
         f"{folder} holds a result with other settings; what it trained is used where it fits, its model and report are replaced."

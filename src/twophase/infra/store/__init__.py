@@ -76,13 +76,16 @@ class Store:
         text = self._place.read(f"{_name(kind, key)}.json")
         try:
             entry = json.loads(text)
-            return entry["value"] if canonical(entry["key"]) == canonical(key) else None
-        except (ValueError, KeyError, TypeError):
+            value = entry["value"]
+            sound = entry.get("sha256") in (None, digest_of(value))  # entries of old have none
+            return value if sound and canonical(entry["key"]) == canonical(key) else None
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return None
 
     def put(self, kind: str, key: Any, value: Any) -> None:
         """Keep a JSON value; the entry says its key in the clear, for people who look into the store."""
-        text = json.dumps({"key": key, "value": value}, sort_keys=True, indent=1)
+        plain = json.loads(json.dumps(value))
+        text = json.dumps({"key": key, "value": plain, "sha256": digest_of(plain)}, sort_keys=True, indent=1)
         self._place.write(f"{_name(kind, key)}.json", text)
 
     def get_folder(self, kind: str, key: Any) -> Path | None:
@@ -154,6 +157,11 @@ def canonical(key: Any) -> str:
     return json.dumps(key, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+def digest_of(value: Any) -> str:
+    """sha256 of a JSON value, which may hold NaN."""
+    return files.digest(json.dumps(value, sort_keys=True).encode())
+
+
 def contents(folder: Path) -> dict[str, str]:
     """sha256 of every file of a folder but the marker, under its path inside."""
     inside = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MARKER)
@@ -163,8 +171,9 @@ def contents(folder: Path) -> dict[str, str]:
 def listed(marker: str | None) -> dict[str, str] | None:
     """What a marker says of the files of its folder (`contents`); None if it is none."""
     try:
-        return dict(json.loads(marker)["files"])
-    except (ValueError, KeyError, TypeError):
+        found = json.loads(marker)["files"]
+        return found if isinstance(found, dict) and all(isinstance(one, str) for one in found.values()) else None
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None
 
 

@@ -46,6 +46,7 @@ def fetch_dataset(
     with place.lock() as root:
         folder = root / f"{repository.commit}@{quote(chosen, safe='')}"
         folder.mkdir(exist_ok=True)
+        place.sound(folder)
         receive_all(repository, files, folder, progress)
         place.keep(config or "", folder)
     return folder
@@ -84,7 +85,8 @@ def layout(name: str, files: Iterable[str], card: dict, config: str | None = Non
             + ("its loading script is never run: " if script else "")
             + "try revision='refs/convert/parquet', or another dataset."
         )
-    configs = [c for c in card.get("configs") or [] if isinstance(c, dict)]
+    given = card.get("configs")
+    configs = [c for c in given if isinstance(c, dict)] if isinstance(given, list) else []
     listed = [c for c in configs if c.get("data_files") or c.get("data_dir")]
     found = {str(c.get("config_name", "default")): _from_card(c, data) for c in listed} or _from_folders(data)
     defaults = [str(c.get("config_name", "default")) for c in listed if c.get("default")]

@@ -1,14 +1,15 @@
 """A model of a hub as a local folder."""
 
-import json
 import logging
 import re
 import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from twophase.errors import Unreachable, UserError
+from twophase.infra.files import read_json
 from twophase.sources.hub.place import Place
 from twophase.sources.hub.transfer import Repository, list_repository, receive, receive_all, total_size
 from twophase.training.folders import PROCESSOR_FILES, VOCABULARIES
@@ -75,6 +76,7 @@ def fetch_model(
     with place.lock() as root:
         folder = root / repository.commit
         folder.mkdir(exist_ok=True)
+        place.sound(folder)
         _receive_settings(repository, folder)
         custom = _refuse_code(place.name, folder, trust_remote_code)
         receive_all(repository, {file: file for file in _needed(repository.files, weights, custom)}, folder, progress)
@@ -103,7 +105,7 @@ def describe(name: str, allow_pickle: bool = False) -> dict:
         with tempfile.TemporaryDirectory() as folder:
             _receive_settings(repository, Path(folder))
             row["custom_code"] = bool(_custom(place.name, Path(folder)))
-            row["config"] = json.loads((Path(folder) / "config.json").read_text(encoding="utf-8"))
+            row["config"] = read_json(Path(folder) / "config.json", dict[str, Any], "give another model")
             _refuse_code(place.name, Path(folder), trust_remote_code=False)
     except Unreachable:
         raise
@@ -166,13 +168,8 @@ def _refuse_code(name: str, folder: Path, trust_remote_code: bool) -> bool:
 
 def _custom(name: str, folder: Path) -> str:
     for file in SETTINGS:
-        try:
-            settings = json.loads((folder / file).read_text(encoding="utf-8")) if (folder / file).is_file() else {}
-        except ValueError as error:
-            raise UserError(f"{file} of {name} is no JSON ({error}); give another revision or model.") from error
-        if not isinstance(settings, dict):
-            raise UserError(f"{file} of {name} holds no settings; give another revision or model.")
-        if settings.get("auto_map"):
+        path, remedy = folder / file, f"give another revision of {name}, or another model"
+        if path.exists() and read_json(path, dict[str, Any], remedy).get("auto_map"):
             return file
     return ""
 

@@ -1,9 +1,12 @@
 """Which hub is asked, and where a repository of it lies here."""
 
 import contextlib
+import hashlib
+import logging
 import os
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -12,11 +15,13 @@ from huggingface_hub import constants, errors, is_offline_mode
 from huggingface_hub.utils import validate_repo_id
 
 from twophase.errors import UserError
-from twophase.infra.files import write_text
+from twophase.infra.files import read_json, write_json, write_text
 from twophase.infra.store import cache_folder
 
 PUBLIC = "https://huggingface.co"
 COMMIT = re.compile(r"[0-9a-f]{40}")
+FOLDER = re.compile(rf"{COMMIT.pattern}(@[\w.~%-]*)?")  # of a commit, and of a dataset's configuration
+log = logging.getLogger(__name__)
 
 
 def endpoint() -> str:
@@ -49,15 +54,30 @@ class Place:
         return folder
 
     def latest(self, config: str) -> Path | None:
-        """The whole folder that the last call with this revision brought, if it is still there."""
+        """The whole folder that the last call with this revision brought, if it is still there and holds the same."""
         try:
-            folder = self.root / self._note(self.revision, config).read_text(encoding="utf-8")
-            return folder if folder.is_dir() else None
-        except OSError:
+            name = self._note(self.revision, config).read_text(encoding="utf-8")
+            folder = self.root / name
+            return folder if FOLDER.fullmatch(name) and folder.is_dir() and self.sound(folder) else None
+        except (OSError, ValueError):
             return None
 
+    def sound(self, folder: Path) -> bool:
+        """Whether the files of a folder hold what was brought; those that do not are named and removed."""
+        noted, damaged = self._hashes(folder), []
+        with contextlib.suppress(UserError):
+            known = read_json(noted, dict[str, str], "") if noted.exists() else {}  # folders of old have no hashes
+            files = [path for path in folder.iterdir() if path.name in known and path.is_file()]
+            damaged = [path for path in files if _sha256(path, path.stat().st_mtime_ns) != known[path.name]]
+        for path in damaged:
+            log.warning("%s does not hold what was brought: it is brought again", path)
+            path.unlink()
+        return not damaged
+
     def keep(self, config: str, folder: Path) -> None:
-        """Note, for the revision asked for and for the commit, that `folder` is whole."""
+        """Note, for the revision asked for and for the commit, that `folder` is whole, and what its files hold."""
+        files = [path for path in folder.iterdir() if path.is_file()]
+        write_json(self._hashes(folder), {path.name: _sha256(path, path.stat().st_mtime_ns) for path in files})
         for revision in {self.revision, folder.name[:40]}:
             write_text(self._note(revision, config), folder.name)
 
@@ -74,8 +94,18 @@ class Place:
         with held:
             yield self.root
 
+    def _hashes(self, folder: Path) -> Path:
+        return self.root / "notes" / f"{folder.name}.sha256"
+
     def _note(self, revision: str | None, config: str) -> Path:
         return self.root / "notes" / f"{quote(revision or 'HEAD', safe='')}@{quote(config, safe='')}"
+
+
+@cache
+def _sha256(path: Path, changed: int) -> str:
+    """Of a file, once a run; `changed`: its time of change."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _parse(name: str, revision: str | None) -> tuple[str, str | None]:

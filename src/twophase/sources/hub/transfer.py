@@ -59,16 +59,26 @@ def list_repository(kind: str, name: str, revision: str | None) -> Repository:
             info = ask(name, revision=revision, files_metadata=True, timeout=TIMEOUT)
             if not COMMIT.fullmatch(info.sha or ""):
                 raise KeyError("sha")
-        except errors.HfHubHTTPError:
+            files = {file.rfilename: _listed(file) for file in info.siblings or []}
+            card = info.card_data.to_dict() if hasattr(info.card_data, "to_dict") else {}
+        except (errors.HfHubHTTPError, errors.OfflineModeIsEnabled, httpx2.HTTPError, httpx2.InvalidURL):
             raise
-        except (KeyError, TypeError, ValueError) as error:
+        except Exception as error:  # an answer can be anything, and is taken apart by others
             raise UserError(
                 f"{endpoint()} does not answer as a hub does ({type(error).__name__}: {str(error)[:80]}); "
                 "HF_ENDPOINT must be the address of a Hugging Face hub or a mirror of it."
             ) from error
-    files = {file.rfilename: file for file in info.siblings or []}
-    card = info.card_data.to_dict() if hasattr(info.card_data, "to_dict") else {}
     return Repository(kind, name, info.sha, bool(info.gated), files, card)
+
+
+def _listed(file: RepoSibling) -> RepoSibling:
+    """A file of a listing, if that has names, sizes and hashes. Raises ValueError if not."""
+    hashes = file.blob_id, file.lfs.sha256 if file.lfs else None
+    if not isinstance(file.rfilename, str) or not isinstance(file.size, int | None) or (file.size or 0) < 0:
+        raise ValueError(f"file {file.rfilename!r} of size {file.size!r}")
+    if not all(isinstance(one, str | None) for one in hashes):
+        raise ValueError(f"{file.rfilename} with hashes {hashes!r}")
+    return file
 
 
 def total_size(repository: Repository, names: Iterable[str]) -> int:

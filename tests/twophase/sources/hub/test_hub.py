@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import socket
 import sys
@@ -160,6 +161,22 @@ def test_second_call_downloads_nothing(server):
     assert server.requests == []
 
 
+@pytest.mark.parametrize("pinned", [True, False])
+def test_a_kept_file_that_was_damaged_with_its_size_unchanged_is_brought_again(server, monkeypatch, caplog, pinned):
+    first = fetch()
+    weights = first.folder / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    os.utime(weights, ns=(1, 1))
+    server.requests.clear()
+    assert fetch(revision=first.revision if pinned else None) == first
+    assert weights.read_bytes() == whole and len(server.downloads()) == 1
+    assert f"{weights} does not hold what was brought" in caplog.text
+    weights.write_bytes(whole[:100])
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    refused("is not in", "HF_HUB_OFFLINE is set")
+
+
 def test_revision_in_the_name_or_beside_it(server, text_model, altered):
     older = altered("older", config__json=(text_model / "config.json").read_text() + " ")
     server.models["org/small-bert"].revisions["refs/pr/1"] = older
@@ -226,7 +243,7 @@ def test_what_is_needed_is_missing(server, altered, without, parts):
 @pytest.mark.parametrize("content", ["{", "[]"])
 def test_settings_that_cannot_be_read(server, altered, content):
     server.models["org/odd"] = Repo({"main": altered("odd", config__json=content)})
-    refused("config.json of org/odd", name="org/odd")
+    refused("config.json is damaged (", "give another revision of org/odd", name="org/odd")
     assert "model.safetensors" not in server.downloads()
 
 
