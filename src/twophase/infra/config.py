@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 PARAMS = "params.yaml"
+QUOTED = re.compile(r"""'(\\.|[^'\\])*'|"(\\.|[^"\\])*\"""")
 
 
 def find_project() -> Path | None:
@@ -93,9 +94,32 @@ def compose(overrides: list[str] | tuple[str, ...] = (), name: str = "config") -
     return OmegaConf.to_yaml(composed)
 
 
-def values(overrides: list[str] | tuple[str, ...] = (), name: str = "config") -> dict[str, Any]:
-    """What `compose` gives, as plain dicts and lists; raises as it does."""
-    return parse(compose(overrides, name), "the composed configuration")
+def values(
+    overrides: list[str] | tuple[str, ...] = (),
+    name: str = "config",
+    literal: Callable[[str, str], bool] = lambda key, value: False,
+) -> dict[str, Any]:
+    """What `compose` gives, as plain dicts and lists; raises as it does.
+
+    Args:
+        literal: of a key and its value, whether that is taken as it is written, whatever characters are in it: a path, the
+            name of a column. One that stands in quotes as a whole is taken without them; null and nothing are as always.
+    """
+    given, written = [], {}
+    for override in overrides:
+        key, equals, value = override.partition("=")
+        if equals and value not in ("", "null") and literal(key.lstrip("+"), value):
+            # Hydra and OmegaConf never see it: each reads quotes, backslashes and ${} in its own way
+            written[token := f"written-{len(written)}-"] = _unquoted(value) if QUOTED.fullmatch(value) else value
+            override = f"{key}={token}"
+        given.append(override)
+    try:
+        return _replaced(parse(compose(given, name), "the composed configuration"), written)
+    except UserError as error:
+        message = str(error)
+        for token, value in written.items():
+            message = message.replace(token, value)
+        raise UserError(message) from None
 
 
 def quoted(value: object) -> str:
@@ -105,17 +129,16 @@ def quoted(value: object) -> str:
     return "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def literal(overrides: list[str] | tuple[str, ...], keys: Collection[str]) -> list[str]:
-    """The overrides with the values of `keys` in quotes, so that paths and names of columns may hold any character.
+def _unquoted(value: str) -> str:
+    return re.sub(r"\\(['\"\\])", r"\1", value[1:-1])
 
-    What is in quotes already, null, and empty values stay as they are.
-    """
-    done = []
-    for override in overrides:
-        key, equals, value = override.partition("=")
-        plain = equals and key.lstrip("+") in keys and value not in ("", "null") and value[0] not in "'\""
-        done.append(f"{key}={quoted(value)}" if plain else override)
-    return done
+
+def _replaced(value: Any, written: dict[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _replaced(one, written) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_replaced(one, written) for one in value]
+    return written.get(value, value) if isinstance(value, str) else value
 
 
 def parse(text: str, source: str) -> dict[str, Any]:

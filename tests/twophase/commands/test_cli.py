@@ -10,6 +10,9 @@ import time
 import pytest
 
 from twophase.__main__ import main
+from twophase.commands.matrix import settings as of_matrix
+from twophase.commands.select import settings as of_select
+from twophase.errors import UserError
 from twophase.infra import config
 from twophase.infra.store import Store
 from twophase.sources.live import parameters
@@ -157,6 +160,37 @@ def test_what_the_system_refuses_is_one_line(monkeypatch, capsys, number):
     assert (
         said.startswith(f"twophase: [Errno {number}] {os.strerror(number)}: '/somewhere/x'. See to")
         and said.count("\n") == 1
+    )
+
+
+WRITTEN = ["a\\b", "a\\\\b", "${HOME}", "a ${now:%Y} b", "\\${x}", "$x{y}", "~x", "a,b", "[x].csv", "a=b", "it's", 'a"b', "'q'.csv", "x\\",
+           "\\'", "{a}", "(a)", "true", "1"]  # fmt: skip
+
+
+def test_paths_and_columns_are_taken_as_they_are_written():
+    keys = [key for key in of_select.LITERAL if key.startswith("task.")]
+    for start in range(0, len(WRITTEN), len(keys)):
+        for form in (str, config.quoted):
+            given = dict(zip(keys, WRITTEN[start:], strict=False))
+            found = of_select.compose(
+                ["task.path=a", "out=a", *(f"{key}={form(value)}" for key, value in given.items())]
+            )
+            assert {key: getattr(found.task, key.partition(".")[2]) for key in given} == given
+    labels = {f"matrix.datasets.d{number}.label": value for number, value in enumerate(WRITTEN)}
+    for written in WRITTEN[:3]:
+        first = {"matrix.models": written, "matrix.tasks": written, "matrix.datasets.d0.text": written, "out": written}
+        given = of_matrix.compose([f"{key}={value}" for key, value in (first | labels).items()])
+        found = given.matrix.datasets
+        assert [*given.matrix.models, given.matrix.tasks, *found["d0"].text, given.out] == [written] * 4
+        assert [source.label for source in found.values()] == WRITTEN
+
+
+def test_a_complaint_shows_what_was_written():
+    with pytest.raises(UserError, match=r"^got task.path=\$\{a\}.csv recall.top=\(: "):
+        of_select.compose(["task.path=${a}.csv", "recall.top=("])
+    assert of_matrix.compose(["matrix.models=[a,b]", "matrix=hub", "matrix.datasets.a.path=o/a"]).matrix.models == (
+        "a",
+        "b",
     )
 
 

@@ -1,5 +1,6 @@
 """What `twophase matrix` is told, as frozen dataclasses (`conf/matrix.yaml`)."""
 
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +14,11 @@ from twophase.records import ROLES
 from twophase.training.config import TrainingConfig
 from twophase.training.hardware import Hardware
 from twophase.training.tasks import SPLITS
+
+# keys whose values are taken as they are written, unless they are lists
+LITERAL = re.compile(
+    r"matrix\.(models|tasks)|matrix\.datasets\..+\.(path|name|text|text_pair|label)|out|compute\.address"
+)
 
 
 @settings()
@@ -136,7 +142,11 @@ def compose(overrides: list[str]) -> Settings:
     overrides = [f"++{one}" if one.startswith("matrix.datasets.") else one for one in overrides]
     if not any(one.lstrip("+~").startswith("compute") for one in overrides):
         overrides = [*asked(), *overrides]
-    values = config.values(overrides, "matrix")
+    values = config.values(
+        overrides,
+        "matrix",
+        lambda key, value: bool(LITERAL.fullmatch(key)) and not (value[0] == "[" and value[-1] == "]"),
+    )
     part = values["matrix"]
     part.pop("zoo", None)  # only its models are used
     for key in ("models", "tasks"):

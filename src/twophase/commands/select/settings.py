@@ -123,7 +123,7 @@ def compose(overrides: list[str]) -> Settings:
     """
     if not any(override.lstrip("+~").startswith("compute") for override in overrides):
         overrides = [*asked(), *overrides]
-    values = config.values(config.literal(overrides, LITERAL), "select")
+    values = config.values(overrides, "select", lambda key, value: key in LITERAL)
     for group in ("task", "zoo"):
         for key, value in values[group].items():
             if value == "???":
