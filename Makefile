@@ -23,22 +23,27 @@ params: .venv/installed ## write params.yaml from conf/ (after every edit there)
 DOMAINS := $(basename $(notdir $(wildcard conf/domain/*.yaml)))
 NOTEBOOKS := $(filter-out 08_% 09_% 16_%,$(basename $(notdir $(wildcard notebooks/[0-9]*.ipynb))))
 
-repro: .venv/installed ## run what is missing or stale (installs first)
+# A source archive has no .git, and DVC would not begin.
+.dvc/config.local:
+	@test -e .git || printf '[core]\n    no_scm = true\n' > $@
+
+repro: .venv/installed .dvc/config.local ## run what is missing or stale (installs first)
 	@python -m reproduction.stages check
 	dvc repro $(FORCE) claims metrics
 	@printf '%s\n' $(DOMAINS) | xargs -P 2 -I{} dvc --wait-for-lock repro $(FORCE) --single-item $(NOTEBOOKS:%=%@{})
 	dvc repro
 
-from-scratch: .venv/installed ## run everything, with an empty cell store (kept afterwards)
+from-scratch: .venv/installed .dvc/config.local ## run everything, with an empty cell store (kept afterwards)
 	@folder=$$(mktemp -d) && trap "rm -rf $$folder" EXIT && TWOPHASE_CACHE=$$folder $(MAKE) repro FORCE=--force && \
 	cp -r $$folder/. "$$(python -c 'from twophase.infra.store import cache_folder; print(cache_folder())')"
 
 smoke: .venv/installed ## the same stages on a handful of models, in a clone under build/smoke (about four minutes)
+	@test -e .git || { echo "make smoke clones this repository, and here is no .git: get it by git clone, or run make repro" >&2; exit 2; }
 	rm -rf build/smoke && git clone -q . build/smoke
 	git ls-files -z -co --exclude-standard | tar --null --ignore-failed-read -T - -cf - | tar -xf - -C build/smoke
 	cd build/smoke && export PYTHONPATH=$$PWD/src && python -m twophase params profile=smoke && dvc repro
 
-published: .venv/installed ## read other groups' records (downloads 3 MB, or reads TWOPHASE_MIRROR) and run their notebooks
+published: .venv/installed .dvc/config.local ## read other groups' records (downloads 3 MB, or reads TWOPHASE_MIRROR) and run their notebooks
 	@python -m reproduction.stages check
 	@python -m twophase records get > /dev/null
 	dvc repro notebooks/published/dvc.yaml

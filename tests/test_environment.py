@@ -3,7 +3,9 @@
 import itertools
 import json
 import re
+import shutil
 import subprocess
+import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
@@ -128,3 +130,26 @@ def test_git_ignores_what_is_made_and_nothing_that_is_kept(tmp_path, path, ignor
     (tmp_path / ".gitignore").write_text((ROOT / ".gitignore").read_text())
     command = ["git", "-c", "core.excludesFile=", "check-ignore", "-q", path]
     assert subprocess.run(command, cwd=tmp_path).returncode == (0 if ignored else 1)
+
+
+def make(folder, *targets):
+    return subprocess.run(["make", "-s", "-o", ".venv/installed", *targets], cwd=folder, capture_output=True, text=True)
+
+
+def test_a_source_archive_without_git_is_one_that_dvc_works_in(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    shutil.copytree(ROOT / ".dvc", tmp_path / ".dvc", ignore=shutil.ignore_patterns("config.local", "cache", "tmp"))
+    (tmp_path / "dvc.yaml").write_text("stages: {one: {cmd: 'true'}}\n")
+    status = [sys.executable, "-m", "dvc", "stage", "list", "--names-only"]
+    assert "is not a git repository" in subprocess.run(status, cwd=tmp_path, capture_output=True, text=True).stderr
+    assert make(tmp_path, ".dvc/config.local").returncode == 0
+    assert subprocess.run(status, cwd=tmp_path, capture_output=True, text=True).stdout.split() == ["one"]
+    refused = make(tmp_path, "smoke")
+    assert refused.returncode == 2 and "get it by git clone, or run make repro" in refused.stderr
+
+
+def test_a_clone_keeps_its_git(tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    (tmp_path / ".git").touch()  # of a worktree it is a file
+    (tmp_path / ".dvc").mkdir()
+    assert make(tmp_path, ".dvc/config.local").returncode == 0 and not any((tmp_path / ".dvc").iterdir())

@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from clones import remade
 
 from reproduction import sweep
 from twophase.errors import UserError
@@ -38,6 +39,8 @@ def test_the_committed_sweep_is_whole_and_of_the_committed_results():
     rows += [(name, d) for name, _, chosen in sweep.experiments(wanted, DOMAINS) for d in chosen]
     assert list(zip(found["parameter"], found["domain"], strict=True)) == rows
     assert found["failure"].isna().all()
+    if remade():
+        pytest.skip("results were made anew here; `make ablations` makes the sweep anew")
     for domain in DOMAINS:
         configured = json.loads((ROOT / "results" / "metrics" / f"{domain}.json").read_text())
         row = found[(found["parameter"] == "configured") & (found["domain"] == domain)].iloc[0]

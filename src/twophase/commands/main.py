@@ -46,8 +46,9 @@ Method: method=leader looks at the models that could win and trains the one that
 leader.price=0.001 of accuracy; method=two_phase is the paper's; halving and brute_force train every model. Without one it is
 the leader where enough is known of the models and no setting of the two phases (recall.top, proxy …) is named, else these.
 Keys (conf/select.yaml): task.path, .text, .text_pair, .label, .test, .validation, .max_rows, .max_missing; zoo, proxy;
-recall.top; budget.minutes, .epochs; training.epochs, .learning_rate; selection.threshold; metric (accuracy, balanced_accuracy, macro_f1,
-weighted_f1, matthews); seed; hardware; out. A path that stands first is task.path, and tells the kind of task. Paths and columns are taken as they are written; quote them for the shell alone
+recall.top; budget.minutes, .epochs; training.epochs, .learning_rate; selection.threshold; metric (accuracy, macro_f1,
+balanced_accuracy, weighted_f1, matthews); seed; hardware; out; overwrite. A path that stands first is task.path, and tells
+the kind of task. Paths and columns are taken as they are written; quote them for the shell alone
 ('task.path=my file (1).csv'). Stopped with Ctrl-C it saves the best model so far; the same command goes on.
 """
 

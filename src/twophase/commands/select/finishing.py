@@ -233,7 +233,9 @@ def card(outcome: Outcome) -> str:
         judged = wording.metric(outcome.metric).capitalize()
         text.insert(2, f"{judged}, which models were selected by: {outcome.score:.3f}.")
     if outcome.leaked:
-        text.insert(2, f"**This is too high for new data: {outcome.leaked}.**")
+        text.insert(
+            2, f"**This is too high for new data: {outcome.leaked}.**" if outcome.misleading else f"{outcome.leaked}."
+        )
     if facts["reads"]:
         text.append(facts["reads"])
     text.append(
@@ -261,7 +263,9 @@ def _metadata(outcome: Outcome) -> str:
         EvalResult(**measured, metric_type=name, metric_value=round(value, 4), metric_name=said)
         for name, value, said in found
     ]
-    result = {} if outcome.leaked else {"model_name": f"{outcome.winner} on {data['name']}", "eval_results": results}
+    result = (
+        {} if outcome.misleading else {"model_name": f"{outcome.winner} on {data['name']}", "eval_results": results}
+    )
     return ModelCardData(
         pipeline_tag=facts["pipeline"],
         library_name="transformers",

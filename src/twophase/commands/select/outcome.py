@@ -18,6 +18,7 @@ from twophase.commands.wording import counted, metric, seconds, short
 from twophase.errors import unknown
 from twophase.infra.files import write_json
 
+LEAKED = 0.01  # share of test rows seen in training, from which on the accuracy is marked
 RISING = 0.01  # of validation over the last epoch, from which on more epochs are advised
 
 
@@ -76,9 +77,17 @@ class Outcome:
 
     @property
     def leaked(self) -> str:
-        """Says that test rows are also in the training data; empty if none is."""
+        """Says how many test rows are also in the training data, and what that does at most; empty if none is."""
         n, total = self.facts["data"]["leaked"], self.facts["data"]["test"]
-        return f"{n:,} of {total:,} test rows are also in the training data" if n else ""
+        if not n:
+            return ""
+        effect = f", which raises the accuracy by {n / total:.2g} at most" if n < total else ""
+        return f"{n:,} of {total:,} test rows {'is' if n == 1 else 'are'} also in the training data{effect}"
+
+    @property
+    def misleading(self) -> bool:
+        """Whether so many are that the accuracy says little about new data."""
+        return self.facts["data"]["leaked"] > LEAKED * self.facts["data"]["test"]
 
     @property
     def baselines(self) -> list[dict]:
@@ -123,7 +132,7 @@ class Outcome:
         times = f" ({self.saving:.1f} times as long)" if self.saving >= 1 else ""
         rows = {
             "selected model": self.winner + ("" if self.finished else " (best so far)"),
-            "test accuracy": f"{accuracy}; too high: {self.leaked}" if self.leaked else accuracy,
+            "test accuracy": f"{accuracy}; too high: {self.leaked}" if self.misleading else accuracy,
             **({} if self.metric == "accuracy" else {f"test {metric(self.metric)}": f"{self.score:.3f}"}),
             "most frequent class": f"accuracy {self.baseline:.3f}",
             **{

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import torch  # noqa: F401  an interrupt in the middle of this import would leave nothing that can save a model
 from datasets import DatasetDict
@@ -35,7 +36,7 @@ from twophase.commands.select.settings import Settings, compose, with_path
 from twophase.errors import UserError
 from twophase.infra import locks
 from twophase.infra.compute import apart, single_thread, using
-from twophase.infra.files import read_json, room, tidy, write_json, write_text
+from twophase.infra.files import read_json, room, tidy, write_json
 from twophase.infra.store import cache_folder
 from twophase.leader_pipeline import Known
 from twophase.sources.files.reader import FileTask
@@ -111,9 +112,10 @@ def _run(
         for line in lines:
             say(line)
 
+    note_settings(given, folder)
     modality = modality_of(data.task)
     candidates = open_candidates(given.zoo, given.training, modality, say, given.trust_remote_code)
-    tell(note_settings(given, folder) + candidate_notices(given, candidates))
+    tell(candidate_notices(given, candidates))
     tasks.save(data.task, folder / "task")
 
     method, known = method_of(given, candidates, say)
@@ -212,18 +214,23 @@ def open_run(folder: Path, task: DatasetDict, path: str) -> Iterator[None]:
         yield
 
 
-def note_settings(given: Settings, folder: Path) -> list[str]:
-    """Write down the settings of this run; says that an earlier one with others has left its result in the folder.
+def note_settings(given: Settings, folder: Path) -> None:
+    """Write down the settings of this run.
 
     The data are not among them: a folder is of one task, wherever its files lie.
+
+    Raises:
+        UserError: a run with others, but for its budget, has left its result in the folder.
     """
-    note = folder / "settings.json"
-    now = {name: value for name, value in asdict(given).items() if name not in ("asked", "compute", "out", "task")}
-    text = json.dumps(now, indent=2, sort_keys=True, default=str) + "\n"
-    before = note.read_bytes() if note.is_file() else text.encode()
-    write_text(note, text)
-    if before == text.encode() or not (folder / "selection.json").is_file():
-        return []
-    return [
-        f"{folder} holds a result with other settings; what it trained is used where it fits, its model and report are replaced."
-    ]
+    note, result, remedy = folder / "settings.json", folder / "selection.json", "delete it"
+    apart = ("asked", "compute", "out", "overwrite", "task")
+    now = json.loads(json.dumps({key: value for key, value in asdict(given).items() if key not in apart}, default=str))
+    before = read_json(note, dict[str, Any], remedy) if note.exists() else now
+    if others := [key for key in now if key != "budget" and before.get(key, now[key]) != now[key]]:
+        finished = result.exists() and read_json(result, dict[str, Any], remedy).get("finished", True)
+        if finished and not given.overwrite:
+            raise UserError(
+                f"{folder} holds a result with other settings ({', '.join(others)}); give out=… another folder, or overwrite=true "
+                "to replace its model and report: what it trained is used where it fits."
+            )
+    write_json(note, now)

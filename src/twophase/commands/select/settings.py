@@ -90,6 +90,7 @@ class Settings:
     metric: str
     trust_remote_code: bool
     out: str | None
+    overwrite: bool
     seed: Annotated[int, Field(ge=0)]
     asked: tuple[str, ...]
 

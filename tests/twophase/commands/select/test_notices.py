@@ -1,10 +1,12 @@
 """What a run says before it trains."""
 
+import pytest
 from datasets import Dataset
 
 from twophase.commands.select import settings
 from twophase.commands.select.inputs import Candidates, candidate_notices, length_notices
 from twophase.commands.select.run import note_settings
+from twophase.errors import UserError
 from twophase.training.config import TrainingConfig
 
 
@@ -35,11 +37,20 @@ def test_more_trends_than_datasets_is_said(records):
     assert "selection.n_trends is 50, and there are 2 benchmark datasets: 2 is used." in said
 
 
-def test_a_folder_that_a_run_with_other_settings_used(tmp_path):
-    given = settings.compose(["task.path=x"])
-    assert note_settings(given, tmp_path) == []
-    (tmp_path / "selection.json").write_text("{}")
-    assert note_settings(settings.compose(["task.path=x", "compute=serial"]), tmp_path) == []
-    other = settings.compose(["task.path=x", "training.epochs=1"])
-    assert "a result with other settings" in note_settings(other, tmp_path)[0]
-    assert note_settings(other, tmp_path) == []
+def test_the_result_of_other_settings_is_replaced_only_if_that_is_asked_for(tmp_path):
+    first, other = (["task.path=x", f"training.epochs={number}"] for number in (1, 2))
+    note_settings(settings.compose(first), tmp_path)
+    note_settings(settings.compose(other), tmp_path)  # there is no result yet
+    (tmp_path / "selection.json").write_text('{"finished": true}')
+    for same in ("compute=serial", "budget.minutes=5"):
+        note_settings(settings.compose([*other, same]), tmp_path)
+    before = (tmp_path / "settings.json").read_bytes()
+    with pytest.raises(
+        UserError, match=r"holds a result with other settings \(training\); give out=… .* or overwrite=true"
+    ):
+        note_settings(settings.compose(first), tmp_path)
+    assert (tmp_path / "settings.json").read_bytes() == before
+    note_settings(settings.compose([*first, "overwrite=true"]), tmp_path)
+    note_settings(settings.compose(first), tmp_path)
+    (tmp_path / "selection.json").write_text('{"finished": false}')  # the best so far
+    note_settings(settings.compose(other), tmp_path)

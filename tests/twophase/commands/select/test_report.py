@@ -194,6 +194,16 @@ def test_test_rows_seen_in_training_are_marked_beside_the_accuracy(made, undrawn
     assert "model-index" not in card(found) and said not in str(made())
 
 
+def test_one_copied_row_is_told_with_its_effect_and_is_no_alarm(made, undrawn):
+    found, said = (
+        made(leaked=1),
+        "1 of 1,000 test rows is also in the training data, which raises the accuracy by 0.001 at most.",
+    )
+    html = report.write(found).read_text()
+    assert f"<p>{said}</p>" in html and "too high" not in html + card(found) + str(found)
+    assert said in card(found) and "model-index" in card(found)
+
+
 def test_a_run_that_was_ended_says_so(made, undrawn):
     html = report.write(made(finished=False)).read_text()
     assert "<strong>Not finished.</strong> How it went." in html and "best so far" in html
