@@ -81,7 +81,7 @@ def run_clean(given: argparse.Namespace) -> None:
     left = store.clear()
     print(f"removed {held} from {store.root}")
     if left:
-        print(f"left there, since you added it or it is not this program's: {', '.join(left)}")
+        print(f"left there (published records, what you added, what others keep there): {', '.join(left)}")
 
 
 def run_doctor(given: argparse.Namespace) -> int:

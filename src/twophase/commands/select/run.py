@@ -112,9 +112,9 @@ def _run(
         for line in lines:
             say(line)
 
-    note_settings(given, folder)
     modality = modality_of(data.task)
     candidates = open_candidates(given.zoo, given.training, modality, say, given.trust_remote_code)
+    note_settings(given, folder)
     tell(candidate_notices(given, candidates))
     tasks.save(data.task, folder / "task")
 

@@ -40,6 +40,7 @@ OWN = {  # what of a folder is counted and removed, and what is in it then: othe
     r"matrix/tasks/[^/]+-[0-9a-f]{12}": "task.json",
     r"matrix/checkpoints/[0-9a-f]{16}": "run.json",
     r"live/\w+-[0-9a-f]{8}": "data",
+    r"runs/notebook-.+-[0-9a-f]{12}": "run.json",
 }
 
 

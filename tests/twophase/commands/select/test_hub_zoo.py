@@ -137,11 +137,11 @@ def test_a_model_of_the_hub_is_added_to_the_live_zoo(server, texts, tmp_path, mo
     monkeypatch.setattr(zoos, "open_live", lambda *_: live)
     trained = []
 
-    def train(live, domain, data, folders, name):
+    def train(params, domain, data, folders, name):
         trained.append((domain, {name: model_digest(folder) for name, folder in folders.items()}))
         return pd.DataFrame()
 
-    monkeypatch.setattr(zoos, "_train", train)
+    monkeypatch.setattr(zoos, "train_added", train)
     zoos.add_model("org/a")
     assert trained == [("nlp", {"a": model_digest(texts[0] / "bert-16")})]
     with pytest.raises(UserError, match="org/none"):

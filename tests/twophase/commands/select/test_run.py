@@ -129,7 +129,7 @@ def test_the_same_command_again_trains_and_scores_nothing(pictures, tmp_path, ep
     again = chosen(pictures, tmp_path / "run", top=3)
     assert len(epochs) == begun
     assert again.history.equals(first.history) and again.test == first.test
-    more = chosen(pictures, tmp_path / "run", top=4)  # one model more: only what is new is trained
+    more = chosen(pictures, tmp_path / "run", "overwrite=true", top=4)  # one model more: only what is new is trained
     assert len(more.ledger) > len(first.ledger) and len(epochs) < begun + len(more.ledger)
 
 
@@ -205,7 +205,7 @@ def test_another_metric_is_what_it_is_judged_by(pictures, tmp_path):
 def test_another_precision_is_another_run_of_the_same_folder(pictures, tmp_path, epochs):
     plain = chosen(pictures, tmp_path / "run", top=2)
     begun = len(epochs)
-    mixed = chosen(pictures, tmp_path / "run", "hardware.precision=bfloat16", top=2)
+    mixed = chosen(pictures, tmp_path / "run", "hardware.precision=bfloat16", "overwrite=true", top=2)
     assert len(epochs) == 2 * begun and mixed.finished and plain.test >= 0
     assert {path.name for path in (tmp_path / "run" / "checkpoints").iterdir()} == {"2-accuracy", "2-accuracy-bfloat16"}
 
