@@ -248,7 +248,9 @@ def test_a_broken_model_is_reported_and_skipped(world, tmp_path):
     assert chosen.winner == "resnet" and chosen.epochs == 3
     first = chosen.history[chosen.history["stage"] == 1].set_index("model")
     assert math.isnan(first.loc["broken", "val"]) and not first.loc["broken", "kept"]
-    assert "is no safetensors file" in first.loc["broken", "reason"] and first.loc["gone", "reason"].startswith("failed: ")
+    assert "is no safetensors file" in first.loc["broken", "reason"] and first.loc["gone", "reason"].startswith(
+        "failed: "
+    )
     assert set(runs.failures) == {"broken", "gone"}
     (broken / "model.safetensors").write_bytes(weights)  # mended, it is trained by the next run
     again = live(root, folders, checkpoints=tmp_path / "kept").advance(["broken"])
