@@ -1,4 +1,4 @@
-"""Notebook 01: the framework (Fig. 2), how all models do (Fig. 1), and whether this zoo tells good choices from bad."""
+"""Notebook 01: how all models do (Fig. 1), and whether this zoo tells good choices from bad."""
 
 import numpy as np
 import pandas as pd
@@ -8,61 +8,6 @@ from reproduction.tables import save_figure, save_table
 from twophase.infra import plots
 
 LABEL = "Spearman correlation of model accuracies"
-WIDTH, HEIGHT = 7.2, 3.5  # Fig. 2 is laid out in inches
-TALL = 0.66
-PLACES = {  # a box of Fig. 2: its centre, its width, what it is called and what it holds
-    "records": (0.95, 3.0, 1.62, "training records", "{models} models fine-tuned on\n{datasets} benchmark datasets"),
-    "matrix": (0.95, 2.0, 1.62, "performance matrix", "final test accuracies,\ndatasets x models"),
-    "clusters": (2.95, 2.0, 1.62, "clusters of models", "by Eq. 1; each has\na representative"),
-    "trends": (4.95, 3.0, 1.62, "convergence trends", "of each model, by its\nvalidation at a stage"),
-    "task": (0.95, 0.55, 1.62, "new task", "labelled data, split into\ntraining and validation"),
-    "recall": (2.95, 0.55, 1.62, "coarse recall (Eqs. 2-4)", "average accuracy x proxy\nscore of representatives"),
-    "selection": (4.95, 0.55, 1.62, "fine-selection (Eqs. 5-6)", "train for a stage, predict\nthe end, filter, halve"),
-    "model": (6.6, 0.55, 0.98, "one model", "fine-tuned on\nthe new task"),
-}
-ARROWS = {  # what is said above it
-    ("records", "matrix"): "",
-    ("records", "trends"): "validation after each epoch, final test",
-    ("matrix", "clusters"): "",
-    ("clusters", "recall"): "",
-    ("trends", "selection"): "",
-    ("task", "recall"): "",
-    ("recall", "selection"): "top K",
-    ("selection", "model"): "",
-}
-BANDS = {  # lower and upper end, where the name stands
-    "offline, once for all tasks": (1.56, 3.46, plots.ORANGE, 1.7),
-    "online, for each new task": (0.04, 1.3, plots.BLUE, 1.16),
-}
-
-
-def figure_2(evidence: Evidence):
-    """Fig. 2, the framework: what is made once from the benchmark datasets, and what is done for each new task."""
-    from matplotlib.patches import Rectangle
-
-    numbers = {"models": len(evidence.models), "datasets": len(evidence.benchmarks)}
-    middle = {"ha": "center", "size": 7}
-    with plots.style():
-        figure, (axis,) = plots.panels(1, width=WIDTH, height=HEIGHT)
-        axis.set(xlim=(0, WIDTH), ylim=(0, HEIGHT))
-        axis.set_axis_off()
-        for name, (low, high, colour, place) in BANDS.items():
-            axis.add_patch(Rectangle((0.02, low), WIDTH - 0.04, high - low, color=colour, alpha=0.13, lw=0))
-            axis.text(WIDTH - 0.11, place, name, ha="right", va="center", style="italic")
-        for (start, end), said in ARROWS.items():
-            (x, y), (to_x, to_y) = (PLACES[name][:2] for name in (start, end))
-            aside, down = (PLACES[end][2] / 2, 0) if y == to_y else (0, TALL / 2)  # the arrow ends at the box's edge
-            axis.annotate(
-                "", (to_x - aside, to_y + down), (x, y), arrowprops={"arrowstyle": "-|>", "fc": "black"}, zorder=1
-            )
-            axis.text((x + to_x) / 2, y + 0.05, said, va="bottom", **middle)
-        for x, y, wide, name, holds in PLACES.values():
-            axis.add_patch(
-                Rectangle((x - wide / 2, y - TALL / 2), wide, TALL, fc="white", ec="black", lw=0.8, zorder=2)
-            )
-            axis.text(x, y + 0.19, name, va="center", weight="bold", **middle)
-            axis.text(x, y - 0.09, holds.format(**numbers), va="center", linespacing=1.25, **middle)
-        return save_figure(figure, "figure_2", evidence.name)
 
 
 def figure_1(evidence: Evidence):

@@ -9,6 +9,7 @@ from reproduction.leave_one_out import THRESHOLDS, of, turns_of
 from reproduction.tables import save_figure, save_table, with_interval
 from reproduction.verdicts import Measured, above
 from twophase.infra import plots
+from twophase.selection import Selection
 
 SAME = 1e-6  # accuracies read from a table of eight digits are the same if no further apart
 
@@ -169,23 +170,27 @@ def figure_7_verdict(evidence: Evidence) -> str:
 
 def figure_cuts(evidence: Evidence, target: str):
     """Who was cut when, by fine-selection among the recalled models: curves that end where a model was cut."""
-    chosen = evidence.fine_selection(target, evidence.recalled(target))
     with plots.style():
         figure, (axis,) = plots.panels(1, height=2.8, width=5.6)
-        for model, rows in chosen.history.groupby("model", sort=False):
-            wins, last = model == chosen.winner, rows.iloc[-1]
-            colour = plots.BLUE if wins else plots.RED if last["reason"].startswith("filtered") else plots.ORANGE
-            width, above = (2, 3) if wins else (1, 2)
-            axis.plot(rows["stage"], rows["val"], color=colour, marker="o", ms=3, lw=width, zorder=above)
-            if not wins:
-                axis.plot(last["stage"], last["val"], marker="x", ms=6, color=colour)
-        cut = {plots.RED: "cut by the predicted final", plots.ORANGE: "cut by halving"}
-        for colour, label in {plots.BLUE: f"selected: {chosen.winner}", **cut}.items():
-            axis.plot([], [], color=colour, marker="o", ms=3, label=label)
-        axis.set(xlabel="stage (epoch)", ylabel="validation accuracy", title=target.replace("_", " "))
-        axis.set_xticks(range(1, evidence.records.epochs + 1))
-        axis.legend(loc="best")
+        draw_cuts(axis, evidence.fine_selection(target, evidence.recalled(target)), target.replace("_", " "))
         return save_figure(figure, "figure_cuts", evidence.name)
+
+
+def draw_cuts(axis, chosen: Selection, title: str) -> None:
+    """Validation curves of a selection; a cross is where a model was cut, its colour says by what."""
+    for model, rows in chosen.history.groupby("model", sort=False):
+        wins, last = model == chosen.winner, rows.iloc[-1]
+        colour = plots.BLUE if wins else plots.RED if last["reason"].startswith("filtered") else plots.ORANGE
+        width, above = (2, 3) if wins else (1, 2)
+        axis.plot(rows["stage"], rows["val"], color=colour, marker="o", ms=3, lw=width, zorder=above)
+        if not wins:
+            axis.plot(last["stage"], last["val"], marker="x", ms=6, color=colour)
+    cut = {plots.RED: "cut by the predicted final", plots.ORANGE: "cut by halving"}
+    for colour, label in {plots.BLUE: f"selected: {chosen.winner}", **cut}.items():
+        axis.plot([], [], color=colour, marker="o", ms=3, label=label)
+    axis.set(xlabel="stage (epoch)", ylabel="validation accuracy", title=title)
+    axis.set_xticks(range(1, chosen.history["stage"].max() + 1))
+    axis.legend(loc="best")
 
 
 def history(evidence: Evidence, target: str) -> pd.DataFrame:

@@ -36,7 +36,7 @@ def small(tmp_path, *sources):
 
 def test_the_notebooks_are_there():
     assert [path.stem for path in SOURCES] == [
-        "01_models", "02_clustering", "03_recall", "04_convergence", "05_fine_selection", "06_end_to_end",
+        "00_method", "01_models", "02_clustering", "03_recall", "04_convergence", "05_fine_selection", "06_end_to_end",
         "07_released_code", "08_ablations", "09_claims", *PUBLISHED, "15_your_own_data", "16_scale", "17_beyond",
     ]  # fmt: skip
 

@@ -11,6 +11,7 @@ from matplotlib.text import Text
 from sklearn.metrics import silhouette_score
 
 from reproduction import claims, evidence, paper
+from reproduction import n00_method as method
 from reproduction import n01_models as models
 from reproduction import n03_recall as recall
 from reproduction import n04_convergence as convergence
@@ -237,7 +238,7 @@ def test_figures_3_and_8_are_on_one_scale_and_hold_their_curves(each, tmp_path, 
 def test_text_in_the_figures_is_legible(each, tmp_path, monkeypatch):
     """Seven points at least, for every text that is drawn."""
     monkeypatch.setattr(report, "root", lambda: tmp_path)
-    figures = [models.figure_1(each), models.figure_2(each), models.figure_regimes(each)]
+    figures = [models.figure_1(each), method.figure_2(each), models.figure_regimes(each)]
     figures += [clustering.figure_dendrogram(each), convergence.figure_3(each), fine_selection.figure_7(each)]
     figures += [
         convergence.figure_4(each, each.models[0]),
