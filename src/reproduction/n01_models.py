@@ -41,16 +41,37 @@ def zoo_quality(evidence: Evidence) -> pd.DataFrame:
     return save_table(pd.DataFrame(rows).T.rename_axis("dataset").infer_objects(), "table_zoo", evidence.name)
 
 
+def answer(evidence: Evidence, quality: pd.DataFrame) -> str:
+    """How far apart the models are, in accuracy and in standard deviations between seeds."""
+    spread = quality["best"] - quality["worst"]
+    near = [int((final > final.max() - 0.05).sum()) for final in map(evidence.final, evidence.targets)]
+    return (
+        f"**Answer.** Far apart: on a benchmark dataset the best model is {spread.mean():.2f} more accurate than the worst on "
+        f"average, and the models' standard deviation is {quality['ratio'].median():.0f} times that between seeds (median). On the "
+        f"{len(near)} targets {min(near)} to {max(near)} of {len(evidence.models)} models end within five points of the best. "
+        f"{_winners(quality)}"
+    )
+
+
+def _winners(quality: pd.DataFrame) -> str:
+    """Who is best how often: a count of different winners would hide one that wins most."""
+    wins = quality["best_model"].value_counts()
+    often = " and ".join(sorted(wins.index[wins == wins.max()]))
+    return (
+        f"No model is best everywhere: {often} {'is' if (wins == wins.max()).sum() == 1 else 'are each'} best on {wins.max()} of "
+        f"{len(quality)} benchmark datasets, and {len(wins)} different models are best on at least one."
+    )
+
+
 def quality_verdict(quality: pd.DataFrame) -> str:
     """The four criteria of a zoo that discriminates, in a sentence."""
     apart = int((quality["ratio"] >= 3).sum())
     near = list(quality.index[quality["best"] - quality["chance"] < 0.05])
     return (
         f"On **{apart} of {len(quality)}** benchmark datasets the standard deviation between models is at least three "
-        f"times that between seeds. The best model is within five points of chance on "
-        f"**{', '.join(near) if near else 'no dataset'}**. Validation after the first epoch predicts the final test with a "
-        f"mean Spearman correlation of **{quality['first_epoch'].mean():.2f}**. "
-        f"**{quality['best_model'].nunique()}** different models are best somewhere."
+        f"times that between seeds. The best model is "
+        f"{'within five points of chance on ' + ', '.join(near) if near else 'always at least five points above chance'}. Validation after the first epoch predicts the final test with a "
+        f"mean Spearman correlation of **{quality['first_epoch'].mean():.2f}**."
     )
 
 

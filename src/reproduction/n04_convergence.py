@@ -5,7 +5,7 @@ import pandas as pd
 
 from reproduction.evidence import Evidence
 from reproduction.leave_one_out import FIRST, SECOND, of, turns_of
-from reproduction.tables import interval, save_figure, with_interval
+from reproduction.tables import against_zero, interval, save_figure, with_interval
 from reproduction.verdicts import above
 from twophase.infra import plots
 from twophase.records import TrainingRecords
@@ -214,6 +214,28 @@ def figure_6_verdict(cells: pd.DataFrame) -> str:
         f"{datasets['error: line'].mean():.3f} against {datasets['error: trend'].mean():.3f}; the trends' error minus the "
         f"line's is {found.said()}. That the line predicts better: **{found.verdict}** (claim N2). Intervals: {over}."
     )
+
+
+def answer(evidence: Evidence) -> str:
+    """Predictions against validation: of one model's end, and for choosing among models."""
+    table, cells = ranking(evidence), figure_6_cells(evidence)
+    first, errors = table.xs(1, level="stage"), cells[[f"error: {name}" for name in ("trend", "mean", "line")]].mean()
+    change = first["validation"] - first["prediction"]
+    word = against_zero(change, "worse than", "better than", "neither better nor worse than")
+    behind = table["validation"] - table["prediction"]
+    later = [stage for stage, values in behind.groupby("stage") if stage > 1 and interval(values)[0] > 0]
+    end = f", and worse after epoch{'s' * (len(later) > 1)} {_listed(later)}" if later else ""
+    return (
+        f"**Answer.** For one model, roughly: the matched trend misses the final test accuracy by {errors['error: trend']:.0%} "
+        f"of it, the model's mean on other datasets by {errors['error: mean']:.0%}, a straight line by "
+        f"{errors['error: line']:.0%}. For choosing among models, hardly: after one epoch the **predictions** rank them {word} "
+        f"the **validation** that they are made from (Spearman {first['prediction'].mean():.2f} against "
+        f"{first['validation'].mean():.2f}, paired difference {with_interval(change)}){end}."
+    )
+
+
+def _listed(stages: list[int]) -> str:
+    return f"{', '.join(map(str, stages[:-1]))} and {stages[-1]}" if len(stages) > 1 else str(stages[0])
 
 
 def ranking(evidence: Evidence) -> pd.DataFrame:

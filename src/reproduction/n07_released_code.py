@@ -41,13 +41,29 @@ def figure_leep(evidence: Evidence):
         return save_figure(figure, "figure_leep", evidence.name)
 
 
+def answer(evidence: Evidence, table: pd.DataFrame) -> str:
+    """How many differences change something, and what the largest one, the random head, does."""
+    counts, found = table["verdict"].value_counts(), tested(evidence)
+    start = (
+        f"**Answer.** Of {len(table)} statements about the differences, {counts.get(HOLDS, 0)} hold: the difference matters here. "
+        f"{counts.get(FAILS, 0)} do not, and {counts.get(OPEN, 0)} are not settled."
+    )
+    if found.loc["D4", "verdict"] == UNTESTED:
+        return f"{start} LEEP through a random head was not tested: {found.loc['D4', 'why']}."
+    share, change = found.loc["D4"], found.loc["D6"]
+    return (
+        f"{start} The random head matters most: {share['value']:.0%} of the LEEP scores made through it lie within a thousandth of "
+        f"a nat of their dataset's median{', so that the prior alone decides' if found.loc['D5', 'verdict'] == HOLDS else ''}, and the model selected is {_with_span(change, '+.3f')} "
+        "in accuracy away from that of the paper's method."
+    )
+
+
 def reading(table: pd.DataFrame) -> str:
     """Which differences change something here, which do not, and which these datasets cannot settle."""
     said = []
-    for verdict, start in ((HOLDS, "Changes something"), (FAILS, "Changes nothing to speak of"), (OPEN, "Not settled")):
-        here = table[table["verdict"] == verdict]
-        rows = [f"{row['statement']} ({number}, {row['measured']:+.3f})" for number, row in here.iterrows()]
-        said.append(f"**{start}** ({len(rows)} of {len(table)}): {'; '.join(rows) or 'none'}.")
+    for verdict, start in ((HOLDS, "Hold: the difference matters"), (FAILS, "Do not hold"), (OPEN, "Not settled")):
+        rows = [f"- {row['statement']} ({number})" for number, row in table[table["verdict"] == verdict].iterrows()]
+        said.append("\n".join([f"**{start}**", "", *(rows or ["- none"])]))
     return "\n\n".join(said)
 
 
@@ -56,19 +72,16 @@ def verdict(evidence: Evidence) -> str:
     found = tested(evidence)
     if found.loc["D4", "verdict"] == UNTESTED:
         return f"Not tested: {found.loc['D4', 'why']}."
-    share, rho, change, order = (found.loc[number] for number in ("D4", "D5", "D6", "D18"))
-    own = found.loc["R5"]
+    rho, order, own = (found.loc[number] for number in ("D5", "D18", "R5"))
     decided = "the prior decides the recall" if rho["verdict"] == HOLDS else "the proxy still has a say"
     return (
-        f"**{share['value']:.0%}** of the scores through a re-initialised head lie within a thousandth of a nat of their "
-        f"dataset's median (36 of 39 in the release). Their *order* still says something: its rank correlation with the final "
-        f"accuracy is {_with_span(order)}, over all models; that of LEEP through the models' own heads, where there are any, "
-        f"is {_with_span(own)}. A random head is a random projection of good or bad features, and what it loses is the scale. "
-        f"exp(LEEP) of scores that close together is nearly the same number for every model, so Eq. 2 multiplies each prior by "
-        f"the same factor: recall score and prior of the clustered models then agree by {_with_span(rho)}, and {decided}. The "
-        f"model selected in the end is {_with_span(change, '+.3f')} in accuracy away from that of the paper's method."
+        f"The *order* of these scores still says something: its rank correlation with the final accuracy is {_with_span(order)}, "
+        f"that of LEEP through the models' own heads {_with_span(own)} (over the models that have one). A random head is a random "
+        f"projection of good or bad features. What it loses is the scale: exp(LEEP) of scores so close together is nearly the "
+        f"same number for every model, Eq. 2 multiplies each prior by it, and {decided} (rank correlation of recall score and "
+        f"prior among clustered models: {_with_span(rho)})."
     )
 
 
-def _with_span(row: pd.Series, digits: str = ".3f") -> str:
+def _with_span(row: pd.Series, digits: str = ".2f") -> str:
     return f"{row['value']:{digits}} [{row['low']:{digits}}, {row['high']:{digits}}]"

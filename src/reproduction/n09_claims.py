@@ -81,7 +81,7 @@ def _verdicts(table: pd.DataFrame) -> list[str]:
 
 
 def figure_claims(table: pd.DataFrame):
-    """A row a claim, a column a domain, the colour is the verdict."""
+    """One row per claim, one column per domain; the colour is the verdict."""
     from matplotlib.patches import Patch
 
     names = _verdicts(table)
@@ -102,8 +102,26 @@ def figure_claims(table: pd.DataFrame):
         return save_figure(figure, "figure_claims")
 
 
+def answer(table: pd.DataFrame) -> str:
+    """How many of the paper's claims hold, by domain, and which hold in none."""
+    own = table[table.index.str[0].isin(list("CRTS"))]
+    said = []
+    for name in _verdicts(table):
+        here = own[name].value_counts()
+        tested = sum(here.get(kind, 0) for kind in (HOLDS, OPEN, FAILS))
+        where = MODALITY.get(name.removeprefix("verdict "), "on published records")
+        said.append(f"{here.get(HOLDS, 0)} of {tested} {where if where.startswith('on') else 'in ' + where}")
+    live = [name for name in _verdicts(table) if not name.endswith("published")]
+    none = own.index[(own[live] == FAILS).all(axis=1)]
+    fail = "; ".join(f"{own.loc[number, 'claim']} ({number})" for number in none)
+    return (
+        f"**Answer.** Of the paper's claims that could be tested, these hold: {', '.join(said)}. "
+        f"{'In both domains these do not hold: ' + fail if fail else 'None fails in both domains'}."
+    )
+
+
 def counts(table: pd.DataFrame) -> pd.DataFrame:
-    """How many claims of each section have which verdict, a block a domain."""
+    """How many claims of each section have which verdict, one block per domain."""
     rows = {}
     for letter, title in SECTIONS.items():
         here = table[table.index.str.startswith(letter)]
@@ -114,7 +132,7 @@ def counts(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def figure_regret():
-    """Regret against cost, a panel a domain: every method, means over all datasets with 95 % intervals."""
+    """Regret against cost, one panel per domain: every method, means over all datasets with 95 % intervals."""
     params = parameters.read(root() / "params.yaml")
     with plots.style():
         figure, axes = plots.panels(len(params.domain), columns=2, height=3.4)

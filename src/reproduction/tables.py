@@ -32,8 +32,10 @@ def against_zero(values, above: str, below: str, neither: str) -> str:
 
 def with_interval(values, digits: int = 3) -> str:
     """A mean with its 95 % bootstrap interval, as text."""
-    low, high = interval(values)
-    return f"{np.mean(values):.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+    mean, low, high = (
+        round(number, digits) + 0.0 for number in (float(np.mean(values)), *interval(values))
+    )  # no "-0.000"
+    return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def tidy(table: pd.DataFrame) -> pd.DataFrame:

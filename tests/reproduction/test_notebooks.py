@@ -22,6 +22,22 @@ STYLED = "import pandas\npandas.DataFrame({'a': [1]}).style.set_properties(color
 PUBLISHED = ["10_paper_matrices", "11_thousand_models", "12_real_proxies", "13_seed_noise", "14_training_sizes"]
 WITHOUT_DOMAIN = ("08_ablations", "09_claims", "16_scale", *PUBLISHED)
 TALKING = ("15_your_own_data",)  # what a run prints is part of what it shows
+SHOWN = {  # the library's calls that a notebook explains
+    "00_method": [
+        "top_k_similarity",
+        "cluster_models",
+        "silhouette",
+        "coarse_recall",
+        "TrendPredictor",
+        "fine_selection",
+        "two_phase",
+    ],
+    "02_clustering": ["cluster_models", "silhouette"],
+    "03_recall": ["coarse_recall"],
+    "04_convergence": ["TrendPredictor", "predictor.predict"],
+    "05_fine_selection": ["algorithm_1", "successive_halving"],
+    "06_end_to_end": ["two_phase", "brute_force"],
+}
 SOURCES = sorted((ROOT / "notebooks").rglob("[0-9]*.ipynb"), key=lambda path: path.name)
 
 
@@ -74,6 +90,30 @@ def test_notebooks_are_documents(path):
     parameters = [cell.source for cell in code if "parameters" in cell.metadata.get("tags", [])]
     assert parameters == ([] if path.stem in WITHOUT_DOMAIN else ['domain = "cv"'])
     assert sum(cell.cell_type == "markdown" for cell in notebook.cells) >= 4
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_notebooks_begin_with_their_question_and_its_computed_answer(path):
+    """The answer is the first thing that an executed notebook says, and no notebook has one typed into its text."""
+    notebook = nbformat.read(path, as_version=4)
+    assert "**Question.**" in notebook.cells[0].source
+    assert not any("**Answer.**" in cell.source for cell in notebook.cells)
+    for domain in ("",) if path.stem in WITHOUT_DOMAIN else ("_cv", "_nlp"):
+        executed = nbformat.read(ROOT / "results" / "notebooks" / f"{path.stem}{domain}.ipynb", as_version=4)
+        first = next(output for cell in executed.cells for output in cell.get("outputs", []))
+        assert first["data"]["text/markdown"].startswith("**Answer.** ")
+
+
+@pytest.mark.parametrize("name, calls", SHOWN.items(), ids=SHOWN)
+def test_the_calls_that_do_the_work_are_in_the_open(name, calls):
+    """In cells that the site shows open, and before any table over all targets."""
+    notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
+    shown = [cell for cell in notebook.cells if "open" in cell.metadata.get("tags", [])]
+    assert all(any(f"{call}(" in cell.source for cell in shown) for call in calls)
+    tables = [
+        number for number, cell in enumerate(notebook.cells) if "## Table" in cell.source or "## Fig. 5" in cell.source
+    ]
+    assert notebook.cells.index(shown[0]) < min(tables, default=len(notebook.cells))
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)

@@ -46,7 +46,7 @@ def test_speed_up_is_of_the_repeats_own(bench):
     write(bench, "throughput", "domain workers repeat seconds cells", ("cv", 2, 0, 9.0, 2), *rows)
     table = scale.speed_up()
     assert table.loc[("cv", 2), ["speed-up", "low", "high"]].tolist() == pytest.approx([10 / 5.5] * 3)
-    assert table.loc[("cv", 1), "cells a second"] == pytest.approx(11 / 20)
+    assert table.loc[("cv", 1), "cells per second"] == pytest.approx(11 / 20)
     write(bench, "trainer", "domain model dataset side repeat seconds test",
           *[("cv", "m", "d", side, r, s * r, 0.5) for side, s in (("twophase", 1), ("transformers.Trainer", 2)) for r in (1, 2)])  # fmt: skip
     assert scale.against_trainer()["ratio"].tolist() == [0.5]

@@ -68,12 +68,12 @@ def per_target():
         proxies = (
             f" Scoring a representative of each of the {scored:,} clusters of several models that {int(largest['n']):,} "
             f"simulated models form takes {scored * value['proxy_mean']:,.0f} GPU-hours at {value['proxy_mean'] * 3600:.0f} "
-            f"seconds a proxy score, {scored * value['proxy_mean'] / tuned:,.1f} times the fine-tuning; notebooks 11 and 12 ask "
+            f"seconds each, {scored * value['proxy_mean'] / tuned:,.1f} times the fine-tuning; notebooks 11 and 12 ask "
             "what that adds to the prior."
         )
     return say(
         f"One target: fine-tuning the {top} models recalled with halving takes at most {tuned:.1f} GPU-hours "
-        f"({halving_epochs(top, epochs)} model-epochs of {epochs} a run); trying all {int(value['models']):,} models takes "
+        f"({halving_epochs(top, epochs)} model-epochs, of {epochs} per run); trying all {int(value['models']):,} models takes "
         f"{value['models'] * hours:,.0f}.{proxies}"
     )
 

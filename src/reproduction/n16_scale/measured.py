@@ -93,7 +93,7 @@ def ratios(raw: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Each other side against ours: median and quartiles of the ratio of seconds ours / other, repeat by repeat.
 
     Args:
-        raw: a row a measurement, with `side`, `repeat`, `seconds` and the columns of `by`.
+        raw: one row per measurement, with `side`, `repeat`, `seconds` and the columns of `by`.
         by: what tells one comparison from another.
 
     Returns:

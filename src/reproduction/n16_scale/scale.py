@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.pyplot import setp
 from matplotlib.ticker import LogLocator
 
-from reproduction.n16_scale.measured import OURS, figure_of, growth, missing, ratios, spread, table_of
+from reproduction.n16_scale.measured import OURS, figure_of, growth, load, missing, ratios, spread, table_of
 from reproduction.tables import say
 from twophase.infra import plots
 from twophase.infra.config import root
@@ -31,8 +31,28 @@ METHODS = {"2PH": plots.BLUE, "SH": plots.ORANGE, "ASHA": plots.GREEN, "BF": plo
 SIZE = ["proxy", "n", "d", "classes"]  # what tells one comparison of proxies from another
 
 
+def answer():
+    """The headline of each part: growth, proxies, training, and the whole."""
+    parts = {name: load(name) for name in ("clustering", "proxies", "trainer", "end_to_end")}
+    if gone := [name for name, raw in parts.items() if raw is None]:
+        return say("**Answer.** Not measured here yet:", missing(*gone))
+    grown, times = exponents.__wrapped__(parts["clustering"]), ratios(parts["proxies"], SIZE)["ratio"]
+    loops = ratios(parts["trainer"], ["domain", "model", "dataset"])["ratio"]
+    whole = end_to_end.__wrapped__(parts["end_to_end"]).xs("2PH", level="side")["speed-up"]
+    sampled = grown.loc["sampled"]
+    return say(
+        f"**Answer.** Clustering is no obstacle: a sampled clustering of {sampled['largest n']:,.0f} models takes "
+        f"{sampled['seconds']:.0f} seconds, an exact one of {grown.loc['exact', 'largest n']:,.0f} takes "
+        f"{grown.loc['exact', 'seconds']:.0f} and grows like n^{grown.loc['exact', 'time: exponent']:.1f}. Proxy scores take "
+        f"{times.min():.2f} to {times.max():.2f} times as long as elsewhere (median {times.median():.2f}), the training loop "
+        f"{loops.min():.2f} to {loops.max():.2f} times as long as `transformers.Trainer`. From end to end the two phases are "
+        f"{whole.min():.0f} to {whole.max():.0f} times faster than brute force. A hub is out of reach for another reason: its "
+        "matrix has to be trained."
+    )
+
+
 def machines():
-    """What each part was measured on, a sentence a machine."""
+    """What each part was measured on, one sentence per machine."""
     path = root() / "results" / "bench" / "machine.json"
     kinds: dict[str, list[str]] = {}
     for part, facts in (json.loads(path.read_text()) if path.is_file() else {}).items():
@@ -72,9 +92,33 @@ def agreement_of_samples(raw: pd.DataFrame) -> pd.DataFrame:
     return raw.set_index(["source", "n", "share"])[[*shown, "low", "high"]].rename(columns=shown)
 
 
+@figure_of("agreement")
+def figure_samples(raw: pd.DataFrame):
+    """Adjusted Rand index of sampled and exact clusters against the share sampled; grey, of the sample with itself."""
+    names = {key: f"{key[0]}, {key[1]:,} models" for key, _ in raw.groupby(["source", "n"], sort=False)}
+    figure, axes = plots.panels(len(names), columns=4, height=1.9, sharex=True, sharey=True)
+    for axis, (key, here) in zip(axes, raw.groupby(["source", "n"], sort=False), strict=True):
+        axis.plot(
+            here["share"],
+            here["ari_of_sample"],
+            "s--",
+            ms=3,
+            color=plots.GREY,
+            label="average linkage with itself, on the sample",
+        )
+        axis.plot(here["share"], here["ari"], "o-", ms=3, color=plots.BLUE, label="sampled with exact, all models")
+        axis.set(xscale="log", ylim=(0, 1.05), xlabel="share of models sampled")
+        axis.set_title(names[key].replace(", ", "\n", 1).replace("_", " "))
+        axis.set_xticks([0.0625, 0.125, 0.25, 0.5], ["1/16", "1/8", "1/4", "1/2"])
+        axis.minorticks_off()
+    axes[0].set(ylabel="adjusted Rand index")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return figure
+
+
 @figure_of("clustering")
 def figure_growth(raw: pd.DataFrame):
-    """Seconds and peak memory against the number of models, a line for each thing that was timed."""
+    """Seconds and peak memory against the number of models, one line for each thing that was timed."""
     figure, axes = plots.panels(2, columns=2, height=2.6)
     for axis, (column, label) in zip(axes, {"seconds": "seconds", "peak_mb": "peak memory (MB)"}.items(), strict=True):
         for number, (what, line) in enumerate(_medians(raw)[column].groupby("what", sort=False)):
@@ -131,7 +175,7 @@ def figure_proxies(raw: pd.DataFrame):
 
 
 def _rates(raw: pd.DataFrame) -> pd.DataFrame:
-    """Measurements of throughput with cells a second; the first, which starts the workers, is left out."""
+    """Measurements of throughput with cells per second; the first, which starts the workers, is left out."""
     return raw[raw["repeat"] > 0].assign(rate=lambda table: table["cells"] / table["seconds"])
 
 
@@ -142,7 +186,7 @@ def speed_up(raw: pd.DataFrame) -> pd.DataFrame:
     rows = {}
     for count in wide.columns:
         for domain, group in wide.groupby(level="domain", sort=False):
-            rows[domain, count] = {"cells a second": group[count].median()}
+            rows[domain, count] = {"cells per second": group[count].median()}
             rows[domain, count] |= spread(group[count] / group[1], "speed-up")
     return pd.DataFrame(rows).T.rename_axis(["domain", "workers"]).sort_index()
 
@@ -156,7 +200,7 @@ def against_trainer(raw: pd.DataFrame) -> pd.DataFrame:
 
 
 def _bars(axis, table: pd.DataFrame, colours: tuple, labels: list[str]) -> None:
-    """A group of bars a row, a bar a column."""
+    """One group of bars per row, one bar per column."""
     places = np.arange(len(table))
     for number, (column, label) in enumerate(zip(table, labels, strict=True)):
         axis.barh(places + 0.4 * number, table[column], height=0.38, color=colours[number], label=label)
@@ -165,18 +209,18 @@ def _bars(axis, table: pd.DataFrame, colours: tuple, labels: list[str]) -> None:
 
 @figure_of("throughput", "trainer")
 def figure_training(cells: pd.DataFrame, loops: pd.DataFrame):
-    """Cells a second with one worker and two; and seconds a cell of our loop and of Trainer."""
+    """Cells a second with one worker and two; and seconds per cell of our loop and of Trainer."""
     figure, (left, right) = plots.panels(2, columns=2, height=2.3)
     for place, (domain, group) in enumerate(_rates(cells).groupby("domain", sort=False)):
         left.scatter(group["workers"] + 0.1 * place - 0.05, group["rate"], s=9, color=COLOURS[place], label=domain)
         one = group.loc[group["workers"] == 1, "rate"].median()
         counts = sorted(group["workers"].unique())
         left.plot(counts, [one * count for count in counts], color=COLOURS[place], lw=0.8, ls=":")
-    left.set(xlabel="workers (dotted: in proportion)", ylabel="cells a second", ylim=(0, None), xticks=counts)
+    left.set(xlabel="workers (dotted: in proportion)", ylabel="cells per second", ylim=(0, None), xticks=counts)
     left.legend(loc="upper left")
     middles = loops.groupby(["model", "side"], sort=False)["seconds"].median().unstack("side")
     _bars(right, middles, COLOURS, list(middles))
-    right.set(xlabel="seconds a cell (median)", ylim=(len(middles) - 0.2, -1.4))
+    right.set(xlabel="seconds per cell (median)", ylim=(len(middles) - 0.2, -1.4))
     right.legend(loc="upper right", ncols=2)
     return figure
 
@@ -194,7 +238,7 @@ def end_to_end(raw: pd.DataFrame) -> pd.DataFrame:
 
 @figure_of("end_to_end")
 def figure_end_to_end(raw: pd.DataFrame):
-    """Accuracy of the model selected against the seconds that its selection took, a point a repeat."""
+    """Accuracy of the model selected against the seconds that its selection took, one point per repeat."""
     targets = list(raw["target"].unique())
     figure, axes = plots.panels(len(targets), columns=len(targets), height=2.3)
     for axis, target in zip(axes, targets, strict=True):

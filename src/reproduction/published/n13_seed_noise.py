@@ -74,10 +74,21 @@ def verdict(table: pd.DataFrame) -> str:
     medians = by_base()["median"]
     weak = list(table.index[table["ratio"] < 3])
     return (
-        f"The median seed deviation is {medians.min():.4f} to {medians.iloc[-2]:.4f} for five base models, and "
-        f"{medians.max():.4f} for {medians.index[-1]}, whose runs fail often. Models differ at least three "
-        f"times as much as seeds on {int((table['ratio'] >= 3).sum())} of {len(table)} datasets; the others "
-        f"({', '.join(weak)}) say little about a single run of a model."
+        f"The median seed deviation is {medians.min():.3f} to {medians.iloc[-2]:.3f} for five base models, and "
+        f"{medians.max():.2f} for {medians.index[-1]}, whose runs fail often. Models differ at least three "
+        f"times as much as seeds on {int((table['ratio'] >= 3).sum())} of {len(table)} datasets. The others say little about a "
+        f"single run of a model, least of all {', '.join(weak[:5])}."
+    )
+
+
+def answer(found: pd.DataFrame) -> str:
+    """How many printed differences are larger than the noise, and how large that is."""
+    line = found["line"].groupby(level="target").first()
+    larger = found[found["exceeds"] == "yes"]
+    named = " and ".join(f"{name} on {target}" for target, name in larger.index)
+    return (
+        f"**Answer.** Few: {len(larger)} of the {len(found)} differences of Table VI ({named or 'none'}). Two single runs of one "
+        f"model differ by more than {line.min():.3f} ({line.idxmin()}) to {line.max():.3f} ({line.idxmax()}) in one case of twenty."
     )
 
 
@@ -116,6 +127,17 @@ def winners_curse(models: int = 10) -> pd.DataFrame:
     by_dataset = frame.groupby("dataset", sort=False)
     above = {name: here.groupby("model", sort=False)["test"].agg(lucky).median() for name, here in by_dataset}
     return tidy(pd.Series(above, name=f"best of {models} runs above the mean").rename_axis("dataset").to_frame())
+
+
+def figure_luck():
+    """`winners_curse` as a picture, the datasets of the largest luck first."""
+    luck = winners_curse().iloc[:, 0].sort_values(ascending=False)
+    with plots.style():
+        figure, (axis,) = plots.panels(1, height=2.6)
+        axis.bar(range(len(luck)), luck, color=plots.BLUE, width=0.7)
+        axis.set_xticks(range(len(luck)), [name.replace("_", " ") for name in luck.index], rotation=60, ha="right")
+        axis.set(ylabel="best of ten equal models\nabove their mean (accuracy)", xlim=(-0.7, len(luck) - 0.3))
+        return save_figure(figure, "figure_luck", "published")
 
 
 def figure_noise():
