@@ -68,7 +68,7 @@ def test_the_map_names_notebooks_stages_and_files_that_exist():
                 file = f"results/{file}".replace("DOMAIN", domain)
                 wanted = {f"{file[:-1]}{suffix}" for suffix in ("svg", "png")} if file.endswith("*") else {file}
                 assert wanted <= outs(stages, name, domain) and all((ROOT / path).is_file() for path in wanted)
-    assert notebooks == sorted(path.name for path in (ROOT / "notebooks").rglob("*.ipynb"))
+    assert notebooks == sorted(path.name for path in (ROOT / "notebooks").rglob("[0-9]*.ipynb"))
 
 
 def test_every_make_verb_in_the_text_exists():

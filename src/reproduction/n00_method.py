@@ -179,24 +179,27 @@ def examples(ranking: pd.DataFrame, clusters: Clusters) -> tuple[str, str, str]:
 
 def figure_recall(ranking: pd.DataFrame, clusters: Clusters):
     """Eq. 2: prior and proxy score of every model, and the line on which the recall score is that of the last recalled."""
-    alone = ~clusters.labels.isin(clusters.non_singletons)[ranking.index]
-    least = ranking.loc[ranking["recalled"], "recall_score"].min()
     with plots.style():
         figure, (axis,) = plots.panels(1, height=2.7, width=5)
-        for recalled, colour in ((True, plots.BLUE), (False, plots.GREY)):
-            for single, mark in ((False, "o"), (True, "D")):
-                here = ranking[(ranking["recalled"] == recalled) & (alone == single)]
-                label = f"{'singleton' if single else 'in a cluster'}, {'recalled' if recalled else 'not recalled'}"
-                axis.plot(here["prior"], here["proxy"], mark, ms=4, color=colour, ls="", label=label, alpha=0.8)
-        across = np.linspace(max(ranking["prior"].min(), least), ranking["prior"].max(), 100)
-        axis.plot(across, least / across, color="black", lw=0.8, ls="--", label="equal recall score")
-        axis.set(
-            xlabel="prior (mean accuracy on the benchmark datasets)",
-            ylabel="proxy score (Eq. 3, 4)",
-            ylim=(-0.04, 1.04),
-        )
+        draw_recall(axis, ranking, clusters)
         figure.legend(*axis.get_legend_handles_labels(), loc="outside right center")
         return _closed(figure)
+
+
+def draw_recall(axis, ranking: pd.DataFrame, clusters: Clusters) -> None:
+    """Prior and proxy score of every model; blue are recalled, diamonds are singletons."""
+    alone = ~clusters.labels.isin(clusters.non_singletons)[ranking.index]
+    least = ranking.loc[ranking["recalled"], "recall_score"].min()
+    for recalled, colour in ((True, plots.BLUE), (False, plots.GREY)):
+        for single, mark in ((False, "o"), (True, "D")):
+            here = ranking[(ranking["recalled"] == recalled) & (alone == single)]
+            label = f"{'singleton' if single else 'in a cluster'}, {'recalled' if recalled else 'not recalled'}"
+            axis.plot(here["prior"], here["proxy"], mark, ms=4, color=colour, ls="", label=label, alpha=0.8)
+    across = np.linspace(max(ranking["prior"].min(), least), ranking["prior"].max(), 100)
+    axis.plot(across, least / across, color="black", lw=0.8, ls="--", label="equal recall score")
+    axis.set(
+        xlabel="prior (mean accuracy on the benchmark datasets)", ylabel="proxy score (Eq. 3, 4)", ylim=(-0.04, 1.04)
+    )
 
 
 def said_recall(ranking: pd.DataFrame, clusters: Clusters, final: pd.Series) -> str:

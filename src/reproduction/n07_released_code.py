@@ -53,8 +53,8 @@ def answer(evidence: Evidence, table: pd.DataFrame) -> str:
     share, change = found.loc["D4"], found.loc["D6"]
     return (
         f"{start} The random head matters most: {share['value']:.0%} of the LEEP scores made through it lie within a thousandth of "
-        f"a nat of their dataset's median{', so that the prior alone decides' if found.loc['D5', 'verdict'] == HOLDS else ''}, and the model selected is {_with_span(change, '+.3f')} "
-        "in accuracy away from that of the paper's method."
+        f"a nat of their dataset's median{', so that the prior alone decides' if found.loc['D5', 'verdict'] == HOLDS else ''}, and the accuracy of the "
+        f"model selected changes by {_with_span(change, '+.3f')} against the paper's method."
     )
 
 

@@ -39,6 +39,7 @@ SHOWN = {  # the library's calls that a notebook explains
     "06_end_to_end": ["two_phase", "brute_force"],
 }
 SOURCES = sorted((ROOT / "notebooks").rglob("[0-9]*.ipynb"), key=lambda path: path.name)
+INTERACTIVE = ["playground"]  # no number, no stage, no outputs: what it shows depends on who plays
 
 
 def small(tmp_path, *sources):
@@ -55,6 +56,8 @@ def test_the_notebooks_are_there():
         "00_method", "01_models", "02_clustering", "03_recall", "04_convergence", "05_fine_selection", "06_end_to_end",
         "07_released_code", "08_ablations", "09_claims", *PUBLISHED, "15_your_own_data", "16_scale", "17_beyond",
     ]  # fmt: skip
+    others = {path.stem for path in (ROOT / "notebooks").rglob("*.ipynb")} - {path.stem for path in SOURCES}
+    assert sorted(others) == INTERACTIVE
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
