@@ -1,4 +1,4 @@
-"""The README against the repository: its commands, its map and its numbers."""
+"""The README and the pages under docs/ against the repository: commands, links, the map and the numbers."""
 
 import os
 import re
@@ -16,17 +16,45 @@ from reproduction import headline
 ROOT = Path(__file__).parents[1]
 
 README = (ROOT / "README.md").read_text()
+PAGES = {"README.md": README} | {
+    path.relative_to(ROOT).as_posix(): path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))
+}
+LIBRARY = PAGES["docs/library.md"]
 
 
-def test_the_generated_tables_are_of_the_committed_results():
-    for name in headline.BLOCKS:
-        assert README.count(f"<!-- {name}: ") == README.count(f"<!-- /{name} -->") == 1
+@pytest.mark.parametrize("page", headline.BLOCKS)
+def test_the_generated_tables_are_of_the_committed_results(page):
+    for name in headline.BLOCKS[page]:
+        assert PAGES[page].count(f"<!-- {name}: ") == PAGES[page].count(f"<!-- /{name} -->") == 1
     if remade():
-        pytest.skip("results were made anew here: `python -m reproduction.headline` writes them into the README")
-    assert headline.written(README, ROOT / "results" / "tables") == README
+        pytest.skip("results were made anew here: `python -m reproduction.headline` writes them into the pages")
+    assert headline.written(PAGES[page], ROOT / "results" / "tables", headline.BLOCKS[page]) == PAGES[page]
 
 
-def test_what_the_readme_says_beats_the_two_phases_does():
+def test_the_readme_is_short_says_first_what_fails_and_shows_pictures_that_exist():
+    lines = README.splitlines()
+    assert len(lines) <= 120
+    headings = [line for line in lines if line.startswith("## ")]
+    assert headings[0] == "## What does not reproduce"
+    tables = headline.short(ROOT / "results" / "tables").splitlines()
+    assert len(tables) - 2 <= 6 and {line.count("|") - 1 for line in tables} == {3}
+    for picture in re.findall(r"!\[[^]]+\]\(([^)]+)\)", README):
+        assert (ROOT / picture).is_file()
+
+
+def test_the_picture_of_a_report_is_of_the_committed_run():
+    if remade():
+        pytest.skip("results were made anew here: `python -m reproduction.headline` writes the picture")
+    assert (ROOT / "docs" / "report.png").read_bytes() == headline.report(ROOT / "results" / "tables")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_link_between_the_pages_leads_somewhere(page):
+    for link in re.findall(r"\]\((?!https?:)([^)#]+)", PAGES[page]):
+        assert ((ROOT / page).parent / link).exists(), link
+
+
+def test_what_the_results_say_beats_the_two_phases_does():
     if remade():
         pytest.skip("results were made anew here; the sentence is about the committed ones")
     tables = {d: pd.read_csv(ROOT / f"results/tables/table_against_{d}.csv", index_col=0) for d in ("cv", "nlp")}
@@ -37,7 +65,7 @@ def test_what_the_readme_says_beats_the_two_phases_does():
 
 def the_map():
     """Cells of each row of the table of items: item, notebook, stages, files."""
-    table = README.split("| item of the paper |")[1].split("\n\n")[0].splitlines()[2:]
+    table = PAGES["docs/map.md"].split("| item of the paper |")[1].split("\n\n")[0].splitlines()[2:]
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table]
 
 
@@ -72,14 +100,14 @@ def test_the_map_names_notebooks_stages_and_files_that_exist():
 
 
 def test_every_make_verb_in_the_text_exists():
-    verbs = set(re.findall(r"`make ([a-z-]+)", README)) | set(re.findall(r"^make ([a-z-]+)", README, re.M))
+    verbs = {verb for text in PAGES.values() for verb in re.findall(r"(?:`|^)make ([a-z-]+)", text, re.M)}
     known = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.M))
     assert verbs and verbs <= known
 
 
 def example(holds: str) -> str:
-    """The Python example of the README that holds a word."""
-    (program,) = [text for text in re.findall(r"```python\n(.*?)```", README, re.S) if holds in text]
+    """The Python example of docs/library.md that holds a word."""
+    (program,) = [text for text in re.findall(r"```python\n(.*?)```", LIBRARY, re.S) if holds in text]
     return program
 
 

@@ -1,5 +1,8 @@
 """Notebook 06: the two phases end to end, and what a user would do instead (Tables VI, VII)."""
 
+from textwrap import fill
+from types import MappingProxyType
+
 import pandas as pd
 
 from reproduction import paper
@@ -10,6 +13,7 @@ from reproduction.verdicts import Measured, above, same
 from twophase.infra import plots
 from twophase.proxies import PROXIES
 
+NEXT = 1.13  # where marks of equal cost stand side by side, each one's cost as a multiple of that of the one before
 METHODS = {"BF": "brute force", "SH": "successive halving", "2PH": "two-phase"}
 WITH_PROXY = ("best proxy", "proxy, then fine-selection")
 NAMES = {  # how a method of the turns is called where it is shown
@@ -263,16 +267,30 @@ def figure_cost(evidence: Evidence):
         return save_figure(figure, "figure_cost", evidence.name)
 
 
-def draw_cost(axis, chosen: dict[str, pd.DataFrame]) -> None:
-    """One panel of regret over cost (name -> turns): small dots are the datasets of the two-phase method."""
+def draw_cost(
+    axis, chosen: dict[str, pd.DataFrame], named: dict[str, tuple[float, float]] = MappingProxyType({})
+) -> None:
+    """One panel of regret over cost (name -> turns): small dots are the datasets of the two-phase method.
+
+    `named`: methods whose names stand beside their marks, so many points away.
+    """
+    taken: list[float] = []
     for method, table in chosen.items():
         colour, mark = LOOK[method]
         cost, regret = table["epochs"].clip(lower=1), table["best"] - table["accuracy"]
+        aside = NEXT ** sum(abs(cost.mean() / other - 1) < 0.04 for other in taken)  # equal costs stand side by side
+        taken.append(cost.mean())
         low, high = interval(regret)
         if method == "two-phase":
             axis.plot(cost, regret, ls="", marker=mark, ms=2.5, color=colour, alpha=0.3)
         span, look = [[regret.mean() - low], [high - regret.mean()]], {"color": colour, "marker": mark, "ms": 5}
-        axis.errorbar(cost.mean(), regret.mean(), span, ls="", capsize=2, lw=1, label=method, **look)
+        axis.errorbar(cost.mean() * aside, regret.mean(), span, ls="", capsize=2, lw=1, label=method, **look)
+        if method in named:
+            line = {"arrowstyle": "-", "color": colour, "lw": 0.6}
+            look = {"color": colour, "size": 7, "ha": "right" if named[method][0] < 0 else "left", "arrowprops": line}
+            place = {"xytext": named[method], "textcoords": "offset points"}
+            axis.annotate(fill(method, 18), (cost.mean() * aside, regret.mean()), **place, **look)
+    axis.axhline(0, color="black", lw=0.6)
     ticks = [1, 2, 5, 10, 20, 50, 100, 200]
     axis.set(xscale="log", xlabel="cost (model-epochs, proxies included)", ylabel="regret (accuracy, best - selected)")
     axis.set_xticks(ticks, ["≤1", *map(str, ticks[1:])])

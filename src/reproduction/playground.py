@@ -166,6 +166,9 @@ def figure(played: Played):
             label="these settings",
         )
         right.set(xscale="log", xlabel="cost (model-epochs)", ylabel="regret", title="against the alternatives")
+        ticks = [tick for tick in (1, 2, 5, 10, 20, 50, 100, 200) if right.get_xlim()[0] <= tick <= right.get_xlim()[1]]
+        right.set_xticks(ticks, ticks)
+        right.minorticks_off()
         drawn.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=3)
         plots.close(drawn)
         return drawn
