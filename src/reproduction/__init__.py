@@ -1,4 +1,4 @@
-"""What the notebooks call: one module a notebook, and the evidence that all of them read."""
+"""What the notebooks call: one module per notebook, and the evidence that all of them read."""
 
 import pandas as pd
 

@@ -1,4 +1,4 @@
-"""Every selection on every dataset: benchmark datasets take their turn as the target beside the targets themselves.
+"""Every selection on every dataset: each benchmark dataset is left out as the target, too.
 
 Prior, clusters and trends are made without the dataset whose turn it is. Notebooks 5 to 9 read this one table.
 What a user would run instead are asynchronous halving and Hyperband, as Optuna implements them: both take the models one
@@ -46,7 +46,7 @@ RECALLS["all three"] = (
 
 
 def turns(domain: str, targets: list[str], changes: Iterable[str] = ()) -> pd.DataFrame:
-    """A row a dataset, method and variant; the datasets are shared out among the workers.
+    """A row per dataset, method and variant; the datasets are shared out among the workers.
 
     Columns: dataset; role; method; candidates (all, recalled, or oracle: the truly best); variant (empty: as
     configured); winner (empty for an expectation or mean over random orders); epochs and seconds, proxies included;

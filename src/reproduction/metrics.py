@@ -1,4 +1,4 @@
-"""What an ablation is judged by: a few means over all datasets, each taking its turn as the target."""
+"""What an ablation is judged by: a few means over all datasets, each left out as the target."""
 
 from statistics import fmean
 

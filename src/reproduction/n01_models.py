@@ -25,7 +25,7 @@ def figure_1(evidence: Evidence):
 
 
 def zoo_quality(evidence: Evidence) -> pd.DataFrame:
-    """What makes a zoo worth having, a row a benchmark dataset.
+    """What makes a zoo worth having, a row per benchmark dataset.
 
     Columns: chance, worst, median, best (accuracy), best_model, between_models and between_seeds (standard deviations of
     the final test accuracy; the latter of the best models, each trained with two seeds), ratio, first_epoch (Spearman of validation after one epoch with the final test).

@@ -51,7 +51,7 @@ def rank_of_best(evidence: Evidence, target: str) -> int:
 
 
 def recall_table(evidence: Evidence) -> pd.DataFrame:
-    """A row a dataset that takes its turn as target: what coarse recall, the prior and the proxy alone are worth.
+    """One row per dataset, each left out as the target: what coarse recall, the prior and the proxy alone are worth.
 
     Columns: role; rank of the best model by coarse recall and by the prior alone; the mean accuracy of the top K minus
     that of all models (gain) for coarse recall, prior and proxy alone on all models; Spearman of recall score and of
@@ -141,7 +141,7 @@ def choices_verdict(evidence: Evidence) -> str:
 
 
 def compare_proxies(evidence: Evidence) -> pd.DataFrame:
-    """Spearman of each proxy, on all models, with the final accuracy, a row a dataset."""
+    """Spearman of each proxy, on all models, with the final accuracy, a row per dataset."""
     rows, proxies = {}, evidence.settings.proxies
     for dataset in evidence.everything:
         final = evidence.final(dataset)

@@ -19,7 +19,7 @@ PERMUTATIONS = 20  # random groups that the trends' silhouette is held against
 
 
 def stage_table(evidence: Evidence, model: str, stage: int = 1) -> pd.DataFrame:
-    """Validation at a stage and final test of a model, a row a benchmark dataset."""
+    """Validation at a stage and final test of a model, a row per benchmark dataset."""
     frame = evidence.records.first_seed()
     frame = frame[(frame["model"] == model) & (frame["role"] == "benchmark")]
     val = frame[frame["epoch"] == stage].set_index("dataset")["val"]
@@ -43,7 +43,7 @@ def _both(evidence: Evidence, target: str) -> list[str]:
 
 
 def _curves(evidence: Evidence, records: TrainingRecords, name: str, rate: float):
-    """A panel a target: blue is the model best in the end, the others are the lighter the worse they end."""
+    """A panel per target: blue is the model best in the end, the others are the lighter the worse they end."""
     with plots.style():
         figure, axes = plots.panels(len(evidence.targets), columns=2, height=2.3, sharex=True, sharey=True)
         for axis, target in zip(axes, evidence.targets, strict=True):
@@ -171,7 +171,7 @@ def _line(known: pd.DataFrame, val: float) -> float:
 
 
 def figure_6_table(evidence: Evidence, seed: int = 0) -> pd.DataFrame:
-    """`figure_6_cells`, the mean over datasets: a row a model, the same columns."""
+    """`figure_6_cells`, the mean over datasets: a row per model, the same columns."""
     return figure_6_cells(evidence, seed).groupby("model", sort=False).mean()
 
 

@@ -175,7 +175,7 @@ def leading(name: str) -> None:
 
 
 def leave_one_out(name: str) -> None:
-    """Run every selection on every dataset taking its turn as target: `results/leave_one_out/<domain>.csv`."""
+    """Run every selection on every dataset, each left out as the target: `results/leave_one_out/<domain>.csv`."""
     from reproduction import evidence
     from reproduction.leave_one_out import turns
 

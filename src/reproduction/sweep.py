@@ -34,7 +34,7 @@ def experiments(sweep: dict[str, list], domains: list[str]) -> list[tuple[str, s
 
 
 def run(sweep: dict[str, list], domains: list[str], overrides: tuple[str, ...] = ()) -> pd.DataFrame:
-    """Run each experiment; its metrics are a row a domain of `TARGET`, the configured run first.
+    """Run each experiment; its metrics are a row per domain of `TARGET`, the configured run first.
 
     What changes the method alone (`evidence.METHOD`) is computed from the records, side by side. What changes data, models or
     training runs in a temporary copy (`dvc exp run --temp -S …`); what it needs and another has computed is not computed

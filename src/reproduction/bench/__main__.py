@@ -19,7 +19,7 @@ from twophase.infra import config, files
 from twophase.infra.compute import worker_count
 from twophase.infra.machine import processor, versions
 
-# part -> its block of conf/bench.yaml, and the module and function that give a row a measurement
+# part -> its block of conf/bench.yaml, and the module and function that give a row per measurement
 PARTS = {
     "clustering": ("clustering", "clustering", "run"),
     "agreement": ("clustering", "agreement", "agreement"),

@@ -20,7 +20,7 @@ SEEDS = 5  # simulated matrices that a published one is compared with
 def agreement(settings: Mapping, repeats: int) -> pd.DataFrame:
     """How well clusters from a sample agree with average linkage of all models, and what recall loses by them.
 
-    A row a matrix and share of its models that average linkage sees; means over targets, which take the place of repeats.
+    A row per matrix and share of its models that average linkage sees; means over targets, which take the place of repeats.
     A target is a dataset left out of the matrix; its scores on the representatives are a perfect proxy. Without the
     published records only simulated matrices are compared.
 

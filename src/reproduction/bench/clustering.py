@@ -20,7 +20,7 @@ COLUMNS = ["part", "what", "n", "seconds", "peak_mb", "clusters", "singletons", 
 
 
 def run(settings: Mapping, repeats: int) -> pd.DataFrame:
-    """A row a measurement (COLUMNS), of `repeats` matrices of each size, drawn with seeds 0, 1, …
+    """A row per measurement (COLUMNS), of `repeats` matrices of each size, drawn with seeds 0, 1, …
 
     What is measured: "exact" and "sampled" clustering; given the clusters, "recall index" (`RecallIndex`, once a zoo),
     "recall" (of it, the median over targets) and "add a model" (`GrowingClusters.add`, the median over models).

@@ -1,4 +1,4 @@
-"""Part *hub*: what the estimate for a hub of models rests on, a row a number, each with where it is from.
+"""Part *hub*: what the estimate for a hub of models rests on, a row per number, each with where it is from.
 
 Nothing is timed here: the numbers are of other groups' records (`make published`), of this project's records, or assumed in
 `conf/bench.yaml`. What they come to is in `reproduction.n16_scale.hub_cost`.

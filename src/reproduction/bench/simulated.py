@@ -146,7 +146,7 @@ def published(clean: bool, k: int, threshold: float, rank: int, mirror: str | No
 
 
 def text(zoos: dict[str, Statistics]) -> str:
-    """The file: a line a vector, four decimals."""
+    """The file: a line per vector, four decimals."""
     values = {}
     for name, given in zoos.items():
         values[name] = {"alpha": round(given.alpha, 4), "theta": round(given.theta, 4), "datasets": [*given.datasets]}

@@ -34,7 +34,7 @@ def tested(evidence: Evidence) -> pd.DataFrame:
 
 
 def table(found: dict[str, Measured]) -> pd.DataFrame:
-    """A row a claim: number, value, low, high (95 % interval, empty for counts), verdict, why."""
+    """A row per claim: number, value, low, high (95 % interval, empty for counts), verdict, why."""
     return pd.DataFrame([(number, *astuple(measured)) for number, measured in found.items()], columns=COLUMNS)
 
 
@@ -42,7 +42,7 @@ def ledger(domains: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """The ledger of all domains (or "published"), of what `tested` returned for each.
 
     Returns:
-        number; claim, place and quantity; paper (printed values); a column a domain (value); published (empty where
+        number; claim, place and quantity; paper (printed values); a column per domain (value); published (empty where
         published records were not read); interval; verdict (of all domains); a verdict and a reason a domain.
     """
     rows = {}

@@ -115,7 +115,7 @@ DIFFERENCES = [
           lambda e: _oracle(e, "FS accuracy", 0.01)),
     Claim(f"Table V, {CODE}", "taking the truly best ten as candidates changes the cost",
           "epochs among the best by test minus among the recalled", lambda e: _oracle(e, "FS epochs", 0.5)),
-    Claim(f"Table VI, {CODE}", "booking ten proxy scores instead of one a cluster changes the cost",
+    Claim(f"Table VI, {CODE}", "booking ten proxy scores instead of one per cluster changes the cost",
           "epochs booked too many, margin .5", _booked),
     Claim("Tables V and VI", "every printed total is that of fine-selection plus five epochs", "epochs", _printed_total,
           {"cv": "5", "nlp": "5"}),

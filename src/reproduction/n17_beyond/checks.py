@@ -25,7 +25,7 @@ def predictions(evidence: Evidence) -> pd.DataFrame:
     """Every benchmark dataset left out: final tests as predicted after each stage of all models, by three ways.
 
     Returns:
-        A row a dataset, model and stage (0: after the looks alone): actual; belief and its deviation; Eq. 6 (not at 0); line:
+        A row per dataset, model and stage (0: after the looks alone): actual; belief and its deviation; Eq. 6 (not at 0); line:
         fitted to all other cells' validations of that stage and final tests.
     """
 

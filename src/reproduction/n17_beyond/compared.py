@@ -31,7 +31,7 @@ def compared(evidence: Evidence) -> dict[str, pd.DataFrame]:
 
 
 def table_leader(evidence: Evidence) -> pd.DataFrame:
-    """Regret against brute force's pick, accuracy against the two phases (both paired), cost; a row a method."""
+    """Regret against brute force's pick, accuracy against the two phases (both paired), cost; a row per method."""
     found = compared(evidence)
     best, two = found["brute force"], found["two-phase"]
     rows = {}
@@ -47,7 +47,7 @@ def table_leader(evidence: Evidence) -> pd.DataFrame:
 
 
 def seconds(evidence: Evidence) -> pd.DataFrame:
-    """How many times fewer measured seconds than brute force, a row a dataset, with loading on both sides and on neither."""
+    """How many times fewer measured seconds than brute force, a row per dataset, with loading on both sides and on neither."""
 
     def made() -> pd.DataFrame:
         return pd.DataFrame({target: dict(_ratios(evidence, target)) for target in evidence.everything}).T

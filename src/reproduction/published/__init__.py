@@ -1,1 +1,1 @@
-"""The published notebooks: one module a notebook, and their part of the ledger of claims."""
+"""The published notebooks: one module per notebook, and their part of the ledger of claims."""

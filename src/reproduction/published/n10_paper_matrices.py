@@ -146,7 +146,7 @@ def adaptive_cuts() -> pd.DataFrame:
     """What cuts at a share of the median distance are worth on live and published records.
 
     Returns:
-        A row a source and cut ("as configured" is the source's own, else the factor): groups (non-singleton clusters),
+        A row per source and cut ("as configured" is the source's own, else the factor): groups (non-singleton clusters),
         largest (share of models in the largest cluster), singletons, regret (of the best of the ten recalled, test
         accuracy), regret with five singletons scored; means over targets, each left out of prior and clusters.
     """

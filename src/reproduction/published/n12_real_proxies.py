@@ -91,7 +91,7 @@ def verdict(table: pd.DataFrame) -> str:
 
 
 def figure_rho(table: pd.DataFrame):
-    """Spearman with the final accuracy, a row a target, a mark a rule."""
+    """Spearman with the final accuracy, a row per target, a mark per rule."""
     marks = dict(zip(RULES, "os^", strict=True))
     targets = list(table.index.unique("target"))
     with plots.style():

@@ -20,7 +20,7 @@ def params() -> parameters.Params:
 
 
 def paper(domain: str) -> Evidence:
-    """The paper's own matrix of a domain ("nlp", "cv"); every dataset takes its turn as target."""
+    """The paper's own matrix of a domain ("nlp", "cv"); every dataset is left out as the target."""
     found = paper_matrices.read(domain, params().published.mirror)
     return _evidence("paper", domain, found.records, getattr(params().published.cuts, f"paper_{domain}"))
 
