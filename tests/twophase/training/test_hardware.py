@@ -177,7 +177,7 @@ def test_a_checkpoint_of_a_gpu_opens_without_one(task, tmp_path, monkeypatch):
     kept = Checkpoints(tmp_path, {})
     with monkeypatch.context() as patch:
         patch.setattr(torch.serialization, "location_tag", lambda storage: "cuda:0")
-        kept.write("m", {"source": "s", "state": run.state()})
+        kept.write("m", {"source": "s", "val": [], "accuracy": [], "seconds": [], "state": run.state()})
     with pytest.raises(RuntimeError, match=r"torch\.cuda\.is_available\(\) is False"):
         torch.load(next(tmp_path.glob("*.pt")), weights_only=True)
     back = finetuning.FineTuning(Net(), task, CONFIG).restore(kept.read("m", "s")["state"])
