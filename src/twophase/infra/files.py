@@ -52,7 +52,8 @@ def replacing_folder(folder: str | Path) -> Iterator[Path]:
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".new-", ignore_cleanup_errors=True) as beside:
-        new, old = Path(beside) / "new", Path(beside) / "old"
+        new, old = Path(beside) / "new", Path(beside) / "old" / folder.name  # by its name `tidy` can put it back
+        old.parent.mkdir()
         new.mkdir()  # with the rights that the user's folders have
         yield new
         for path in new.rglob("*"):
@@ -70,8 +71,14 @@ def replacing_folder(folder: str | Path) -> Iterator[Path]:
 
 
 def tidy(*folders: Path) -> None:
-    """Remove what writers that were killed have left in folders that nobody else writes into now."""
+    """Remove what writers that were killed have left in folders that nobody else writes into now.
+
+    What was to be replaced, and stands aside since the writer was killed between two renames, goes back to its place.
+    """
     for left in (left for folder in folders for left in folder.glob(".new-*")):
+        for old in left.glob("old/*"):
+            if not os.path.lexists(left.parent / old.name):
+                old.rename(left.parent / old.name)
         shutil.rmtree(left) if left.is_dir() and not left.is_symlink() else left.unlink(missing_ok=True)
 
 

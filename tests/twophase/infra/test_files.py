@@ -24,6 +24,25 @@ def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
     ]  # fmt: skip
 
 
+def test_a_kill_between_two_renames_loses_nothing(tmp_path):
+    """`kill -9` after the old folder stepped aside and before the new one took its place."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "old").touch()
+    program = (
+        "import os, sys; from pathlib import Path; from twophase.infra import files\n"
+        "honest = Path.rename\n"
+        "def rename(self, target):\n"
+        "    os.kill(os.getpid(), 9) if self.name == 'new' else honest(self, target)\n"
+        "Path.rename = rename\n"
+        "with files.replacing_folder(sys.argv[1]) as new: (new / 'second').touch()\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program, folder]).returncode == -9
+    assert not folder.exists()
+    files.tidy(tmp_path)
+    assert [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))] == ["model", "model/old"]
+
+
 def test_a_folder_that_cannot_take_its_place_leaves_the_old_one(tmp_path, monkeypatch):
     folder, honest = tmp_path / "model", files.Path.rename
     folder.mkdir()
