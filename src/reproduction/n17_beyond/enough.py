@@ -29,7 +29,7 @@ def figure_compact(evidence: Evidence):
                     place, lost.mean(), span, color=colour, marker=marker, ms=4, capsize=2, lw=1, ls="", **label
                 )
         axis.axhline(0, color="black", lw=0.6)
-        axis.set(xlabel="benchmark datasets known", ylabel="regret against brute force's pick")
+        axis.set(xlabel="benchmark datasets known", ylabel="regret against\nbrute force's pick")
         axis.set_xticks(sorted({size for _, size in found}))
         figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=3)
         return save_figure(figure, "figure_compact", evidence.name)
