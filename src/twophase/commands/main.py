@@ -82,9 +82,9 @@ TASKS = """examples:
 
 EPILOGS = {"select": SELECT, "matrix": MATRIX, "models": MODELS, "tasks": TASKS}
 ACTIONS = {
-    "models": ["list", "add", "show"],
+    "models": ["list", "add", "show", "remove"],
     "proxies": ["list"],
-    "tasks": ["list", "add", "save"],
+    "tasks": ["list", "add", "save", "remove"],
     "records": ["list", "get"],
     "matrix": ["plan", "run"],
 }
@@ -111,7 +111,8 @@ def parser() -> Parser:
     def verb(name: str, text: str, overrides: bool = True) -> argparse.ArgumentParser:
         added = verbs.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         if name in ACTIONS:
-            added.add_argument("action", choices=ACTIONS[name])
+            only = {"nargs": "?", "default": "list"} if ACTIONS[name] == ["list"] else {}
+            added.add_argument("action", choices=ACTIONS[name], **only)
         if name in EPILOGS:
             added.epilog, added.formatter_class = EPILOGS[name], argparse.RawDescriptionHelpFormatter
         if overrides:
@@ -123,16 +124,18 @@ def parser() -> Parser:
     verb("params", "write params.yaml from conf/").add_argument(
         "--stdout", action="store_true", help="print it instead; works anywhere"
     )
-    verb("models", "list the models of the live zoos, show one, or add one of your own", overrides=False).add_argument(
+    verb(
+        "models", "list the models of the live zoos, show one, add one of your own, or remove it", overrides=False
+    ).add_argument(
         "given",
         nargs="*",
         metavar="folder | id | name | key=value",
-        help="a model to add (its folder, or its id on a hub: org/name), or to show (its name); name=…",
+        help="a model to add (its folder, or its id on a hub: org/name), to show or to remove (its name); name=…",
     )
     verb("proxies", "list the proxy scores", overrides=False)
     verb(
         "tasks",
-        "list the datasets and their roles, add a benchmark dataset (task.path=…, name=…), or save one as files (NAME FOLDER)",
+        "list the datasets and their roles, add a benchmark dataset (task.path=…, name=…) or remove it (NAME), or save one as files (NAME FOLDER)",
     )
     verb("records", "list published fine-tuning records, or get them", overrides=False).add_argument(
         "given", nargs="*", metavar="source | key=value", help="sources to get, and overrides (published.mirror=folder)"

@@ -11,7 +11,7 @@ from datasets import DatasetDict
 
 from twophase.commands import wording
 from twophase.commands.select.inputs import modality_of, read_task
-from twophase.commands.select.settings import DOMAIN, compose, kind_of
+from twophase.commands.select.settings import DOMAIN, compose
 from twophase.commands.verbs import apart
 from twophase.errors import UserError, unknown
 from twophase.infra.files import read_json, replacing_folder, room
@@ -35,6 +35,9 @@ def run_models(given: argparse.Namespace) -> None:
     if len(names) != 1:
         wanted = "the folder of one model, or its id on a hub," if given.action == "add" else "the name of one model"
         raise UserError(f"got {' '.join(names) or 'nothing'}; `models {given.action}` takes {wanted}")
+    if given.action == "remove":
+        print(f"removed {remove('models', names[0])} and its records; cells that were trained are kept in the store.")
+        return
     if given.action == "show":
         folder, scores = show(names[0])
         print(f"{names[0]}: {folder}")
@@ -53,7 +56,15 @@ def run_tasks(given: argparse.Namespace) -> None:
             raise UserError(f"got {' '.join(given.overrides) or 'nothing'}; `tasks save` takes a dataset and a folder")
         with room(cache_folder(), Path(given.overrides[1]).parent):
             name, folder = given.overrides[0], save_task(*given.overrides)
-        print(f"{name} is in {folder}. Next: twophase select task={kind_of(folder)} task.path={folder}")
+        print(f"{name} is in {folder}. Next: twophase select {folder}")
+    elif given.action == "remove":
+        if len(given.overrides) != 1:
+            raise UserError(
+                f"got {' '.join(given.overrides) or 'nothing'}; `tasks remove` takes the name of one dataset"
+            )
+        print(
+            f"removed {remove('tasks', given.overrides[0])} and its records; cells that were trained are kept in the store."
+        )
     else:
         named = [part for part in given.overrides if part.startswith("name=")]
         settings = compose([part for part in given.overrides if part not in named])
@@ -83,6 +94,9 @@ def _list_tasks(overrides: list[str]) -> None:
             sizes = part.tasks.upstream_sizes if role == "upstream" else part.tasks.sizes
             names = getattr(part.tasks, role)
             rows += [(domain, name, role, sizes.train, sizes.validation, sizes.test) for name in names]
+        for name in added(domain, "tasks"):
+            parts = tasks.load(added_folder(domain) / "tasks" / name)
+            rows.append((domain, name, "benchmark, added by you", *map(len, parts.values())))
     wording.show(("domain", "dataset", "role", "train", "validation", "test"), rows)
 
 
@@ -171,9 +185,29 @@ def _place(live: Live, kind: str, name: str) -> Path:
     return place
 
 
-def added(domain: str) -> list[str]:
-    """Names of the user's own models of a domain."""
-    folder = added_folder(domain) / "models"
+def remove(kind: str, name: str) -> Path:
+    """Remove a model or dataset that the user added, with its records and failures; returns where it was.
+
+    Args:
+        kind: "models" or "tasks".
+
+    Raises:
+        UserError: the user has added none of this name.
+    """
+    found = {one: domain for domain in DOMAIN.values() for one in added(domain, kind)}
+    if name not in found:
+        raise unknown(f"{kind[:-1]} {name!r} of your own", name, found)
+    folder = added_folder(found[name])
+    place = folder / kind / name
+    shutil.rmtree(place)
+    for file in (folder / "records" / f"{name}.csv", folder / "failures" / f"{name}.json"):
+        file.unlink(missing_ok=True)
+    return place
+
+
+def added(domain: str, kind: str = "models") -> list[str]:
+    """Names of the user's own models (or "tasks") of a domain."""
+    folder = added_folder(domain) / kind
     return sorted(path.name for path in folder.glob("*") if not path.name.startswith("."))
 
 

@@ -1,6 +1,7 @@
 """Models and datasets of one's own in a live zoo; the zoo here is the small one, in the place of the project's."""
 
 import errno
+import re
 import shutil
 
 import pandas as pd
@@ -138,8 +139,22 @@ def test_a_dataset_is_added_through_the_command_line(live, pictures, capsys):
     shown = dict(line.split() for line in said.splitlines()[-4:])
     final = live().records.matrix().loc["photos"]
     assert shown == {model: f"{score:.3f}" for model, score in final.items()}
+    assert main(["tasks", "list"]) == 0
+    assert re.search(r"^cv +photos +benchmark, added by you +\d+ +\d+ +\d+$", capsys.readouterr().out, re.M)
     assert main(["tasks", "save", "tissue"]) == 2
     assert "`tasks save` takes a dataset and a folder" in capsys.readouterr().err
+
+
+def test_what_was_added_can_be_removed_and_nothing_else(live, own, pictures, capsys):
+    before = live().records.frame
+    zoos.add_model(own, name="mine")
+    zoos.add_dataset("photos", files.read("image_folder", pictures[1], validation_share=0.2).task)
+    assert main(["models", "remove", "mine"]) == main(["tasks", "remove", "photos"]) == 0
+    assert zoos.added("cv") == zoos.added("cv", "tasks") == [] and live().records.frame.equals(before)
+    for command in (["models", "remove", "vit"], ["tasks", "remove", "focus"], ["models", "remove", "../vit"]):
+        capsys.readouterr()
+        assert main(command) == 2
+        assert "of your own; allowed: none" in capsys.readouterr().err
 
 
 def test_a_model_of_a_zoo_that_is_not_built_is_not_built_to_be_shown(tmp_path, monkeypatch):
