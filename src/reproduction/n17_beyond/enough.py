@@ -56,8 +56,9 @@ def compact_said(evidence: Evidence) -> str:
     return (
         f"With **{few} of {most}** benchmark datasets, chosen by predictive density, the leader loses "
         f"{with_interval(found[GREEDY, few])} to brute force's pick; with {few} at random {with_interval(found[CHANCE, few])}; with all "
-        f"{most}, {with_interval(found[ALL].squeeze(axis=1))}. That the choice is better than chance: **{better.verdict}** (claim B6); that "
-        f"{few} so chosen do as well as {most}, within a point: **{enough.verdict}** (claim B7)."
+        f"{most}, {with_interval(found[ALL].squeeze(axis=1))}. Choosing gains {better.said()} over chance; that it is better: "
+        f"**{better.verdict}** (claim B6). It loses {enough.said()} to all {most}; that {few} so chosen do as well, within a point: "
+        f"**{enough.verdict}** (claim B7)."
     )
 
 
