@@ -170,11 +170,11 @@ def said_clusters(matrix: pd.DataFrame, clusters: Clusters, k: int, silhouette: 
     )
 
 
-def examples(ranking: pd.DataFrame, clusters: Clusters) -> tuple[str, str, str]:
-    """A model for each of Eq. 2 to 4: the first ranked, the first clustered one that is no representative, the first alone."""
+def examples(ranking: pd.DataFrame, clusters: Clusters) -> tuple[str, list[str], list[str]]:
+    """Models for Eq. 2 to 4: the first ranked, those in clusters that are no representatives, and those alone, by rank."""
     inside = clusters.labels.isin(clusters.non_singletons)[ranking.index]
     shared = inside & ~ranking.index.isin(clusters.representatives)
-    return ranking.index[0], ranking.index[shared][0], ranking.index[~inside][0]
+    return ranking.index[0], list(ranking.index[shared]), list(ranking.index[~inside])
 
 
 def figure_recall(ranking: pd.DataFrame, clusters: Clusters):

@@ -140,7 +140,8 @@ def average_linkage(distances: np.ndarray, threshold: float | None, n_clusters: 
     merges = linkage(distances, "average")  # (n - 1, 4): two groups, their distance, the size of what they make
     n = len(merges) + 1
     limit = max(ADAPTIVE * np.median(distances), np.finfo(float).eps) if threshold is None else threshold
-    kept = n - n_clusters if n_clusters else int((merges[:, 2] < limit).sum())
+    # scores are shares of a few hundred examples: distances are often exactly the limit, and rounding must not decide
+    kept = n - n_clusters if n_clusters else int((merges[:, 2] < limit * (1 - 1e-9)).sum())
     # counted in merges, because scipy's own cuts merge what is exactly at the threshold, too, and leave fewer clusters
     # than asked for where distances tie
     return pd.factorize(fcluster(merges, kept - 1, "monocrit", monocrit=np.arange(n - 1.0)))[0]

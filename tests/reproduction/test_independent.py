@@ -57,7 +57,7 @@ class Independent:
     def clusters(self, target: str) -> list[list[str]]:
         known, names = self.benchmarks(target), sorted(self.models)
         pairs = [self.distance(a, b, known) for a, b in itertools.combinations(names, 2)]
-        below = math.nextafter(self.own["cut"], 0)  # groups nearer than the cut are merged
+        below = self.own["cut"] * (1 - 1e-9)  # groups nearer than the cut are merged, whatever rounding makes of a tie
         found = fcluster(linkage(pairs, "average"), below, "distance")
         return [[n for n, label in zip(names, found, strict=True) if label == one] for one in sorted(set(found))]
 

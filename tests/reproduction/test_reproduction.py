@@ -7,7 +7,9 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from matplotlib.text import Text
+from safetensors.torch import save_file
 from sklearn.metrics import silhouette_score
 
 from reproduction import claims, evidence, paper
@@ -324,14 +326,15 @@ def test_the_notebooks_run_on_own_data_is_another_after_another_zoo(tmp_path, mo
     model, task = tmp_path / "zoo/cv/one", tmp_path / "data/cv" / own_data.target("cv")
     for folder in (model, task):
         folder.mkdir(parents=True)
-    for name in ("config.json", "model.safetensors"):
-        (model / name).write_text("{}")
+    (model / "config.json").write_text("{}")
+    (model / "preprocessor_config.json").write_text("{}")
+    save_file({"weight": torch.zeros(2)}, model / "model.safetensors")
     for split in ("train", "validation", "test"):
         (task / f"{split}.parquet").write_text(split)
     first = own_data.run_folder("cv")
     first.mkdir(parents=True)
     assert own_data.run_folder("cv") == first and first.is_dir()
-    (model / "model.safetensors").write_text("other")
+    save_file({"weight": torch.ones(2)}, model / "model.safetensors")
     second = own_data.run_folder("cv")
     assert second != first and not first.exists()
     (task / "test.parquet").write_text("other")

@@ -4,7 +4,7 @@ import pytest
 from sklearn.cluster import AgglomerativeClustering
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
-from twophase.clustering import cluster_models, silhouette
+from twophase.clustering import average_linkage, cluster_models, silhouette
 from twophase.errors import UserError
 from twophase.similarity import top_k_similarity
 
@@ -41,12 +41,19 @@ def test_given_similarity_replaces_eq_1():
     assert found.non_singletons == [0] and found.members(0) == ["a", "e"]
 
 
+@pytest.mark.parametrize(("distance", "clusters"), [(np.nextafter(0.09, 0), 2), (0.09, 2), (0.0899, 1)])
+def test_a_distance_of_the_limit_is_no_smaller_one_whatever_rounding_makes_of_it(distance, clusters):
+    assert len(set(average_linkage(np.array([distance]), 0.09))) == clusters
+
+
 @pytest.mark.parametrize("options", [{"threshold": 0.2}, {"threshold": 0.25}, {"n_clusters": 1}, {"n_clusters": 17}])
 def test_average_linkage_is_scikit_learns(options):
     matrix = pd.DataFrame(np.random.default_rng(1).random((5, 60)).round(1))  # many equal distances
     found = cluster_models(matrix, k=2, **options)
     distances = 1 - top_k_similarity(matrix, 2).to_numpy()
-    cut = {"n_clusters": options.get("n_clusters"), "distance_threshold": options.get("threshold")}
+    # many distances are the threshold but for rounding, by which scikit-learn lets them be merged or not
+    threshold = options["threshold"] * (1 - 1e-9) if "threshold" in options else None
+    cut = {"n_clusters": options.get("n_clusters"), "distance_threshold": threshold}
     theirs = AgglomerativeClustering(**cut, metric="precomputed", linkage="average").fit_predict(distances)
     assert found.labels.nunique() == len(set(theirs)) and adjusted_rand_score(found.labels, theirs) == 1
 

@@ -9,10 +9,10 @@ PACKAGES = ("torch", "transformers", "datasets", "scikit-learn", "scikit-image",
             "pillow", "matplotlib", "dvc", "hydra-core")  # fmt: skip
 
 
-def versions() -> dict[str, str | None]:
-    """Installed version of each of `PACKAGES`; None if it is missing."""
-    found: dict[str, str | None] = dict.fromkeys(PACKAGES)
-    for package in PACKAGES:
+def versions(packages: tuple[str, ...] = PACKAGES) -> dict[str, str | None]:
+    """Installed version of each package; None if it is missing."""
+    found: dict[str, str | None] = dict.fromkeys(packages)
+    for package in packages:
         with contextlib.suppress(PackageNotFoundError):
             found[package] = version(package)
     return found

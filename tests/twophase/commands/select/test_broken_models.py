@@ -93,7 +93,8 @@ def test_where_every_model_fails_in_training_the_reason_is_told(zoo):
 def test_models_of_others_are_computed_in_workers_even_alone(kind, elsewhere, tmp_path, monkeypatch):
     monkeypatch.setenv("TWOPHASE_WORKERS", "2")
     monkeypatch.setattr(run, "_run", lambda *given: spreads(1))
-    given = ["task=csv", "task.path=x.csv", f"zoo={kind}", f"out={tmp_path / 'out'}"]
+    (tmp_path / "x.csv").write_text("text,label\n" + "good,1\nbad,0\n" * 30)
+    given = ["task=csv", f"task.path={tmp_path / 'x.csv'}", f"zoo={kind}", f"out={tmp_path / 'out'}"]
     given += ["zoo.path=x"] if kind == "folder" else []
     assert run.run(settings.compose(given)) is elsewhere
     assert run.run(settings.compose([*given, "compute=serial"])) is False
