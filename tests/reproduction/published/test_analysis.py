@@ -83,6 +83,8 @@ def test_the_rule_takes_what_explains_most_then_what_is_left():
     first, second, *_ = subsets.greedy(matrix)
     assert first in {"x1", "x2", "x3"} and second in {"y1", "y2"}
     assert sorted(subsets.greedy(matrix)) == sorted(matrix.index)
+    dense = subsets.by_density(matrix)
+    assert {dense[0][0], dense[1][0]} == {"x", "y"} and len(set(dense)) == 4
 
 
 def test_a_stage_along_the_data_costs_the_examples_it_adds(mirror):
