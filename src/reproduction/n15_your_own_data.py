@@ -82,7 +82,8 @@ def proxies_said(domain: str) -> str:
             for dataset, here in looks.groupby("dataset")
         }
     ).T[list(chosen.proxies)]
-    each = "; ".join(f"`{name}` {rho[name].mean():.2f}, first on {(rho.idxmax(axis=1) == name).sum()}" for name in rho)
+    first = rho.dropna(how="all").idxmax(axis=1)  # where all models are equally good, nothing ranks them
+    each = "; ".join(f"`{name}` {rho[name].mean():.2f}, first on {(first == name).sum()}" for name in rho)
     return (
         f"**Which proxy `select` uses, and why.** Not one but {len(rho.columns)}, since no single one is first everywhere. Rank "
         f"correlations with the final accuracy (of the models that a proxy can score; mean over {len(rho)} benchmark datasets): {each}. All of them are computed from one "
