@@ -38,21 +38,21 @@ def both(*stages):
 
 
 TURNS = ("choices", "leave_one_out", "metrics", "claims", "17_beyond")
-OWN = "15_your_own_data@nlp"
-RECALL = both(*TURNS, "03_recall", "05_fine_selection", "06_end_to_end", "07_released_code")
+OWN = "15_your_own_data"
+RECALL = both(*TURNS, "00_method", "03_recall", "05_fine_selection", "06_end_to_end", "07_released_code")
 
 
 @pytest.mark.parametrize(
     ("override", "stages"),
     [
-        ("selection.threshold=0.1", both(*TURNS, "05_fine_selection", "06_end_to_end")),
+        ("selection.threshold=0.1", both(*TURNS, "00_method", "05_fine_selection", "06_end_to_end")),
         ("recall.top=2", RECALL),
-        ("leader.price=0.01", both("leading", "leave_one_out", "claims", "17_beyond")),
-        ("leader.examples=16", both("proxies", "leading", "leave_one_out", "claims", "17_beyond")),
-        ("proxy=logme", RECALL | {"09_claims"}),
+        ("leader.price=0.01", both("leading", "leave_one_out", "claims", "17_beyond", OWN)),
+        ("leader.examples=16", both("proxies", "leading", "leave_one_out", "claims", "17_beyond", OWN)),
+        ("proxy=logme", RECALL | both(OWN) | {"09_claims"}),
         (
             "nlp.training.learning_rate=0.01",
-            {"records@nlp", "second_runs@nlp", "fewer_examples@nlp", "04_convergence@nlp", OWN},
+            {"records@nlp", "second_runs@nlp", "fewer_examples@nlp", "04_convergence@nlp", f"{OWN}@nlp"},
         ),
         ("cv.second_rate.learning_rate=0.01", {"second_runs@cv", "04_convergence@cv"}),
         (
