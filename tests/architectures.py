@@ -22,7 +22,7 @@ from transformers import (
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES as OF_IMAGES
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as OF_TEXTS
 
-from twophase.training import features, finetuning, loading, tasks
+from twophase.training import features, finetuning, heads, loading, tasks
 from twophase.training.config import TrainingConfig
 
 PAGE = Path(__file__).parents[1] / "docs" / "architectures.md"
@@ -184,7 +184,7 @@ def tried(kind, name, folder, data):
     except Exception as error:
         return "", f"no: transformers cannot build it ({type(error).__name__})"
     try:
-        ends = ", ".join(loading._ends(loading.load_classifier(folder)))
+        ends = ", ".join(heads.ends(loading.load_classifier(folder)))
         rows = features.score_cell(folder, data, ["leep", "logme"])
         curve = finetuning.train_cell(folder, data, TrainingConfig(epochs=1, batch_size=4))
     except Exception as error:

@@ -11,7 +11,6 @@ rule within a fold: for a benchmark dataset that is treated as target, on the ot
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import product
@@ -20,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reproduction.evidence import Evidence, load
+from reproduction.evidence import Evidence, loaded
 from twophase.clustering import Clusters, cluster_models
 from twophase.errors import UserError
 from twophase.infra.compute import Failure, parallel_map
@@ -133,7 +132,7 @@ def folds(domain: str, targets: list[str]) -> pd.DataFrame:
         UserError: nothing can be chosen for a dataset, with the reason.
     """
     # what is chosen for a target is chosen on all benchmark datasets: once is enough
-    benchmarks = set(_evidence(domain).benchmarks)
+    benchmarks = set(loaded(domain).benchmarks)
     found = _each(fold, domain, list(dict.fromkeys(name if name in benchmarks else "" for name in targets)), "choices")
     rows = [{"dataset": t, **row} for t in targets for row in found[t if t in benchmarks else ""]]
     return pd.DataFrame(rows)
@@ -141,7 +140,7 @@ def folds(domain: str, targets: list[str]) -> pd.DataFrame:
 
 def fold(item: tuple[str, str]) -> list[dict]:
     """The choices for a domain's dataset."""
-    return [asdict(choice) for choice in chosen_for(_evidence(item[0]), item[1]).values()]
+    return [asdict(choice) for choice in chosen_for(loaded(item[0]), item[1]).values()]
 
 
 def _each(function: Callable[[tuple[str, str]], Any], domain: str, datasets: list[str], what: str) -> dict[str, Any]:
@@ -161,7 +160,7 @@ def table(domain: str) -> pd.DataFrame:
         A row a choice: cut, normalization, singletons; clustered, gain and best (means); regret (accuracy of brute force's
         pick minus that of the model selected in the end, mean); chosen.
     """
-    evidence = _evidence(domain)
+    evidence = loaded(domain)
     rows, taken, choices = [], chosen_for(evidence, ""), _both(evidence)
     found = gains(evidence, choices)
     lost = pd.DataFrame(_each(regrets, domain, evidence.benchmarks, "choices' regrets"), index=choices).mean(axis=1)
@@ -173,15 +172,10 @@ def table(domain: str) -> pd.DataFrame:
 
 def regrets(item: tuple[str, str]) -> list[float]:
     """Accuracy of brute force's pick minus that of the model selected in the end, for each choice, on a domain's dataset."""
-    evidence, target = _evidence(item[0]), item[1]
+    evidence, target = loaded(item[0]), item[1]
     picked = brute_force(evidence.runs(target), evidence.models).test
     return [picked - evidence.two_phase(target, **asdict(choice)).test for choice in _both(evidence)]
 
 
 def _both(evidence: Evidence) -> list[Choice]:
     return grid(evidence) + grid(evidence, SINGLETONS)
-
-
-@functools.cache  # a worker takes many datasets of a domain
-def _evidence(domain: str) -> Evidence:
-    return load(domain)

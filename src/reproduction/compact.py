@@ -7,14 +7,13 @@ their final tests given their proxy scores); or by chance. No choice sees a targ
 
 from __future__ import annotations
 
-import functools
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
-from reproduction.evidence import Evidence, load
-from reproduction.leading import density, selected, tables
+from reproduction.evidence import Evidence, loaded
+from reproduction.leading import density, selected, tables_of
 from twophase.belief import belief
 from twophase.errors import UserError
 from twophase.infra.compute import Failure, parallel_map
@@ -61,7 +60,7 @@ def compared(domain: str) -> pd.DataFrame:
     Raises:
         UserError: a failure, with its reason.
     """
-    names = list(_tables(domain))
+    names = list(tables_of(domain))
     if len(names) * (PARTS - 1) // PARTS <= min(SIZES):
         return pd.DataFrame(columns=COLUMNS)
     found = parallel_map(_part, [(domain, part) for part in parts(names)], description=f"{domain} compact sets")
@@ -72,7 +71,7 @@ def compared(domain: str) -> pd.DataFrame:
 
 def _part(item: tuple[str, list[str]]) -> pd.DataFrame:
     """The rows of one part's targets."""
-    evidence, whole, targets = _evidence(item[0]), _tables(item[0]), item[1]
+    evidence, whole, targets = loaded(item[0]), tables_of(item[0]), item[1]
     leader, rest = evidence.params.leader, {name: table for name, table in whole.items() if name not in targets}
     sizes = [size for size in SIZES if size < len(rest)]
     order, draw = greedy(rest, max(sizes), len(leader.proxies), **leader.learned), np.random.default_rng(1)
@@ -95,13 +94,3 @@ def _part(item: tuple[str, list[str]]) -> pd.DataFrame:
 def regrets(evidence: Evidence) -> pd.DataFrame:
     """Regret on each benchmark dataset (rows) by (choice, size); of random sets the mean over draws."""
     return evidence.compact.pivot_table(index="dataset", columns=["choice", "size"], values="regret")
-
-
-@functools.cache  # a worker takes several parts of a domain
-def _tables(domain: str) -> dict[str, np.ndarray]:
-    return tables(_evidence(domain))
-
-
-@functools.cache
-def _evidence(domain: str) -> Evidence:
-    return load(domain)

@@ -5,7 +5,7 @@ trends are made again without it.
 """
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,15 @@ MODALITY = {"cv": "vision", "nlp": "language"}
 def _file(name: str, **options: Any) -> cached_property:
     """A table of a domain's results, read when it is first asked for."""
     return cached_property(lambda evidence: pd.read_csv(evidence.results / evidence.domain / name, **options))
+
+
+def _records(name: str) -> cached_property:
+    """The same of training records, without the models that lack a cell."""
+
+    def read(evidence: "Evidence") -> TrainingRecords:
+        return TrainingRecords.read(evidence.results / evidence.domain / name).without(models=evidence.incomplete)
+
+    return cached_property(read)
 
 
 @dataclass
@@ -56,6 +65,8 @@ class Evidence:
     _made: dict = field(default_factory=dict, repr=False)
 
     proxies = _file("proxies.csv")  # model, dataset, proxy, score, seconds
+    second_rate = _records("second_rate.csv")  # each target's best models, trained with the second learning rate
+    second_seed = _records("second_seed.csv")  # each dataset's best models, trained with another seed
     tasks = _file("tasks.csv", index_col=0)  # of each dataset: role, classes, chance, train, validation, test
     sources = _file("sources.csv", index_col=0)  # of each package: version, licence, files, sha256
     zoo = _file("models.csv", index_col="model", keep_default_na=False)  # how each model came to be
@@ -63,20 +74,8 @@ class Evidence:
     looks = _file("looks.csv")  # as proxies, of what the leader computes on few examples
     rivals = _file("rivals.csv")  # linear classifiers: model, dataset, val, test, seconds (`rivals.fit`)
     leader_folds = _file("leader.csv")  # the same of the leader (`leading.folds`)
-    compact = _file(
-        "compact.csv"
-    )  # the leader's regret where a part of the benchmark datasets is known (`compact.compared`)
+    compact = _file("compact.csv")  # the leader's regret where it knows a part of them (`compact.compared`)
     folds = _file("folds.csv")  # what is chosen for each dataset without having seen it (`choices.folds`)
-
-    @cached_property
-    def second_rate(self) -> TrainingRecords:
-        """Records of each target's best models, trained with the second learning rate."""
-        return TrainingRecords.read(self.results / self.domain / "second_rate.csv").without(models=self.incomplete)
-
-    @cached_property
-    def second_seed(self) -> TrainingRecords:
-        """Records of each dataset's best models, trained with another seed."""
-        return TrainingRecords.read(self.results / self.domain / "second_seed.csv").without(models=self.incomplete)
 
     @property
     def settings(self):
@@ -243,12 +242,6 @@ class Evidence:
 
         return self.once("final", target, last).copy()
 
-    def first_epoch(self, dataset: str) -> float:
-        """Spearman of the models' first validation on a dataset with their final test there."""
-        frame = self.records.first_seed(dataset)
-        first = frame[frame["epoch"] == 1]
-        return first.set_index("model")["val"].corr(self.final(dataset), method="spearman")
-
     def once(self, what: str, key, make):
         """`make()`, computed once for each `what` and key."""
         if (what, key) not in self._made:
@@ -302,3 +295,9 @@ def load(domain: str, **changes: Any) -> Evidence:
     return Evidence(
         domain, records.without(models=incomplete), params, here / "results", incomplete, changes=tuple(changes.items())
     )
+
+
+@cache  # a worker takes many datasets of a domain
+def loaded(domain: str, changes: tuple[tuple[str, Any], ...] = ()) -> Evidence:
+    """`load`, once in a process."""
+    return load(domain, **dict(changes))

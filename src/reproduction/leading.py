@@ -18,7 +18,7 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.stats import sem
 from sklearn.linear_model import RidgeCV
 
-from reproduction.evidence import Evidence, load
+from reproduction.evidence import Evidence, loaded
 from reproduction.verdicts import SAME
 from twophase.belief import Belief, belief
 from twophase.errors import UserError
@@ -191,9 +191,9 @@ def folds(domain: str, targets: list[str]) -> pd.DataFrame:
     Raises:
         UserError: a failure, with its reason.
     """
-    benchmarks = _tables(domain)
+    benchmarks = tables_of(domain)
     if len(benchmarks) <= FEWEST:
-        chosen = _evidence(domain).params.leader
+        chosen = loaded(domain).params.leader
         return pd.DataFrame([{"dataset": name, **chosen.learned, "price": chosen.price} for name in targets])
     names = dict.fromkeys(target if target in benchmarks else "" for target in targets)
     found = parallel_map(fold, [(domain, name) for name in names], description=f"{domain} leader's choices")
@@ -206,15 +206,11 @@ def folds(domain: str, targets: list[str]) -> pd.DataFrame:
 def fold(item: tuple[str, str]) -> dict[str, float]:
     """The choices for a domain's dataset; "" for one that is no benchmark dataset."""
     domain, name = item
-    known = {other: table for other, table in _tables(domain).items() if other != name}
-    return chosen(_evidence(domain), known)
+    known = {other: table for other, table in tables_of(domain).items() if other != name}
+    return chosen(loaded(domain), known)
 
 
 @functools.cache  # a worker takes many datasets of a domain
-def _tables(domain: str) -> dict[str, np.ndarray]:
-    return tables(_evidence(domain))
-
-
-@functools.cache
-def _evidence(domain: str) -> Evidence:
-    return load(domain)
+def tables_of(domain: str) -> dict[str, np.ndarray]:
+    """`tables` of a domain, made once in a process."""
+    return tables(loaded(domain))

@@ -8,7 +8,6 @@ whoever comes early has little to be compared with and is trained longer.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Iterator
 from math import comb
 from statistics import fmean
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from reproduction.evidence import Evidence, load
+from reproduction.evidence import Evidence, loaded
 from reproduction.leading import PRICES, led, ridge, with_looks
 from twophase.errors import UserError
 from twophase.infra.compute import Failure, parallel_map
@@ -70,16 +69,11 @@ def turns(domain: str, targets: list[str], changes: Iterable[str] = ()) -> pd.Da
 def turn(item: tuple[str, str, tuple]) -> list[tuple]:
     """The rows of one dataset."""
     domain, target, changes = item
-    evidence = _evidence(domain, changes)
+    evidence = loaded(domain, changes)
     role = "target" if target in evidence.targets else "benchmark"
     best = {SECOND: evidence.second_rate.final(target).max()} if role == "target" else {}
     first = evidence.final(target).max()
     return [(target, role, *row, best.get(row[2], first)) for row in _all(evidence, target)]
-
-
-@functools.cache  # a worker takes many datasets of a domain
-def _evidence(domain: str, changes: tuple) -> Evidence:
-    return load(domain, **dict(changes))
 
 
 def turns_of(evidence: Evidence) -> pd.DataFrame:

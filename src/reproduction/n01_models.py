@@ -37,7 +37,7 @@ def zoo_quality(evidence: Evidence) -> pd.DataFrame:
         row = rows[dataset] = {"chance": evidence.tasks.loc[dataset, "chance"]}
         row |= final.agg({"worst": "min", "median": "median", "best": "max", "best_model": "idxmax"}).to_dict()
         row |= {"between_models": final.std(), "between_seeds": seeds, "ratio": final.std() / seeds}
-        row |= {"first_epoch": evidence.first_epoch(dataset)}
+        row |= {"first_epoch": first_epoch(evidence, dataset)}
     return save_table(pd.DataFrame(rows).T.rename_axis("dataset").infer_objects(), "table_zoo", evidence.name)
 
 
@@ -61,6 +61,13 @@ def _winners(quality: pd.DataFrame) -> str:
         f"No model is best everywhere: {often} {'is' if (wins == wins.max()).sum() == 1 else 'are each'} best on {wins.max()} of "
         f"{len(quality)} benchmark datasets, and {len(wins)} different models are best on at least one."
     )
+
+
+def first_epoch(evidence: Evidence, dataset: str) -> float:
+    """Spearman of the models' first validation on a dataset with their final test there."""
+    frame = evidence.records.first_seed(dataset)
+    first = frame[frame["epoch"] == 1].set_index("model")["val"]
+    return first.corr(evidence.final(dataset), method="spearman")
 
 
 def quality_verdict(quality: pd.DataFrame) -> str:

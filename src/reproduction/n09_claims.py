@@ -2,10 +2,10 @@
 
 import pandas as pd
 
+from reproduction.alternatives import alternatives, draw_cost
 from reproduction.claims import LEDGER
 from reproduction.claims import ledger as made
 from reproduction.evidence import MODALITY
-from reproduction.n06_end_to_end import alternatives, draw_cost
 from reproduction.tables import save_figure
 from reproduction.verdicts import BY_DESIGN, FAILS, HOLDS, OPEN, UNTESTED
 from twophase.infra import plots

@@ -5,11 +5,11 @@ from functools import cache
 
 import pandas as pd
 
+from reproduction.alternatives import LOOK, alternatives, real_proxies
 from reproduction.evidence import Evidence, load
 from reproduction.leave_one_out import turns_of
 from reproduction.n00_method import draw_recall
 from reproduction.n05_fine_selection import draw_cuts
-from reproduction.n06_end_to_end import LOOK, alternatives, real_proxies
 from twophase.clustering import Clusters
 from twophase.errors import unknown
 from twophase.infra import plots

@@ -36,7 +36,7 @@ def test_the_greedy_set_takes_one_of_each_kind():
 def test_no_set_holds_a_dataset_of_its_targets_part(each):
     found = each.compact
     assert sorted(found["dataset"].unique()) == sorted(each.benchmarks)
-    part_of = {name: part for part in compact.parts(list(compact._tables(each.domain))) for name in part}
+    part_of = {name: part for part in compact.parts(list(compact.tables_of(each.domain))) for name in part}
     for row in found.itertuples():
         chosen = row.chosen.split()
         assert len(chosen) == row.size and not set(chosen) & set(part_of[row.dataset])

@@ -215,7 +215,7 @@ def test_ranking_by_hand_and_its_verdict(cv):
     assert table.index.names == ["dataset", "stage"] and list(table.columns) == ["validation", "prediction"]
     assert len(table) == len(cv.everything) * cv.records.epochs
     for dataset in ("digits", "tissue"):
-        assert table.loc[(dataset, 1), "validation"] == pytest.approx(cv.first_epoch(dataset))
+        assert table.loc[(dataset, 1), "validation"] == pytest.approx(models.first_epoch(cv, dataset))
     ahead = (table["validation"] - table["prediction"]).xs(1, level="stage")
     assert report.with_interval(ahead) in convergence.ranking_verdict(cv)
     assert convergence.calibration(cv).loc[1, "validation - prediction"] == report.with_interval(ahead)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from reproduction.n06_end_to_end import NAMES
+from reproduction.alternatives import NAMES
 
 ROOT = Path(__file__).parents[2]
 VERDICT = re.compile(r"\*\*(holds|does not hold|not settled|by design|cannot be tested here)\*\* \(claim (\w\d+)\)")

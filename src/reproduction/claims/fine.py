@@ -6,6 +6,7 @@ import pandas as pd
 from reproduction import paper
 from reproduction.evidence import Evidence
 from reproduction.leave_one_out import of, turns_of
+from reproduction.n01_models import first_epoch
 from reproduction.n04_convergence import figure_6_cells, two_rates
 from reproduction.n05_fine_selection import by_threshold, compare
 from reproduction.n06_end_to_end import all_datasets, as_accurate, as_fast_as_printed
@@ -94,7 +95,7 @@ def _ranges(place: int) -> dict[str, str]:
 TRENDS = [
     Claim("Section IV-A, Fig. 3", "validation after the first epoch tells the final order",
           "Spearman of first validation and final test, line at .5",
-          lambda e: above(np.nan_to_num([e.first_epoch(t) for t in e.everything]), 0.5)),
+          lambda e: above(np.nan_to_num([first_epoch(e, t) for t in e.everything]), 0.5)),
     Claim("Section V-C, Fig. 6 (blue)", "trends group datasets better than chance",
           "silhouette of trends minus that of random groups",
           lambda e: above(_by(e, "dataset", "silhouette: trends", "silhouette: random"))),

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from reproduction.alternatives import nested
 from reproduction.evidence import Evidence
 from reproduction.leave_one_out import NESTED, NESTED_SINGLETONS, of, turns_of
 from reproduction.n04_convergence import figure_6_cells, ranking
 from reproduction.n05_fine_selection import one_trend
-from reproduction.n06_end_to_end import nested
 from reproduction.verdicts import Claim, Measured, above, same, untested
 
 HERE = "not in the paper"

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from reproduction.alternatives import LOOK, NAMES
 from reproduction.evidence import Evidence
 from reproduction.leading import PRICES, led, look_seconds, tables
 from reproduction.leave_one_out import ALL_EXAMPLES, NESTED, of, turns_of
-from reproduction.n06_end_to_end import LOOK, NAMES
 from reproduction.n17_beyond.checks import LEVEL
 from reproduction.tables import interval, save_figure, save_table, with_interval
 from reproduction.verdicts import above, same

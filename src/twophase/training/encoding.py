@@ -15,8 +15,9 @@ from torch import Tensor
 
 from twophase.errors import UserError
 from twophase.training import tasks
+from twophase.training.foreign import foreign
 from twophase.training.hardware import batches
-from twophase.training.loading import foreign, load_processor, modality, positions, processor_digest
+from twophase.training.loading import load_processor, modality, positions, processor_digest
 
 CHARACTERS = 32  # a token, at most: a text is cut there before it is tokenized
 SHORT = 32  # tokens: texts no longer than that are computed as they are padded, which costs little

@@ -1,11 +1,8 @@
 """Loading models that were saved with `save_pretrained`: safetensors only, nothing downloaded is executed."""
 
-import copy
 import json
 import re
-import signal
-import threading
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -21,12 +18,13 @@ from transformers import (
     AutoTokenizer,
 )
 from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES as OF_IMAGES
-from transformers.utils import logging
 
 from twophase.errors import UserError
 from twophase.infra.files import digest
 from twophase.training import folders
 from twophase.training.folders import PROCESSOR_FILES, VOCABULARIES
+from twophase.training.foreign import foreign, quiet
+from twophase.training.heads import ends, heads
 
 # Nothing is brought from anywhere, and Python files beside a model are not run: where this is left open, transformers asks
 # on the terminal, and whoever pipes "yes" into a run has agreed.
@@ -38,46 +36,6 @@ BEHIND_PADDING = (
     "camembert", "data2vec-text", "esm", "ibert", "layoutlmv3", "lilt", "longformer", "luke", "markuplm", "mpnet", "roberta",
     "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod",
 )  # fmt: skip
-
-
-@contextmanager
-def quiet():
-    """Hold back the library's report on new heads: a new head is what fine-tuning asks for."""
-    level, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
-        if bar:
-            logging.enable_progress_bar()
-
-
-@contextmanager
-def foreign(seconds: float | None = None):
-    """Others' code, which may panic (what a library in Rust raises is no `Exception`) or never end; either is an `Exception` here.
-
-    Args:
-        seconds: after which it is stopped, in the main thread of a process; None: never.
-    """
-    timed = seconds and hasattr(signal, "SIGALRM") and threading.current_thread() is threading.main_thread()
-
-    def stop(*_) -> None:
-        raise TimeoutError(f"not done after {seconds:g} seconds")
-
-    if timed:
-        before, left = signal.signal(signal.SIGALRM, stop), signal.setitimer(signal.ITIMER_REAL, seconds, seconds)
-    try:
-        yield
-    except (Exception, KeyboardInterrupt, SystemExit, GeneratorExit):
-        raise
-    except BaseException as error:
-        raise RuntimeError(f"{type(error).__name__}: {error}") from error
-    finally:
-        if timed:
-            signal.setitimer(signal.ITIMER_REAL, *left)
-            signal.signal(signal.SIGALRM, before)
 
 
 def has_source_head(folder: str | Path) -> bool:
@@ -159,41 +117,11 @@ def load_to_look_at(folder: str | Path, classes: tuple[str, ...]) -> tuple[nn.Mo
     if model is None:
         model, report = _load(folder, **({} if headed else {"num_labels": len(classes)}))
         missing = {key.rpartition(".")[0] for key in report["missing_keys"]}
-    ends = _ends(model)
-    if missing.isdisjoint(ends):
-        return model, [model.get_submodule(name) for name in ends], headed
+    last = ends(model)
+    if missing.isdisjoint(last):
+        return model, [model.get_submodule(name) for name in last], headed
     new = [one for name, one in model.named_modules() if name in missing and isinstance(one, Linear)]
     return model, new, False
-
-
-_ENDS: dict[tuple, tuple[str, ...]] = {}  # by class and parameters
-
-
-def _ends(model: nn.Module) -> tuple[str, ...]:
-    """Names of the layers that give a number a label: those that have another shape where there is one label more.
-
-    Raises:
-        UserError: there are none.
-    """
-    key = type(model), *(name for name, _ in model.named_parameters())
-    if key not in _ENDS:
-        config = copy.deepcopy(model.config)
-        config.num_labels += 1
-        with torch.device("meta"):
-            wider = dict(type(model)._from_config(config).named_parameters())
-        changed = (name for name, one in model.named_parameters() if wider[name].shape != one.shape)
-        _ENDS[key] = tuple(dict.fromkeys(name.rpartition(".")[0] for name in changed))
-    if not _ENDS[key]:
-        raise UserError(
-            f"{type(model).__name__} has no head that could be made for other classes; choose another architecture."
-        )
-    return _ENDS[key]
-
-
-def _heads(model: nn.Module) -> list[str]:
-    """Names of the parts of a model that `_ends` end: below the model itself, or in its body the layers alone."""
-    tops = ((name, name.split(".")[0]) for name in _ends(model))
-    return list(dict.fromkeys(name if top == model.base_model_prefix else top for name, top in tops))
 
 
 def _load(folder: str | Path, new_head: bool = False, **options) -> tuple[nn.Module, dict]:
@@ -226,8 +154,8 @@ def _load(folder: str | Path, new_head: bool = False, **options) -> tuple[nn.Mod
             f"({min(lost)} …); save the model again with save_pretrained()."
         )
     keys = [key if isinstance(key, str) else key[0] for key in report["mismatched_keys"]]
-    heads = tuple(f"{head}." for head in _heads(model)) if new_head and keys else ()
-    if strange := sorted(key for key in keys if not key.startswith(heads)):
+    replaced = tuple(f"{head}." for head in heads(model)) if new_head and keys else ()
+    if strange := sorted(key for key in keys if not key.startswith(replaced)):
         raise UserError(
             f"the weights in {folder} have other shapes than its config.json says ({len(strange)} layers, the first: {strange[0]}); "
             "save the model again with save_pretrained()."
@@ -276,10 +204,10 @@ def load_with_new_head(folder: str | Path, classes: tuple[str, ...], seed: int) 
     torch.manual_seed(seed)
     names = dict(enumerate(classes))
     model, _ = _load(folder, new_head=True, id2label=names, label2id={name: i for i, name in names.items()})
-    for module in (module for head in _heads(model) for module in model.get_submodule(head).modules()):
+    for module in (module for head in heads(model) for module in model.get_submodule(head).modules()):
         if hasattr(module, "reset_parameters"):
             module.reset_parameters()
-    for parameter in (one for name in _ends(model) for one in model.get_submodule(name).parameters(recurse=False)):
+    for parameter in (one for name in ends(model) for one in model.get_submodule(name).parameters(recurse=False)):
         torch.nn.init.zeros_(parameter)
     return model
 

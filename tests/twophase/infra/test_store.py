@@ -159,7 +159,7 @@ def test_the_entries_of_a_killed_process_are_taken_over(tmp_path, holder):
 
 def test_clear_waits_for_what_is_held(tmp_path, holder, monkeypatch):
     Store(tmp_path).put("cells", 3, "kept")
-    monkeypatch.setattr("twophase.infra.store.WAIT", 0.3)
+    monkeypatch.setattr("twophase.infra.store.local.WAIT", 0.3)
     with pytest.raises(UserError, match=f"in use by process {holder.pid} on "):
         Store(tmp_path).clear()
     assert Store(tmp_path).get("cells", 3) == "kept"

@@ -11,7 +11,7 @@ import transformers
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 from twophase.commands.select.inputs import length_notices
-from twophase.training import encoding, features, finetuning, loading, tasks
+from twophase.training import encoding, features, finetuning, heads, loading, tasks
 from twophase.training.config import TrainingConfig
 
 ROW = re.compile(r"\| (text|image) \| `(.*)` \| (?:`(.*)`)? \| (.*) \|")
@@ -76,7 +76,7 @@ def test_each_head_of_a_distilled_model_is_new(name, own, ends, tmp_path, monkey
     settings = json.loads((tmp_path / "config.json").read_text())
     assert settings["architectures"] == [own]
     model = loading.load_with_new_head(tmp_path, ("a", "b", "c"), 0)
-    assert loading._ends(model) == ends
+    assert heads.ends(model) == ends
     for end in map(model.get_submodule, ends):
         assert end.weight.shape[0] == 3 and end.weight.abs().sum() == end.bias.abs().sum() == 0
 

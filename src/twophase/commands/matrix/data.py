@@ -17,7 +17,7 @@ from twophase.commands.select.settings import kind_of
 from twophase.errors import Unreachable, UserError, unknown
 from twophase.infra.files import read_json, replacing_folder, write_json
 from twophase.infra.store import Store, cache_folder, digest
-from twophase.sources.files import tables
+from twophase.sources.files import finding
 from twophase.sources.files.reader import FileTask
 from twophase.sources.files.reader import read as read_files
 from twophase.sources.hub import dataset_bytes, fetch_dataset, gather
@@ -67,7 +67,7 @@ def sources(given: Settings) -> dict[str, Source]:
         if not root.is_dir():
             raise UserError(f"matrix.tasks={root} is not a folder; give a folder with a file or a folder a task.")
         inside = [one for one in sorted(root.iterdir()) if not one.name.startswith(".")]
-        usable = [one for one in inside if one.is_dir() or tables.kind_in(one)]
+        usable = [one for one in inside if one.is_dir() or finding.kind_in(one)]
         found = {one.name if one.is_dir() else one.stem: one for one in usable}
         if not found:
             raise UserError(f"{root} holds no tasks; put csv, json or parquet files there, or folders of pictures.")

@@ -25,7 +25,7 @@ from twophase.sources.hub import fetch_model
 from twophase.sources.live.scores import score_folders
 from twophase.training import stored
 from twophase.training.config import Leader
-from twophase.training.loading import quiet
+from twophase.training.foreign import quiet
 from twophase.training.stored import FAILURE_COLUMNS
 
 MARK = "matrix.json"  # in the folder of records: that they are this verb's to replace

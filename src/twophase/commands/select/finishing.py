@@ -26,7 +26,8 @@ from twophase.sources.files.reader import FileTask
 from twophase.training.config import scorer
 from twophase.training.encoding import CHARACTERS
 from twophase.training.finetuning import FineTuning
-from twophase.training.loading import load_classifier, load_processor, quiet
+from twophase.training.foreign import quiet
+from twophase.training.loading import load_classifier, load_processor
 
 KINDS = {"image_folder": "imagefolder"}  # what the hub calls data of no hub: by the reader of the `datasets` library
 METRICS = {"macro_f1": "f1", "weighted_f1": "f1", "matthews": "matthews_correlation"}  # the hub's names

@@ -22,7 +22,8 @@ from twophase.sources.published import model_recycling, paper_matrices
 from twophase.sources.published.catalogue import Published
 from twophase.training.config import TrainingConfig
 from twophase.training.folders import models_in
-from twophase.training.loading import load_processor, quiet
+from twophase.training.foreign import quiet
+from twophase.training.loading import load_processor
 
 ZOOS = ("live", "folder", "hub")
 NAMED = 3  # models that are left out, named one by one

@@ -42,8 +42,8 @@ from twophase.leader_pipeline import Known
 from twophase.sources.files.reader import FileTask
 from twophase.training import tasks
 from twophase.training.encoding import task_digest
+from twophase.training.foreign import quiet
 from twophase.training.hardware import one_a_gpu
-from twophase.training.loading import quiet
 
 SHOWN = 10  # models of the ranking on the screen
 OF_TWO_PHASES = (

@@ -10,7 +10,7 @@ from twophase.infra.compute import Engine, asked
 from twophase.infra.schema import Field, NotNegative, OneOf, build, settings
 from twophase.proxies import PROXIES
 from twophase.selection import check_threshold
-from twophase.sources.files import tables
+from twophase.sources.files import finding
 from twophase.training.config import Clustering, Leader, Proxy, Recall, Selection, TrainingConfig, check_metric
 from twophase.training.hardware import Hardware
 
@@ -175,7 +175,7 @@ def kind_of(path: str | Path) -> str:
         UserError: none of them.
     """
     path = Path(path)
-    if kind := tables.kind_in(path) or ("image_folder" if path.is_dir() else None):
+    if kind := finding.kind_in(path) or ("image_folder" if path.is_dir() else None):
         return kind
-    known = ", ".join(itertools.chain(*tables.SUFFIXES.values()))
+    known = ", ".join(itertools.chain(*finding.SUFFIXES.values()))
     raise UserError(f"{path} is neither a folder nor {known}; give task=csv, json, parquet or image_folder.")

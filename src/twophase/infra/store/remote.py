@@ -17,7 +17,7 @@ import fsspec
 
 from twophase.errors import UserError
 from twophase.infra import files
-from twophase.infra.store import MARKER, Local, contents, listed
+from twophase.infra.store.local import MARKER, Local, contents, listed
 
 ENTRY = re.compile(r"/\w+/[0-9a-f]{2}/[0-9a-f]{64}(\.json$|/)")  # what is counted and removed: a bucket may hold more
 FOLDERS = {"file", "local", "sftp", "ssh", "smb"}  # places where a folder must be made before a file in it

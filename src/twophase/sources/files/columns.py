@@ -13,7 +13,8 @@ import pandas as pd
 
 from twophase.errors import UserError
 from twophase.sources.files.account import Account, plural
-from twophase.sources.files.tables import KEYWORDS, PICTURES, composed, encodable, shorten, shown
+from twophase.sources.files.finding import KEYWORDS, PICTURES
+from twophase.sources.files.names import composed, encodable, shorten, shown
 
 LABELS = ("label", "labels", "category", "class", "target", "sentiment", "intent", "stars", "rating", "topic", "genre",
           "emotion", "language", "tag", "y")  # fmt: skip

@@ -10,10 +10,10 @@ import pandas as pd
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from twophase.errors import UserError
-from twophase.sources.files import tables
+from twophase.sources.files import finding, tables
 from twophase.sources.files.account import Account, plural
 from twophase.sources.files.columns import check_columns, clean_labels
-from twophase.sources.files.tables import composed, encodable, shorten, shown
+from twophase.sources.files.names import composed, encodable, shorten, shown
 
 LAYOUT = "put pictures in a folder a class, PATH/CLASS/*.jpg or PATH/train/CLASS/*.jpg"
 LARGEST = 512  # pixels a side that are kept
@@ -29,10 +29,10 @@ def find(root: Path, given: dict[str, Path], notes: list[str]) -> dict[str, list
         UserError: a folder is missing or is a file; a split is there twice, or training is not.
     """
     below = _list(root)[0]
-    named = [folder for folder in below if tables.split_of(folder.name)]
+    named = [folder for folder in below if finding.split_of(folder.name)]
     if len(named) < len(below):  # "train station" may be a class; a split holds folders
-        named = [folder for folder in named if folder.name.lower() in tables.KEYWORDS or _list(folder)[0]]
-    sources = tables.splits_among(root, named)
+        named = [folder for folder in named if folder.name.lower() in finding.KEYWORDS or _list(folder)[0]]
+    sources = finding.splits_among(root, named)
     if "train" not in sources:
         if sources and len(sources) == len(below):
             raise UserError(f"{root} has {shorten(f.name for f in below)} and no folder train; {LAYOUT}.")
@@ -41,7 +41,7 @@ def find(root: Path, given: dict[str, Path], notes: list[str]) -> dict[str, list
         folder.name for folder in root.iterdir() if [folder] not in sources.values() and folder.name[0] != "."
     ]:
         notes.append(f"{root.name}: not read: {shorten(sorted(others))}")
-    tables.add_given(sources, given)
+    finding.add_given(sources, given)
     for folder in given.values():
         _list(folder)
     return sources
@@ -49,9 +49,9 @@ def find(root: Path, given: dict[str, Path], notes: list[str]) -> dict[str, list
 
 def _list(folder: Path) -> tuple[list[Path], list[Path]]:
     """Sub-folders and all else in a folder, sorted by name, hidden ones left out."""
-    if not tables.exists(folder).is_dir():
+    if not finding.exists(folder).is_dir():
         raise UserError(f"{folder} is a file, where a folder of pictures is needed; {LAYOUT}.")
-    shown = tables.inside(folder, lambda path: path.name[0] != "." and path.name != "__MACOSX")
+    shown = finding.inside(folder, lambda path: path.name[0] != "." and path.name != "__MACOSX")
     return [path for path in shown if path.is_dir()], [path for path in shown if not path.is_dir()]
 
 
@@ -65,8 +65,8 @@ def read(folder: Path, split: str, notes: list[str]) -> tuple[pd.DataFrame, Acco
     if not classes or (split == "train" and len(classes) < 2):
         found = f"one class folder only, {classes[0].name!r}" if classes else "no class folders"
         beside = f" and {plural(len(loose), 'file')} ({_names(loose)})" if loose else ""
-        is_table = any(path.suffix.lower() in suffixes for path in loose for suffixes in tables.SUFFIXES.values())
-        hint = f"; for tables choose the kind {' or '.join(tables.SUFFIXES)}" if is_table and not classes else ""
+        is_table = any(path.suffix.lower() in suffixes for path in loose for suffixes in finding.SUFFIXES.values())
+        hint = f"; for tables choose the kind {' or '.join(finding.SUFFIXES)}" if is_table and not classes else ""
         if len(classes) == 1 and (inner := _list(classes[0])[0]):
             hint = f" (in {classes[0].name} are folders, {_names(inner)}: is it the one to give?)"
         raise UserError(f"{folder} has {found}{beside}; {LAYOUT}, two classes at least{hint}.")

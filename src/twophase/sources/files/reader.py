@@ -12,11 +12,11 @@ import pandas as pd
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Image, Value
 
 from twophase.errors import UserError
-from twophase.sources.files import columns, pictures, splits, tables
+from twophase.sources.files import columns, finding, names, pictures, splits, tables
 from twophase.sources.files.account import Account
 from twophase.training.tasks import SPLITS
 
-KINDS = (*tables.SUFFIXES, "image_folder")
+KINDS = (*finding.SUFFIXES, "image_folder")
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def read(
         found = {split: pictures.read(at, split, notes) for split, [at] in sources.items()}
         frames, accounts = _apart(found)
     else:
-        sources = tables.find(kind, path, given, notes)
+        sources = finding.find(kind, path, given, notes)
         _check_distinct(sources)
         raw, accounts = _apart({split: tables.read(parts, notes) for split, parts in sources.items()})
         image = columns.image_column(raw["train"]) if text is None and text_pair is None else None
@@ -110,10 +110,10 @@ def read(
             if "text_pair" not in chosen and columns.names_pictures(raw["train"][chosen["text"]]):
                 chosen["image"] = chosen.pop("text")
                 guesses.append(
-                    f"column {tables.shown(chosen['image'])} names pictures, which are read from beside the table"
+                    f"column {names.shown(chosen['image'])} names pictures, which are read from beside the table"
                 )
         else:
-            guesses.append(f"picture column: {tables.shown(image)} (it holds the bytes of pictures)")
+            guesses.append(f"picture column: {names.shown(image)} (it holds the bytes of pictures)")
             chosen = {"image": image, "label": columns.choose_label(raw["train"].drop(columns=image), label, guesses)}
         columns.note_unused(raw["train"], chosen, notes)
         frames = {
@@ -123,7 +123,7 @@ def read(
             for split, table in raw.items()
         }
         _check_missing(accounts, chosen, max_missing)
-        origin = f"column {tables.shown(chosen['label'])}"
+        origin = f"column {names.shown(chosen['label'])}"
     shares = {"test": test_share, "validation": validation_share}
     frames, classes, leaked = splits.complete(frames, accounts, origin, shares, max_rows, seed, notes)
     counts = {split: frames[split]["label"].value_counts().reindex(classes, fill_value=0) for split in SPLITS}
@@ -145,7 +145,7 @@ def _path(name: str, at: str | Path) -> Path:
             f"{name} is the address {str(at)!r}; give the path of a file or folder of this machine, downloaded if need be "
             "(for a dataset of a hub there is task=hub)."
         )
-    if not tables.encodable(str(at)):
+    if not names.encodable(str(at)):
         raise UserError(f"{name} is {str(at)!r}, a name that is not UTF-8; rename it.")
     try:
         return Path(at).expanduser()
@@ -162,7 +162,7 @@ def _check_missing(accounts: dict[str, Account], chosen: dict[str, str], most: f
             share = math.ceil(100 * count / account.rows) / 100
             raise UserError(
                 f"{account.path}: {count} of {account.rows} rows of {split} would be left out ({says}; columns "
-                f"{tables.shorten(chosen.values())}). Name other columns, or fill the cells; to go on without these rows, give "
+                f"{names.shorten(chosen.values())}). Name other columns, or fill the cells; to go on without these rows, give "
                 f"max_missing={share:g} (task.max_missing={share:g})."
             )
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from twophase.errors import UserError
 from twophase.sources.files.account import Account, plural
-from twophase.sources.files.tables import shorten, shown
+from twophase.sources.files.names import shorten, shown
 from twophase.training.tasks import SPLITS
 
 UNEVEN = 10  # times the rows of the smallest class

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from twophase.errors import UserError
-from twophase.sources.files import tables
+from twophase.sources.files import finding, tables
 from twophase.sources.hub.place import Place
 from twophase.sources.hub.transfer import list_repository, receive_all, total_size
 from twophase.training.tasks import SPLITS
@@ -77,7 +77,7 @@ def layout(name: str, files: Iterable[str], card: dict, config: str | None = Non
         UserError: no data files, or no such configuration, or several and none named.
     """
     files = sorted(files)
-    data = [f for f in files if f.endswith(sum(FORMATS, ())) and PurePosixPath(f).name not in tables.DESCRIPTIONS]
+    data = [f for f in files if f.endswith(sum(FORMATS, ())) and PurePosixPath(f).name not in finding.DESCRIPTIONS]
     if not data:
         script = any(f.endswith(".py") for f in files)
         raise UserError(
@@ -140,7 +140,7 @@ def _from_folders(data: list[str]) -> dict[str, dict[str, list[str]]]:
     groups: dict[str, list[str]] = {}
     for file in data:
         first = file.split("/")[0]
-        named = "/" in file and first != "data" and tables.split_of(first) is None
+        named = "/" in file and first != "data" and finding.split_of(first) is None
         groups.setdefault(first if named else "default", []).append(file)
     return {config: _by_split(files) for config, files in groups.items()}
 
@@ -156,7 +156,7 @@ def _by_split(files: list[str]) -> dict[str, list[str]]:
 def _split(file: PurePosixPath) -> str | None:
     if shard := SHARD.fullmatch(file.name):
         return shard["split"]
-    return next((word for part in reversed(file.parts) if (word := tables.split_of(part))), None)
+    return next((word for part in reversed(file.parts) if (word := finding.split_of(part))), None)
 
 
 def _named(splits: dict[str, list[str]]) -> dict[str, str]:
